@@ -1,0 +1,35 @@
+package pkce
+
+import "time"
+
+// Clock tells the time and runs functions later. The zero Config uses the
+// system's clock; tests supply one that they can move.
+//
+// Wall and monotonic time are told apart on purpose: a token must be refreshed
+// as soon as either says so, because the wall clock can be set back, and the
+// monotonic clock stands still while a machine sleeps.
+type Clock interface {
+	// Now returns the wall-clock time.
+	Now() time.Time
+	// Monotonic returns the time since some fixed moment; it never goes back.
+	Monotonic() time.Duration
+	// AfterFunc calls f in its own goroutine after d, as time.AfterFunc does.
+	// The function returned stops it and reports whether it did so in time.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// SystemClock is the Clock of the machine.
+type SystemClock struct{}
+
+var processStart = time.Now()
+
+// Now implements Clock. The monotonic reading is stripped.
+func (SystemClock) Now() time.Time { return time.Now().Round(0) }
+
+// Monotonic implements Clock.
+func (SystemClock) Monotonic() time.Duration { return time.Since(processStart) }
+
+// AfterFunc implements Clock.
+func (SystemClock) AfterFunc(d time.Duration, f func()) func() bool {
+	return time.AfterFunc(d, f).Stop
+}

@@ -1,0 +1,121 @@
+// Package tokenstore keeps sealed sessions. It knows nothing of OAuth and, but
+// for its guest modules, nothing of Caddy: a Store maps an opaque key to a
+// Record, and a Record is a sealed payload with a little metadata in the clear.
+//
+// The key is a hash of the session id and the payload is sealed under a key
+// derived from that id, which only the browser's cookie holds. So a copy of the
+// store, from a stolen disk or a Redis dump, holds no usable session.
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Errors that every Store returns, possibly wrapped. Any other error means that
+// the store could not be reached or failed; nothing is then known about the record.
+var (
+	// ErrNotFound says that there is no record under the key, or that it has expired.
+	ErrNotFound = errors.New("session record not found")
+	// ErrExists says that Create found a record under the key already.
+	ErrExists = errors.New("session record exists already")
+	// ErrConflict says that the record changed since it was loaded.
+	ErrConflict = errors.New("session record was changed by someone else")
+)
+
+// Meta is what a store knows of a record in the clear: enough for the sweeper
+// and the operator, and nothing that opens it.
+type Meta struct {
+	// AccountID is the Spotify account the session belongs to.
+	AccountID string `json:"account_id"`
+	// CreatedAt is when the session began.
+	CreatedAt time.Time `json:"created_at"`
+	// AuthorizedAt is when the user gave consent; Spotify counts the refresh
+	// token's six months from it.
+	AuthorizedAt time.Time `json:"authorized_at"`
+	// ExpiresAt is when the session ends unless it is used before. Load treats
+	// a record past it as gone, and the sweeper removes it.
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Record is one stored session.
+type Record struct {
+	Meta
+	// Sealed is the payload as Seal made it.
+	Sealed []byte `json:"sealed"`
+	// Version identifies this state of the record. The store assigns it at
+	// Create and at every Update; callers hand back what they loaded. It is
+	// never reused for a key, not even after a Delete.
+	Version string `json:"version"`
+}
+
+// Store keeps records. Keys are those of SessionID.Key: 64 lower-case
+// hexadecimal digits. All methods are safe for concurrent use, honour ctx, and
+// return only once the change is visible to every other user of the store.
+// A Store does not keep the Record it is given nor hand out one it keeps.
+type Store interface {
+	// Load returns the record under key, or ErrNotFound.
+	Load(ctx context.Context, key string) (*Record, error)
+
+	// Create stores a new record and sets rec.Version. It returns ErrExists if
+	// there is one under key already.
+	Create(ctx context.Context, key string, rec *Record) error
+
+	// Update replaces the record under key and sets rec.Version to the new
+	// version. It returns ErrNotFound if the record is gone and ErrConflict if
+	// its version is not rec.Version; rec is then unchanged. A deleted record
+	// is never brought back.
+	Update(ctx context.Context, key string, rec *Record) error
+
+	// Delete removes the record under key. Deleting what is not there is no error.
+	Delete(ctx context.Context, key string) error
+
+	// Lease waits until it holds the exclusive right to refresh the session
+	// under key, across all instances that share the store, or until ctx ends.
+	// It does not require the record to exist. A lease is renewed in the
+	// background until it is released; one whose holder died expires by itself.
+	Lease(ctx context.Context, key string) (Lease, error)
+
+	// Walk yields the key and the metadata of every record that has not
+	// expired, in no particular order, with no payload. A record created or
+	// deleted meanwhile may or may not be seen. An error ends the walk.
+	Walk(ctx context.Context) iter.Seq2[Entry, error]
+}
+
+// Entry is what Walk yields.
+type Entry struct {
+	Key string
+	Meta
+}
+
+// Lease is the exclusive right to refresh one session.
+type Lease interface {
+	// Lost is closed when the lease could not be renewed, so that another
+	// instance may hold it now.
+	Lost() <-chan struct{}
+	// Release gives the lease back. Releasing a lost lease is no error and
+	// never takes it from its new holder. It must be called exactly once.
+	Release(ctx context.Context) error
+}
+
+// Watcher is implemented by stores that learn at once of what other instances
+// change. Callers of other stores load a record anew from time to time.
+type Watcher interface {
+	// Watch calls changed with the key of every record that this instance has
+	// loaded and that was then updated, deleted or expired through another
+	// instance, until ctx ends. It calls lost when changes may have been missed,
+	// for example after a broken connection: everything cached is then to be
+	// loaded anew. Both are called one at a time and must not block.
+	// It returns when ctx ends, with ctx's error.
+	Watch(ctx context.Context, changed func(key string), lost func()) error
+}
+
+// Sweeper is implemented by stores whose expired records do not go by themselves.
+type Sweeper interface {
+	// Sweep removes expired records and what else is stale, and returns how
+	// many it removed. It does bounded work, leaves the rest to the next
+	// call, and is safe to call from several instances at once.
+	Sweep(ctx context.Context) (removed int, err error)
+}

@@ -1,0 +1,111 @@
+package spotifytest
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// call is one authorized request to the Web API.
+type call struct {
+	s      *Server
+	r      *http.Request
+	user   *User
+	scopes []string
+}
+
+// endpoint answers a call with a value to be sent as JSON (nil: 204), or fails
+// with an *apiError.
+type endpoint func(*call) (any, *apiError)
+
+// accepted is an answer with status 202 and no body.
+type accepted struct{}
+
+// created is an answer with status 201.
+type created struct{ value any }
+
+func (c *call) has(scope string) bool { return slices.Contains(c.scopes, scope) }
+
+// route is a method and path pattern, the scopes of which it needs all, and its
+// endpoint. shared answers are the same for every user and may be cached.
+type route struct {
+	pattern string
+	scopes  string
+	shared  bool
+	serve   endpoint
+}
+
+func (s *Server) apiMux() http.Handler {
+	mux := http.NewServeMux()
+	methods := make(map[string][]string)
+	for _, rt := range slices.Concat(meRoutes, userRoutes) {
+		mux.Handle(rt.pattern, s.endpoint(rt))
+		method, path, _ := strings.Cut(rt.pattern, " ")
+		methods[path] = append(methods[path], method)
+	}
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		if _, e := s.authenticate(r); e != nil {
+			writeAPIError(w, e)
+			return
+		}
+		writeAPIError(w, errNoSuchService)
+	})
+	return mux
+}
+
+// authenticate accepts exactly one well-formed bearer token (RFC 6750 §2.1).
+func (s *Server) authenticate(r *http.Request) (*call, *apiError) {
+	values := r.Header.Values("Authorization")
+	if len(values) == 0 {
+		return nil, &apiError{Status: http.StatusUnauthorized, Message: "No token provided"}
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,\t") {
+		return nil, badRequest("Only valid bearer authentication supported")
+	}
+	b := s.ledger.lookup(token)
+	switch {
+	case !b.known:
+		return nil, &apiError{Status: http.StatusUnauthorized, Message: "Invalid access token"}
+	case b.expired:
+		return nil, &apiError{Status: http.StatusUnauthorized, Message: "The access token expired"}
+	}
+	n := note(r)
+	n.User, n.ClientID = b.user, b.clientID
+	return &call{s: s, r: r, user: s.users[b.user], scopes: b.scopes}, nil
+}
+
+// endpoint wraps a route in what all of the Web API does.
+func (s *Server) endpoint(rt route) http.Handler {
+	needs := strings.Fields(rt.scopes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, e := s.authenticate(r)
+		if e != nil {
+			writeAPIError(w, e)
+			return
+		}
+		if wait, ok := s.limiter.take(note(r).ClientID, s.Now()); !ok {
+			w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+			writeAPIError(w, &apiError{Status: http.StatusTooManyRequests, Message: "API rate limit exceeded"})
+			return
+		}
+		if c.user.Outsider {
+			http.Error(w, notAllowlistedText, http.StatusForbidden)
+			return
+		}
+		for _, scope := range needs {
+			if !c.has(scope) {
+				writeAPIError(w, errScope)
+				return
+			}
+		}
+		v, e := rt.serve(c)
+		if e != nil {
+			writeAPIError(w, e)
+			return
+		}
+		writeAPIAnswer(w, r, v, rt.shared)
+	})
+}

@@ -1,0 +1,5 @@
+package spotifytest
+
+import "net/http"
+
+func (s *Server) controlMux() http.Handler { return http.NewServeMux() }

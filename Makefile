@@ -1,0 +1,36 @@
+# make test needs Go and nothing else; what else it finds (a C compiler, Redis,
+# Chromium) it uses. make help lists the targets.
+
+GO          ?= go
+COUNT       ?= 1
+BENCH       ?= .
+BENCHTIME   ?= 1s
+FUZZTIME    ?= 30s
+DEMO_ARGS   ?=
+
+GOLANGCI    ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help test bench fuzz lint demo build
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+test: ## gofmt, go vet and the tests of every module, with the race detector
+	@GO='$(GO)' sh .ci/test
+
+bench: ## the micro-benchmarks (BENCH=<regexp> BENCHTIME=<d> COUNT=<n>)
+	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -benchtime=$(BENCHTIME) -count=$(COUNT) ./...
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz
+
+lint: ## golangci-lint, or staticcheck where that one cannot be built
+	@if $(GOLANGCI) version >/dev/null 2>&1; then $(GOLANGCI) run; \
+	else echo "golangci-lint cannot be had here, running staticcheck instead"; $(STATICCHECK) ./...; fi
+
+demo: ## the demo: a simulated Spotify, the proxy and a page (DEMO_ARGS=…)
+	@$(GO) run ./cmd/caddy spotify demo $(DEMO_ARGS)
+
+build: ## Caddy with this plugin as ./bin/caddy
+	@$(GO) build -o bin/caddy ./cmd/caddy

@@ -1,0 +1,111 @@
+// Package links keeps a client inside the proxy: it turns absolute URLs of
+// one origin into those of another, in JSON bodies while they stream, and in
+// headers.
+//
+// Spotify's answers are full of such URLs (href, next, previous). A client
+// that follows one leaves the proxy, and fails for want of a token.
+package links
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Rewriter replaces URLs that begin with one prefix by URLs that begin with
+// another. It holds no state of a body, so one Rewriter serves any number of
+// bodies at once. The zero value changes nothing.
+type Rewriter struct {
+	from, to string
+	// styles are the spellings of from that are looked for in a body. Both
+	// have the same anchor byte, so that one scan finds either.
+	styles [2]style
+	anchor byte
+}
+
+// style is one way of writing a slash in a JSON string (RFC 8259 section 7).
+type style struct {
+	find     []byte // a quote, then from
+	put      string // a quote, then to
+	anchorAt int    // where in find the anchor byte is
+}
+
+// maxFrom is the longest prefix that is looked for. It bounds what a reader
+// may have to hold back; an origin with a path is some 30 bytes.
+const maxFrom = 4 << 10
+
+// New returns a Rewriter of URLs that begin with from, such as
+// "https://api.spotify.com/v1/", into URLs that begin with to, such as
+// "https://example.com/spotify/v1/". Both should end in a slash, or from
+// would also match "https://api.spotify.com/v10/". Letter case counts.
+//
+// Characters that no URL may contain are percent-encoded in both, so that the
+// result can neither end a JSON string early nor split a header. If from is
+// empty, equal to to, or longer than 4 KiB, nothing is rewritten.
+func New(from, to string) *Rewriter {
+	from, to = encode(from), encode(to)
+	if from == "" || from == to || len(from) > maxFrom {
+		return &Rewriter{}
+	}
+	rw := &Rewriter{from: from, to: to, anchor: rarest(from)}
+	escape := strings.NewReplacer("/", `\/`)
+	for i, slashes := range []func(string) string{
+		func(s string) string { return s },
+		escape.Replace,
+	} {
+		find := []byte(`"` + slashes(from))
+		rw.styles[i] = style{
+			find:     find,
+			put:      `"` + slashes(to),
+			anchorAt: bytes.IndexByte(find, rw.anchor),
+		}
+	}
+	return rw
+}
+
+// RewriteURL returns s with its prefix replaced, and whether it had that
+// prefix. It serves headers whose whole value is one URL, such as Location.
+func (rw *Rewriter) RewriteURL(s string) (string, bool) {
+	if rw.from == "" || !strings.HasPrefix(s, rw.from) {
+		return s, false
+	}
+	return rw.to + s[len(rw.from):], true
+}
+
+// RewriteLink returns the value of a Link header (RFC 8288 section 3) with
+// the prefix of every link target replaced, and whether there was one.
+func (rw *Rewriter) RewriteLink(s string) (string, bool) {
+	if rw.from == "" || !strings.Contains(s, "<"+rw.from) {
+		return s, false
+	}
+	return strings.ReplaceAll(s, "<"+rw.from, "<"+rw.to), true
+}
+
+// encode percent-encodes the bytes that no URL may contain (RFC 3986 section
+// 2) and that would matter to JSON or a header. All else stays as written.
+func encode(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c <= ' ', c >= 0x7f, c == '"', c == '\\', c == '<', c == '>':
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// rarest returns a byte of s that is rare in JSON text. The scan jumps from
+// one to the next, so the rarer it is, the faster the scan. Wrong guesses cost
+// speed, never correctness.
+func rarest(s string) byte {
+	for _, c := range []byte(".~@?&ZQJXKzqjxkvwyVWYbgfGHUBP") {
+		if strings.IndexByte(s, c) >= 0 {
+			return c
+		}
+	}
+	return s[len(s)-1]
+}

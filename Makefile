@@ -25,9 +25,17 @@ bench: ## the micro-benchmarks (BENCH=<regexp> BENCHTIME=<d> COUNT=<n>)
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz
 
-lint: ## golangci-lint, or staticcheck where that one cannot be built
-	@if $(GOLANGCI) version >/dev/null 2>&1; then $(GOLANGCI) run; \
-	else echo "golangci-lint cannot be had here, running staticcheck instead"; $(STATICCHECK) ./...; fi
+lint: ## golangci-lint in every module, or staticcheck where that one cannot be built
+	@lint='$(GOLANGCI) run'; \
+	if ! $(GOLANGCI) version >/dev/null 2>&1; then \
+		lint='$(STATICCHECK) ./...'; \
+		echo "golangci-lint cannot be built here: staticcheck runs instead."; \
+	fi; \
+	status=0; \
+	for dir in $$(sh .ci/modules); do \
+		echo "module $$dir"; (cd "$$dir" && $$lint) || status=1; \
+	done; \
+	exit $$status
 
 demo: ## the demo: a simulated Spotify, the proxy and a page (DEMO_ARGS=…)
 	@$(GO) run ./cmd/caddy spotify demo $(DEMO_ARGS)

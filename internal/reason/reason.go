@@ -1,0 +1,44 @@
+// Package reason names why a request was refused, in one vocabulary for what
+// Spotify refuses and what the proxy itself does.
+package reason
+
+// Header carries the Reason of a refused request.
+const Header = "Spotify-Proxy-Reason"
+
+// Reason says why a request was refused, in a word that programs can compare
+// and that does not change when Spotify rephrases its messages. The empty
+// Reason means that none is known.
+type Reason string
+
+// The reasons, each with the status codes it goes with and what helps.
+const (
+	// LoginRequired (401): there is no session. Log in.
+	LoginRequired Reason = "login_required"
+	// ReauthorizationRequired (401): Spotify no longer accepts what the user
+	// once granted. Log in again.
+	ReauthorizationRequired Reason = "reauthorization_required"
+	// InsufficientScope (403; 401 from the player): the user has not granted a
+	// scope that the operation needs. Log in with that scope.
+	InsufficientScope Reason = "insufficient_scope"
+	// UserNotAllowlisted (403): the app is in development mode and the user is
+	// not on its list. The app's owner adds the user in Spotify's dashboard.
+	UserNotAllowlisted Reason = "user_not_allowlisted"
+	// PremiumRequired (403): the user, or in development mode the app's owner,
+	// needs Spotify Premium.
+	PremiumRequired Reason = "premium_required"
+	// Forbidden (403): Spotify refused and gave no reason known here: someone
+	// else's playlist, an operation that is gone, a restricted device.
+	Forbidden Reason = "forbidden"
+	// RateLimited (429): the app has sent too many requests in Spotify's
+	// rolling window. Wait as Retry-After says.
+	RateLimited Reason = "rate_limited"
+	// QuotaExceeded (429): the quota of the developer's account, which all of
+	// its apps in development mode share, is used up. Waiting seconds is no help.
+	QuotaExceeded Reason = "quota_exceeded"
+	// NotAllowed (403): the proxy's configuration does not allow the operation.
+	NotAllowed Reason = "not_allowed"
+	// UpstreamUnavailable (502, 503, 504): Spotify cannot be reached. Try later.
+	UpstreamUnavailable Reason = "upstream_unavailable"
+	// StoreUnavailable (503): the session store cannot be reached. Try later.
+	StoreUnavailable Reason = "store_unavailable"
+)

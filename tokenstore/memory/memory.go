@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
+	"github.com/caddyspotify/caddy-spotify/tokenstore/internal/keylock"
 )
 
 // DefaultMaxSessions is how many sessions a store keeps unless told otherwise.
@@ -33,7 +34,7 @@ type Store struct {
 type shelf struct {
 	max    int
 	now    func() time.Time
-	leases leases
+	leases keylock.Locks
 
 	mu       sync.Mutex
 	records  map[string]*entry

@@ -62,6 +62,7 @@ func testOutage(t *testing.T, s *suite) {
 		checks := map[string]error{
 			"Create": s.a.Create(ctx, key(), s.record(time.Hour)),
 			"Update": s.a.Update(ctx, k, next),
+			"Delete": s.a.Delete(ctx, key()),
 		}
 		_, checks["Load"] = s.a.Load(ctx, k)
 		_, checks["Load of what is missing"] = s.a.Load(ctx, key())

@@ -81,7 +81,7 @@ func (s *Sentinel) unmarshal(outer *options) (err error) {
 		return err
 	}
 	o := options{d: outer.d, within: "store redis: sentinel"}
-	for o.next(outer.d.Nesting()) {
+	for nesting := o.d.Nesting(); o.next(nesting); {
 		switch o.name {
 		case "address":
 			s.Addresses, err = o.several("one or more addresses, such as 10.0.0.1:26379")
@@ -104,7 +104,7 @@ func (t *TLS) unmarshal(outer *options) (err error) {
 		return err
 	}
 	o := options{d: outer.d, within: "store redis: tls"}
-	for o.next(outer.d.Nesting()) {
+	for nesting := o.d.Nesting(); o.next(nesting); {
 		switch o.name {
 		case "ca":
 			t.CA, err = o.one("a PEM file")

@@ -1,6 +1,9 @@
 package spotifytest
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,8 +23,8 @@ type call struct {
 // with an *apiError.
 type endpoint func(*call) (any, *apiError)
 
-// accepted is an answer with status 202 and no body.
-type accepted struct{}
+// bare is an answer that is a status without a body.
+type bare int
 
 // created is an answer with status 201.
 type created struct{ value any }
@@ -40,19 +43,68 @@ type route struct {
 func (s *Server) apiMux() http.Handler {
 	mux := http.NewServeMux()
 	methods := make(map[string][]string)
-	for _, rt := range slices.Concat(meRoutes, userRoutes) {
+	for _, rt := range slices.Concat(meRoutes, catalogRoutes, searchRoutes, playlistRoutes, playlistItemRoutes, libraryRoutes, followingRoutes, playerRoutes) {
 		mux.Handle(rt.pattern, s.endpoint(rt))
 		method, path, _ := strings.Cut(rt.pattern, " ")
 		methods[path] = append(methods[path], method)
 	}
-	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+	for path, allowed := range methods {
+		allow := strings.Join(allowed, ", ")
+		mux.Handle(path, s.dead(func(w http.ResponseWriter) {
+			w.Header().Set("Allow", allow)
+			writeAPIError(w, &apiError{Status: http.StatusMethodNotAllowed, Message: "Method not allowed"})
+		}))
+	}
+	mux.Handle("/v1/", s.dead(func(w http.ResponseWriter) { writeAPIError(w, errNoSuchService) }))
+	mux.HandleFunc("GET /image/{id}", s.serveImage)
+	return mux
+}
+
+// dead is a path that leads nowhere, which only the authorized are told.
+func (s *Server) dead(answer func(http.ResponseWriter)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, e := s.authenticate(r); e != nil {
 			writeAPIError(w, e)
 			return
 		}
-		writeAPIError(w, errNoSuchService)
+		answer(w)
 	})
-	return mux
+}
+
+// maxAPIBody bounds request bodies; a picture is the largest that is wanted.
+const maxAPIBody = 1 << 20
+
+// body reads the whole request body.
+func (c *call) body() ([]byte, *apiError) {
+	data, err := io.ReadAll(io.LimitReader(c.r.Body, maxAPIBody+1))
+	if err != nil {
+		return nil, badRequest("Error reading body")
+	}
+	if len(data) > maxAPIBody {
+		// The rest is read as well, so that the client hears the answer.
+		drain(c.r)
+		return nil, &apiError{Status: http.StatusRequestEntityTooLarge, Message: "Request entity too large"}
+	}
+	return data, nil
+}
+
+// decode reads a JSON body into v; an empty one is right if none is required.
+func (c *call) decode(v any, required bool) *apiError {
+	data, e := c.body()
+	if e != nil {
+		return e
+	}
+	if len(data) == 0 && !required {
+		return nil
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return badRequest("Invalid value for " + wrongType.Field)
+		}
+		return errBadJSON
+	}
+	return nil
 }
 
 // authenticate accepts exactly one well-formed bearer token (RFC 6750 §2.1).

@@ -26,9 +26,9 @@ func writeAPIAnswer(w http.ResponseWriter, r *http.Request, v any, shared bool) 
 	case nil:
 		w.WriteHeader(http.StatusNoContent)
 		return
-	case accepted:
+	case bare:
 		h.Set("Content-Length", "0")
-		w.WriteHeader(http.StatusAccepted)
+		w.WriteHeader(int(answer))
 		return
 	case created:
 		status, v = http.StatusCreated, answer.value

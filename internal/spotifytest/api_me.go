@@ -1,20 +1,6 @@
 package spotifytest
 
-// externalURLs, followers and image are parts of many objects.
-type externalURLs struct {
-	Spotify string `json:"spotify"`
-}
-
-type followers struct {
-	Href  *string `json:"href"`
-	Total int     `json:"total"`
-}
-
-type image struct {
-	URL    string `json:"url"`
-	Height *int   `json:"height"`
-	Width  *int   `json:"width"`
-}
+import "net/http"
 
 // profile is a user object; the private part is there for /me only.
 type profile struct {
@@ -24,7 +10,7 @@ type profile struct {
 	Href         string           `json:"href"`
 	ID           string           `json:"id"`
 	AccountID    string           `json:"account_id,omitempty"`
-	Images       []image          `json:"images"`
+	Images       []imageObject    `json:"images"`
 	Type         string           `json:"type"`
 	URI          string           `json:"uri"`
 	Country      string           `json:"country,omitempty"`
@@ -40,27 +26,27 @@ type explicitContent struct {
 
 var meRoutes = []route{
 	{pattern: "GET /v1/me", serve: (*call).me},
-}
-
-var userRoutes = []route{
 	{pattern: "GET /v1/users/{id}", serve: (*call).publicProfile},
+	{pattern: "GET /v1/me/top/artists", scopes: "user-top-read", serve: (*call).topArtists},
+	{pattern: "GET /v1/me/top/tracks", scopes: "user-top-read", serve: (*call).topTracks},
 }
 
-func (c *call) profileOf(u *User) profile {
-	return profile{
-		DisplayName:  u.DisplayName,
-		ExternalURLs: externalURLs{"https://open.spotify.com/user/" + u.ID},
-		Followers:    followers{Total: 10 + int(u.AccountID[0])},
-		Href:         c.s.apiURL() + "/v1/users/" + u.ID,
-		ID:           u.ID,
-		Images:       c.s.avatarImages(u),
-		Type:         "user",
-		URI:          "spotify:user:" + u.ID,
+// editor is the user behind the playlists of nobody in particular.
+var editor = &User{ID: editorID, DisplayName: "The Night Desk", AccountID: derivedID("account/" + editorID)}
+
+func (o origins) user(u *User) profile {
+	p := profile{
+		DisplayName: u.DisplayName, ExternalURLs: openURL("user", u.ID), Followers: followers{Total: 10 + int(u.AccountID[0])},
+		Href: o.api + "/v1/users/" + u.ID, ID: u.ID, Images: []imageObject{}, Type: "user", URI: "spotify:user:" + u.ID,
 	}
+	if !u.Newcomer {
+		p.Images = o.images(avatarOf(u).id())[1:]
+	}
+	return p
 }
 
 func (c *call) me() (any, *apiError) {
-	p := c.profileOf(c.user)
+	p := c.s.origins().user(c.user)
 	p.AccountID = c.user.AccountID
 	if c.has("user-read-private") {
 		p.Country, p.Product, p.Explicit = c.user.Country, c.user.Product, &explicitContent{}
@@ -72,9 +58,54 @@ func (c *call) me() (any, *apiError) {
 }
 
 func (c *call) publicProfile() (any, *apiError) {
-	u := c.s.users[c.r.PathValue("id")]
+	u := c.s.anyUser(c.r.PathValue("id"))
 	if u == nil {
-		return nil, &apiError{Status: 404, Message: "No such user"}
+		return nil, &apiError{Status: http.StatusNotFound, Message: "No such user"}
 	}
-	return c.profileOf(u), nil
+	return c.s.origins().user(u), nil
+}
+
+// anyUser is a user who can log in, or the editor.
+func (s *Server) anyUser(id string) *User {
+	if id == editorID {
+		return editor
+	}
+	return s.users[id]
+}
+
+// topOffset makes the three time ranges differ.
+func (c *call) topOffset() (int, *apiError) {
+	switch c.r.URL.Query().Get("time_range") {
+	case "", "medium_term":
+		return 0, nil
+	case "short_term":
+		return 5, nil
+	case "long_term":
+		return 11, nil
+	default:
+		return 0, badRequest("Invalid time range")
+	}
+}
+
+func (c *call) topArtists() (any, *apiError) {
+	return top(c, c.s.library.shelves[c.user.ID].topArtists, func(a *artist) any { return c.s.origins().fullArtist(a) })
+}
+
+func (c *call) topTracks() (any, *apiError) {
+	return top(c, c.s.library.shelves[c.user.ID].topTracks, func(t *track) any { return c.s.origins().fullTrack(t) })
+}
+
+// top pages through a list that never changes, turned by the time range.
+func top[T any](c *call, list []T, object func(T) any) (any, *apiError) {
+	pg, e := c.page(20, 50)
+	if e != nil {
+		return nil, e
+	}
+	turn, e := c.topOffset()
+	if e != nil {
+		return nil, e
+	}
+	turn = min(turn, len(list))
+	turned := append(append([]T{}, list[turn:]...), list[:turn]...)
+	return listPage(pg, c.self(), c.r.URL.Query(), turned, object), nil
 }

@@ -62,7 +62,7 @@ var effects = map[Effect]Fault{
 	RateLimitedBare:    textFault(429, "Too many requests"),
 	QuotaExceeded:      apiFault(429, "Quota exceeded", "QUOTA_EXCEEDED"),
 	ServerError:        apiFault(500, "Server error", ""),
-	BadGateway:         {Status: 502, Header: html, Body: "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"},
+	BadGateway:         {Status: 502, Header: htmlType, Body: "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"},
 	Unavailable:        textFault(503, "upstream connect error or disconnect/reset before headers"),
 	Garbage:            {Status: 200, Body: `{"items":[{"href":"https://api.spo`},
 	Redirect:           {Status: 302, Header: http.Header{"Location": {"http://127.0.0.1:1/elsewhere"}}},
@@ -78,7 +78,7 @@ var effects = map[Effect]Fault{
 	TokenServerError: {Status: 500, Body: `{"error":"server_error"}`},
 }
 
-var html = http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+var htmlType = http.Header{"Content-Type": {"text/html; charset=utf-8"}}
 
 // Effects returns the names of all effects, sorted.
 func Effects() []Effect { return slices.Sorted(maps.Keys(effects)) }

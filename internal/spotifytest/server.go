@@ -61,6 +61,7 @@ type Server struct {
 	consents *consents
 	users    map[string]*User
 	order    []*User
+	avatars  map[string]cover
 
 	handler, accounts, api http.Handler
 
@@ -92,13 +93,16 @@ func New(opts Options) *Server {
 	s := &Server{
 		opts:    opts,
 		users:   make(map[string]*User, len(opts.Users)),
+		avatars: make(map[string]cover),
 		closing: make(chan struct{}),
 	}
 	for i := range opts.Users {
 		u := opts.Users[i].withDefaults()
 		s.users[u.ID] = &u
 		s.order = append(s.order, &u)
+		s.avatars[avatarOf(&u).id()] = avatarOf(&u)
 	}
+	s.avatars[avatarOf(editor).id()] = avatarOf(editor)
 	s.ledger = newLedger(opts.TokenLife, opts.Rotation, s.Now)
 	s.record = newRecorder(opts.RecordLimit)
 	s.faults = newFaults(s.closing)

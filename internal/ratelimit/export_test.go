@@ -1,0 +1,11 @@
+package ratelimit
+
+// MaxAccounts is how many accounts are told apart at most.
+const MaxAccounts = maxAccounts
+
+// Accounts returns how many accounts g remembers.
+func Accounts(g *Gate) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.share.accounts)
+}

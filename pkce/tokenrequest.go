@@ -1,0 +1,142 @@
+package pkce
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// maxLifetime bounds what an expires_in can mean, so that adding it to the
+// time cannot overflow. No access token lives for ten years.
+const maxLifetime = 10 * 365 * 24 * time.Hour
+
+var errMalformed = errors.New("token endpoint sent no well-formed token")
+
+// ownTransport serves the Configs that bring no client.
+var ownTransport = sharedTransport()
+
+func sharedTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	return t
+}
+
+// request makes one request to the token endpoint. The secrets are those it
+// sends: no error may repeat them.
+func (c *Config) request(ctx context.Context, secrets []string, do func(context.Context) (*oauth2.Token, error)) (*Token, error) {
+	clock := c.clock()
+	// A token's life is counted from before it was asked for.
+	asked := clock.Now()
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
+	defer cancel()
+	answer, err := do(context.WithValue(ctx, oauth2.HTTPClient, c.httpClient()))
+	if err != nil {
+		return nil, classify(err, clock.Now(), secrets)
+	}
+	if !wellFormed(answer.AccessToken) || !strings.EqualFold(answer.TokenType, "bearer") && answer.TokenType != "" {
+		return nil, &TemporaryError{Err: errMalformed}
+	}
+	fields := TokenFields{AccessToken: answer.AccessToken, RefreshToken: answer.RefreshToken, Scope: scopeOf(answer)}
+	if answer.ExpiresIn > 0 {
+		fields.Lifetime = min(time.Duration(min(answer.ExpiresIn, int64(maxLifetime/time.Second)))*time.Second, maxLifetime)
+		fields.Expiry = asked.Add(fields.Lifetime)
+	}
+	return NewToken(fields), nil
+}
+
+// httpClient returns the client for the token endpoint. A redirect would carry
+// the refresh token to wherever it points, so it counts as an answer.
+func (c *Config) httpClient() *http.Client {
+	client := http.Client{Transport: ownTransport}
+	if c.HTTPClient != nil {
+		client = *c.HTTPClient
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// wellFormed reports whether a token can stand in an Authorization header: it
+// is a b64token of RFC 6750 §2.1.
+func wellFormed(token string) bool {
+	if token == "" {
+		return false
+	}
+	for i := range len(token) {
+		if c := token[i]; !unreserved(c) && c != '+' && c != '/' && c != '=' {
+			return false
+		}
+	}
+	return true
+}
+
+// classify turns what went wrong into a *TokenError or a *TemporaryError that
+// repeats no secret.
+func classify(err error, now time.Time, secrets []string) error {
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return &TemporaryError{Err: harmless(err)}
+	}
+	description := refused.ErrorDescription
+	for _, secret := range secrets {
+		if secret != "" {
+			description = strings.ReplaceAll(description, secret, "[redacted]")
+		}
+	}
+	tokenErr := &TokenError{
+		Code:        clean(refused.ErrorCode, maxErrorCode),
+		Description: clean(description, maxErrorDescription),
+	}
+	if refused.Response == nil {
+		return &TemporaryError{Err: tokenErr.withoutCode()}
+	}
+	tokenErr.StatusCode = refused.Response.StatusCode
+	if tokenErr.Code != "" && (tokenErr.StatusCode == http.StatusBadRequest || tokenErr.StatusCode == http.StatusUnauthorized) {
+		return tokenErr
+	}
+	// Without an OAuth error, or with a status that speaks of the server and
+	// not of the grant, nothing is known about the grant.
+	return &TemporaryError{
+		RetryAfter: parseRetryAfter(refused.Response.Header.Get("Retry-After"), now),
+		Err:        tokenErr.withoutCode(),
+	}
+}
+
+// withoutCode keeps an answer that must not end a grant from being taken for
+// one that does.
+func (e *TokenError) withoutCode() error {
+	if errors.Is(e, ErrReauthorize) {
+		return &TokenError{StatusCode: e.StatusCode, Description: e.Description}
+	}
+	return e
+}
+
+// harmless returns err without what a server may have put into it: parse
+// errors quote the body, which may be a token.
+func harmless(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return errMalformed
+}
+
+// parseRetryAfter reads a Retry-After header (RFC 9110 §10.2.3), in seconds or
+// as a date. It returns 0 if there is none.
+func parseRetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), int64(maxLifetime/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}

@@ -106,8 +106,9 @@ type consentView struct {
 }
 
 type consentUser struct {
-	ID, Name, Product, Avatar string
-	Checked                   bool
+	ID, Name, Product string
+	Avatar            template.URL
+	Checked           bool
 }
 
 // showConsent renders the page on which a person picks a user and agrees or cancels.
@@ -129,7 +130,7 @@ func (s *Server) showConsent(w http.ResponseWriter, r *http.Request, req *author
 		case u.Newcomer:
 			cu.Product += ", empty library"
 		}
-		cu.Avatar = avatarDataURI(u)
+		cu.Avatar = template.URL(avatarDataURI(u)) // our own drawing, so its scheme is safe
 		view.Users = append(view.Users, cu)
 	}
 	for _, name := range req.scopes {

@@ -2,13 +2,13 @@ package spotifytest
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"html"
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -96,16 +96,16 @@ func drawTitle(b *strings.Builder, c cover, p [5]string) {
 		size, most = 64, 15
 	}
 	lines := wrap(c.title, most)
-	y := 592 - len(lines)*size
-	if c.subtitle == "" {
-		y += 24
+	y := 612 - len(lines)*size
+	if c.subtitle != "" {
+		y -= 44 // room for the artist
 	}
 	fmt.Fprintf(b, `<linearGradient id="f" x2="0" y2="1"><stop offset=".35" stop-color="%s" stop-opacity="0"/><stop offset="1" stop-color="%s" stop-opacity=".85"/></linearGradient><rect width="640" height="640" fill="url(#f)"/>`, p[0], p[0])
 	fmt.Fprintf(b, `<g font-family="system-ui,'Helvetica Neue',sans-serif" fill="%s"><g font-weight="800" font-size="%d" letter-spacing="-1">`, p[4], size)
 	for i, line := range lines {
 		fmt.Fprintf(b, `<text x="40" y="%d">%s</text>`, y+(i+1)*size-8, html.EscapeString(line))
 	}
-	fmt.Fprintf(b, `</g><text x="42" y="604" font-size="25" opacity=".85">%s</text></g>`, html.EscapeString(c.subtitle))
+	fmt.Fprintf(b, `</g><text x="42" y="602" font-size="28" opacity=".85">%s</text></g>`, html.EscapeString(c.subtitle))
 }
 
 // wrap breaks text between words into lines of about most characters.
@@ -243,7 +243,7 @@ func avatarOf(u *User) cover {
 
 // avatarDataURI is the picture for a page that may load nothing.
 func avatarDataURI(u *User) string {
-	return "data:image/svg+xml," + url.PathEscape(avatarOf(u).draw(64))
+	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(avatarOf(u).draw(64)))
 }
 
 // serveImage is GET /image/{id}: the edge length in four digits, then the name.

@@ -20,9 +20,6 @@ var outageTests = map[string]func(*testing.T, *suite){
 // context ends; the one f gets ends soon.
 func (s *suite) outage(t *testing.T, ctx context.Context, f func(ctx context.Context)) {
 	t.Helper()
-	if s.Down == nil {
-		t.Skip("no Down")
-	}
 	restore := s.Down(t)
 	defer restore()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

@@ -43,22 +43,43 @@ type Instances struct {
 // only by a store that fails.
 const patience = 20 * time.Second
 
-// Run tests a store. It calls open for each test, each time for a new store;
-// what open acquires it releases with t.Cleanup. The tests run in parallel.
+// Run tests a store. It calls open for each test, each time for a new store, and
+// once more to see what the store is able to do: what it does not implement is
+// not tested. What open acquires it releases with t.Cleanup. The tests run in
+// parallel.
 func Run(t *testing.T, open func(t *testing.T) Instances) {
 	t.Helper()
-	groups := []map[string]func(*testing.T, *suite){
-		recordTests, versionTests, secrecyTests, concurrencyTests, leaseTests, walkTests, expiryTests, watchTests, outageTests,
+	probe := open(t)
+	if len(probe.Stores) < 2 {
+		t.Fatalf("the suite needs two instances at least, got %d", len(probe.Stores))
+	}
+	_, watches := probe.Stores[0].(tokenstore.Watcher)
+	_, sweeps := probe.Stores[0].(tokenstore.Sweeper)
+	groups := []struct {
+		applies bool
+		tests   map[string]func(*testing.T, *suite)
+	}{
+		{true, recordTests},
+		{true, versionTests},
+		{true, secrecyTests},
+		{probe.Dump != nil, dumpTests},
+		{true, concurrencyTests},
+		{true, leaseTests},
+		{true, walkTests},
+		{true, expiryTests},
+		{sweeps, sweepTests},
+		{watches, watchTests},
+		{probe.Down != nil, outageTests},
 	}
 	t.Run("conformance", func(t *testing.T) {
 		for _, group := range groups {
-			for name, test := range group {
+			if !group.applies {
+				continue
+			}
+			for name, test := range group.tests {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					in := open(t)
-					if len(in.Stores) < 2 {
-						t.Fatalf("the suite needs two instances at least, got %d", len(in.Stores))
-					}
 					test(t, &suite{Instances: in, a: in.Stores[0], b: in.Stores[1]})
 				})
 			}

@@ -27,14 +27,9 @@ type watching struct {
 	news  chan struct{}
 }
 
-// watch starts a Watch of store and returns once changes arrive. It skips the
-// test if the store does not watch.
+// watch starts a Watch of store and returns once changes arrive.
 func (s *suite) watch(t *testing.T, ctx context.Context, store tokenstore.Store) *watching {
 	t.Helper()
-	watcher, ok := store.(tokenstore.Watcher)
-	if !ok {
-		t.Skip("not a Watcher")
-	}
 	w := &watching{store: store, seen: make(map[string]bool), news: make(chan struct{}, 1)}
 	var busy atomic.Bool
 	enter := func() (leave func()) {
@@ -47,7 +42,7 @@ func (s *suite) watch(t *testing.T, ctx context.Context, store tokenstore.Store)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := watcher.Watch(ctx, func(k string) {
+		err := store.(tokenstore.Watcher).Watch(ctx, func(k string) {
 			defer enter()()
 			w.mu.Lock()
 			w.seen[k] = true
@@ -153,13 +148,9 @@ func testWatchExpiry(t *testing.T, s *suite) {
 
 // Watch returns when its context ends; the store goes on.
 func testWatchEnds(t *testing.T, s *suite) {
-	watcher, ok := s.a.(tokenstore.Watcher)
-	if !ok {
-		t.Skip("not a Watcher")
-	}
 	ctx, cancel := context.WithCancel(s.context(t))
 	cancel()
-	if err := watcher.Watch(ctx, func(string) {}, func() {}); !errors.Is(err, context.Canceled) {
+	if err := s.a.(tokenstore.Watcher).Watch(ctx, func(string) {}, func() {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Watch: %v, want context.Canceled", err)
 	}
 	rec := s.record(time.Hour)

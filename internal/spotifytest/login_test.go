@@ -29,11 +29,27 @@ type app struct {
 
 func newApp(t *testing.T, opts spotifytest.Options) *app {
 	t.Helper()
+	return newAppOn(t, spotifytest.Start(t, opts))
+}
+
+// newAppOn is the app in another browser.
+func newAppOn(t *testing.T, s *spotifytest.Running) *app {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &app{t: t, s: spotifytest.Start(t, opts), browser: &http.Client{Jar: jar}}
+	return &app{t: t, s: s, browser: &http.Client{Jar: jar}}
+}
+
+func readAll(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func challengeOf(verifier string) string {
@@ -140,12 +156,7 @@ func (a *app) api(method, path, token, body string, header ...string) (*http.Res
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return resp, string(got)
+	return resp, readAll(a.t, resp)
 }
 
 func TestLogin(t *testing.T) {

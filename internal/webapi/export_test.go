@@ -1,0 +1,4 @@
+package webapi
+
+// Operations is the table.
+var Operations = operations

@@ -40,11 +40,7 @@ func (s *settings) fault(op string, err error) error {
 	case errors.Is(err, rueidis.ErrClosing):
 		err = errClosed
 	case errors.Is(err, context.DeadlineExceeded):
-		if err == context.DeadlineExceeded { //nolint:errorlint // else there is more to tell
-			err = errNoAnswer
-		} else {
-			err = fmt.Errorf("%w: %v", errNoAnswer, err)
-		}
+		err = fmt.Errorf("%w: %v", errNoAnswer, err) // %v: it may say which address
 	case errors.Is(err, rueidis.ErrNoCache):
 		err = errTooOld
 	}

@@ -22,7 +22,9 @@ func withLease(server *redistest.Server, life time.Duration) redis.Provider {
 
 func acquire(t *testing.T, store *redis.Store, key string) tokenstore.Lease {
 	t.Helper()
-	lease, err := store.Lease(t.Context(), key)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	lease, err := store.Lease(ctx, key)
 	if err != nil {
 		t.Fatalf("Lease: %v", err)
 	}

@@ -221,5 +221,4 @@ func TestWalkOverManyPages(t *testing.T) {
 	if len(want) != 0 {
 		t.Errorf("Walk missed %d of %d records", len(want), records)
 	}
-	// What was created here is watched, and nothing but that: see TestWalkIsNotWatched.
 }

@@ -59,7 +59,7 @@ func watched(t *testing.T, events <-chan string, watcher, other *redis.Store) {
 	}
 }
 
-// R31: the logout on one instance reaches the other, which learns of nothing else.
+// P47: the logout on one instance reaches the other, which learns of nothing else.
 func TestWatchSeesOtherInstances(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -23,7 +23,7 @@ func (a *app) visit(q url.Values) (*http.Response, string) {
 }
 
 func TestAuthorizeRefusals(t *testing.T) {
-	a := newApp(t, spotifytest.Options{ClientIDs: []string{clientID}, RedirectURIs: []string{redirectURI, "http://127.0.0.1/any-port", "http://localhost:8080/cb", "http://example.com/cb"}})
+	a := newApp(t, spotifytest.Options{ClientIDs: []string{clientID}, RedirectURIs: []string{redirectURI, "http://127.0.0.1/any-port", "http://localhost:8080/cb", "https://localhost/cb", "http://example.com/cb"}})
 	page := func(text string) string { return "page " + text }
 	back := func(code string) string { return "back " + code }
 	for _, tc := range []struct {
@@ -37,6 +37,7 @@ func TestAuthorizeRefusals(t *testing.T) {
 		{"another path", []string{"redirect_uri", redirectURI + "/"}, page("INVALID_CLIENT: Invalid redirect URI")},
 		{"another port", []string{"redirect_uri", "http://127.0.0.1:8081/spotify/callback"}, page("INVALID_CLIENT: Invalid redirect URI")},
 		{"localhost, though registered", []string{"redirect_uri", "http://localhost:8080/cb"}, page("INVALID_CLIENT: Invalid redirect URI")},
+		{"localhost with https", []string{"redirect_uri", "https://localhost/cb"}, page("INVALID_CLIENT: Invalid redirect URI")},
 		{"plain http, though registered", []string{"redirect_uri", "http://example.com/cb"}, page("INVALID_CLIENT: Invalid redirect URI")},
 		{"loopback registered without a port", []string{"redirect_uri", "http://127.0.0.1:54321/any-port"}, "consent"},
 		{"implicit grant", []string{"response_type", "token"}, back("unsupported_response_type")},

@@ -173,7 +173,7 @@ func (s *Server) strike(w http.ResponseWriter, r *http.Request, next http.Handle
 		return
 	}
 	f := &in.fault
-	note(r).Fault = f.label(in.ID)
+	note(r).Fault, note(r).bodyUnread = f.label(in.ID), f.Early
 	if !f.AfterServing && f.CutAfter == 0 {
 		if f.answers() && !f.Early {
 			drain(r)

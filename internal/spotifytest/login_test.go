@@ -152,7 +152,7 @@ func (a *app) api(method, path, token, body string, header ...string) (*http.Res
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultTransport.RoundTrip(req) // follows no redirect
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ type Request struct {
 	Remote string `json:"remote"`
 	// Header is the whole header as received, secrets included.
 	Header http.Header `json:"header"`
-	// BodySHA256 is the hex digest of the BodyLength bytes that were read.
+	// BodySHA256 is the hex digest of the body, and BodyLength its length. A body
+	// that a fault left unread counts as far as it was read.
 	BodySHA256 string `json:"body_sha256"`
 	BodyLength int64  `json:"body_length"`
 	// At is the simulator's time of arrival.
@@ -60,10 +61,14 @@ func newRecorder(limit int) *recorder {
 
 type notesKey struct{}
 
+// maxUnread bounds what is read of a body that no handler wanted.
+const maxUnread = 64 << 20
+
 // notes holds what handlers learn of a request; the recorder copies it when
 // they end.
 type notes struct {
 	User, ClientID, Fault string
+	bodyUnread            bool // on purpose
 }
 
 // note returns the notes of a request, for the handler to fill in.
@@ -75,14 +80,14 @@ func note(r *http.Request) *notes {
 // watch records every request that passes through next, and lets faults strike.
 func (s *Server) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		nw := &notes{}
-		n := s.record.begin(r, s.Now())
 		body := &hashedBody{ReadCloser: r.Body, hash: sha256.New()}
-		r = r.WithContext(context.WithValue(r.Context(), notesKey{}, nw))
+		rw := &recordingWriter{
+			ResponseWriter: w, rec: s.record, request: s.record.begin(r, s.Now()), notes: &notes{}, body: body,
+		}
+		r = r.WithContext(context.WithValue(r.Context(), notesKey{}, rw.notes))
 		r.Body = body
-		sw := &statusWriter{ResponseWriter: w}
-		defer func() { s.record.end(n, nw, sw.status, body) }()
-		s.strike(sw, r, next)
+		defer rw.end()
+		s.strike(rw, r, next)
 	})
 }
 
@@ -101,17 +106,6 @@ func (rec *recorder) begin(r *http.Request, at time.Time) *Request {
 	}
 	rec.list = append(rec.list, n)
 	return n
-}
-
-func (rec *recorder) end(n *Request, nw *notes, status int, body *hashedBody) {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	n.User, n.ClientID, n.Fault, n.Status, n.Done = nw.User, nw.ClientID, nw.Fault, status, true
-	n.BodySHA256 = hex.EncodeToString(body.hash.Sum(nil))
-	n.BodyLength = body.n
-	if strings.HasPrefix(n.Path, "/v1/") {
-		rec.counts[status]++
-	}
 }
 
 // private are headers that speak of the browser or of the way it came, and
@@ -149,27 +143,56 @@ func (b *hashedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// statusWriter remembers the status. Unwrap keeps http.ResponseController working.
-type statusWriter struct {
+// recordingWriter completes the record as the answer begins, so that whoever has
+// read an answer finds it recorded. Unwrap keeps http.ResponseController working.
+type recordingWriter struct {
 	http.ResponseWriter
-	status int
+	rec     *recorder
+	request *Request
+	notes   *notes
+	body    *hashedBody
+	begun   bool
 }
 
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 && status >= 200 {
-		w.status = status
+func (w *recordingWriter) WriteHeader(status int) {
+	if !w.begun && status >= 200 {
+		w.begun = true
+		if !w.notes.bodyUnread {
+			_, _ = io.CopyN(io.Discard, w.body, maxUnread) // what no handler wanted is digested too
+		}
+		w.complete(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *statusWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
+func (w *recordingWriter) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
 	}
 	return w.ResponseWriter.Write(p)
 }
 
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *recordingWriter) complete(status int) {
+	w.rec.mu.Lock()
+	defer w.rec.mu.Unlock()
+	n := w.request
+	n.User, n.ClientID, n.Fault, n.Status = w.notes.User, w.notes.ClientID, w.notes.Fault, status
+	n.BodySHA256, n.BodyLength = hex.EncodeToString(w.body.hash.Sum(nil)), w.body.n
+	if strings.HasPrefix(n.Path, "/v1/") {
+		w.rec.counts[status]++
+	}
+}
+
+func (w *recordingWriter) end() {
+	if !w.begun {
+		w.complete(0) // the connection is cut
+	}
+	w.rec.mu.Lock()
+	defer w.rec.mu.Unlock()
+	w.request.Done = true
+}
 
 // Requests returns the recorded requests in order of arrival, those to /_control
 // left out. Only the last Options.RecordLimit are kept.

@@ -1,0 +1,69 @@
+package caddyspotify
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/caddyspotify/caddy-spotify/internal/demo"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "spotify",
+		Usage: "<command>",
+		Short: "Commands of the Spotify proxy",
+		Long:  "Commands that come with spotify_proxy, the proxy for the Spotify Web API.",
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.Args = cobra.NoArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			cmd.AddCommand(demoCommand())
+		},
+	})
+}
+
+func demoCommand() *cobra.Command {
+	var (
+		options     demo.Options
+		printConfig bool
+	)
+	cmd := &cobra.Command{
+		Use:   "demo [--listen <addr>] [--token-life <duration>] [--debug] [--print-config]",
+		Short: "Shows the proxy at work, with a simulated Spotify",
+		Long: `
+Starts a simulated Spotify, Caddy with spotify_proxy in front of it, and a page
+that calls the Web API through the proxy. It needs no Spotify account and no
+network, opens no browser, reads no config and writes no file.
+
+If the usual port is taken, the demo moves to a free one. Ctrl-C ends it.`,
+		Example: `  $ caddy spotify demo
+  $ caddy spotify demo --listen 9000 --token-life 20s
+  $ caddy spotify demo --print-config`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.Out = cmd.OutOrStdout()
+			if printConfig {
+				return demo.PrintConfig(options)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), stopSignals...)
+			defer stop()
+			// A second Ctrl-C ends the process the hard way.
+			context.AfterFunc(ctx, stop)
+			return demo.Run(ctx, options)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&options.Listen, "listen", "l", "",
+		"Port, or loopback address with port, to listen on (default "+demo.DefaultListen+", or a free port)")
+	flags.DurationVar(&options.TokenLife, "token-life", demo.DefaultTokenLife, "Life of access tokens")
+	flags.BoolVarP(&options.Debug, "debug", "v", false, "Log everything that Caddy does")
+	flags.BoolVar(&printConfig, "print-config", false, "Print the Caddyfile of the demo and do nothing else")
+	return cmd
+}
+
+// stopSignals end a demo cleanly.
+var stopSignals = []os.Signal{os.Interrupt, syscall.SIGTERM}

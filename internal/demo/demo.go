@@ -1,0 +1,133 @@
+// Package demo is the demonstration behind `caddy spotify demo`: a simulated
+// Spotify, Caddy with spotify_proxy in front of it, and a page that calls the
+// Web API through it, all in one process that leaves nothing behind.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+)
+
+// DefaultTokenLife is short enough for a visitor to see refreshes happen.
+const DefaultTokenLife = 2 * time.Minute
+
+// Options configures a demo. The zero value is usable, apart from Out.
+type Options struct {
+	// Listen is a port, or a loopback address with a port; port 0 is any free
+	// one. Empty means DefaultListen, or a free port if that one is taken.
+	Listen string
+	// TokenLife is the life of access tokens; 0 means DefaultTokenLife.
+	TokenLife time.Duration
+	// Debug makes Caddy log everything it does.
+	Debug bool
+	// Out gets what there is to tell the person who started the demo. Required.
+	Out io.Writer
+}
+
+// Run runs the demo in this process, as the process's only Caddy, until ctx is
+// done. Then it stops everything it started and returns nil.
+func Run(ctx context.Context, o Options) error {
+	s, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	defer s.sim.Close()
+	config, err := adapt(s.caddyfile)
+	if err != nil {
+		return err
+	}
+	if err := caddy.Load(config, true); err != nil {
+		return fmt.Errorf("starting the demo: %w", err)
+	}
+	s.greet(o.Out)
+	<-ctx.Done()
+	fmt.Fprintln(o.Out, "\nStopping.")
+	if err := caddy.Stop(); err != nil {
+		return fmt.Errorf("stopping the demo: %w", err)
+	}
+	return nil
+}
+
+// PrintConfig writes the Caddyfile with which Run would run. The simulator's
+// address in it is another one each time.
+func PrintConfig(o Options) error {
+	s, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	s.sim.Close()
+	_, err = io.WriteString(o.Out, s.caddyfile)
+	return err
+}
+
+// setup is a demo whose Spotify runs already.
+type setup struct {
+	sim       *spotifytest.Running
+	url       string
+	caddyfile string
+	tokenLife time.Duration
+	moved     bool // to another port, since the usual one is taken
+}
+
+func prepare(o Options) (*setup, error) {
+	s := &setup{tokenLife: o.TokenLife}
+	if s.tokenLife == 0 {
+		s.tokenLife = DefaultTokenLife
+	}
+	if s.tokenLife < time.Second {
+		return nil, fmt.Errorf("token-life %s is too short: use a second or more", s.tokenLife)
+	}
+	listen := o.Listen
+	if listen == "" {
+		listen = DefaultListen
+	}
+	asked, err := parseListen(listen)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddress(asked, o.Listen != "")
+	if err != nil {
+		return nil, err
+	}
+	s.url = "http://" + addr.String()
+	s.moved = o.Listen == "" && addr != asked
+	s.sim, err = spotifytest.New(spotifytest.Options{
+		ClientIDs:    []string{clientID},
+		RedirectURIs: []string{s.url + "/spotify/callback"},
+		TokenLife:    s.tokenLife,
+		// The strictest manner: whoever refreshes twice with one token is out.
+		Rotation: spotifytest.RotateRevoke,
+	}).Listen("")
+	if err != nil {
+		return nil, err
+	}
+	s.caddyfile, err = writeCaddyfile(addr, s.sim, o.Debug)
+	if err != nil {
+		s.sim.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *setup) greet(w io.Writer) {
+	if s.moved {
+		fmt.Fprintf(w, "%s is taken by another program, so this is on another port.\n", DefaultListen)
+	}
+	fmt.Fprintf(w, `
+  %s
+
+Open it in a browser, log in as one of the people, and look at what the page
+shows of the traffic. Mira and Jonas have Premium, Aiko has not, Sam's library
+is empty, and Olga is not on the app's allowlist.
+
+Spotify is simulated at %s. Access tokens live %s,
+and each refresh is logged here. Nothing is kept. Ctrl-C ends it.
+
+`, s.url, s.sim.URL, s.tokenLife)
+}

@@ -129,10 +129,8 @@ func (a *Authenticator) fly(ctx context.Context, f *flight) {
 	}
 	if h := a.token.Load(); h == nil {
 		f.err = ErrReauthorize
-	} else {
-		if f.err == nil {
-			f.token = h.Token
-		}
+	} else if f.err == nil {
+		f.token = h.Token
 	}
 	event := RefreshEvent{
 		Outcome: result.outcome, Token: a.Current(), Err: result.err,
@@ -180,7 +178,7 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 	// A save that is still pending keeps the lease for itself.
 	keep := false
 	defer func() {
-		if lease != nil && !keep {
+		if !keep {
 			a.release(ctx, lease)
 		}
 	}()
@@ -268,6 +266,9 @@ func (a *Authenticator) lease(ctx context.Context) (Lease, error) {
 }
 
 func (a *Authenticator) release(ctx context.Context, lease Lease) {
+	if lease == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
 	defer cancel()
 	// A lease that cannot be given back expires by itself.

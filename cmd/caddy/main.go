@@ -1,9 +1,17 @@
+// Command caddy is Caddy with its standard modules and this plugin, the Redis
+// store included. It serves `go run ./cmd/caddy` in a checkout; to put the
+// plugin into a Caddy of your own, see xcaddy.md.
 package main
 
 import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/caddyspotify/caddy-spotify"
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 )
 
-func main() { caddycmd.Main() }
+func main() {
+	caddycmd.Main()
+}

@@ -56,8 +56,24 @@ func (s *Server) apiMux() http.Handler {
 		}))
 	}
 	mux.Handle("/v1/", s.dead(func(w http.ResponseWriter) { writeAPIError(w, errNoSuchService) }))
-	mux.HandleFunc("GET /image/{id}", s.serveImage)
-	return mux
+	root := http.NewServeMux()
+	root.Handle("/v1/", openToAllOrigins(mux))
+	root.HandleFunc("GET /image/{id}", s.serveImage)
+	return root
+}
+
+// openToAllOrigins is what Spotify's Web API tells browsers, on every answer. A
+// proxy that uses cookies must not pass it on.
+func openToAllOrigins(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Allow-Headers", "Accept, App-Platform, Authorization, Content-Type, Origin, Retry-After, Spotify-App-Version")
+		h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS, PUT, DELETE, PATCH")
+		h.Set("Access-Control-Allow-Credentials", "true")
+		h.Set("Access-Control-Max-Age", "604800")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // dead is a path that leads nowhere, which only the authorized are told.

@@ -33,7 +33,7 @@ func (c *call) following() (any, *apiError) {
 		}
 		end := min(start+pg.limit, len(sh.artists))
 		total := len(sh.artists)
-		out := cursorPaging{Href: c.self() + "?" + c.r.URL.RawQuery, Limit: pg.limit, Items: []any{}, Cursors: &cursors{}, Total: &total}
+		out := cursorPaging{Href: c.again(), Limit: pg.limit, Items: []any{}, Cursors: &cursors{}, Total: &total}
 		for _, a := range sh.artists[start:end] {
 			out.Items = append(out.Items, c.s.origins().fullArtist(a))
 		}

@@ -185,7 +185,7 @@ func (c *call) recentlyPlayed() (any, *apiError) {
 	}
 	return c.withPlayer(func(p *player) (any, *apiError) {
 		o := c.s.origins()
-		out := cursorPaging{Href: c.self() + "?" + c.r.URL.RawQuery, Limit: pg.limit, Items: []any{}}
+		out := cursorPaging{Href: c.again(), Limit: pg.limit, Items: []any{}}
 		var last int64
 		more := false
 		for _, entry := range p.recent {

@@ -69,6 +69,17 @@ func TestScopesAreNeeded(t *testing.T) {
 	}
 }
 
+// As at Spotify, so that a proxy is seen to drop it.
+func TestEveryAnswerIsOpenToAllOrigins(t *testing.T) {
+	a := newApp(t, spotifytest.Options{})
+	token := a.login("mira", "").AccessToken
+	for _, path := range []string{"/v1/me", "/v1/nothing", "/v1/me/tracks"} {
+		if resp, _ := a.api("GET", path, token, ""); resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %v", path, resp.Header)
+		}
+	}
+}
+
 func TestOutsiderIsRefusedInPlainText(t *testing.T) {
 	a := newApp(t, spotifytest.Options{})
 	resp, body := a.api("GET", "/v1/me", a.login("olga", "").AccessToken, "")

@@ -55,6 +55,14 @@ func (c *call) page(normal, most int) (page, *apiError) {
 // self is the request's own URL below the API's origin, without its query.
 func (c *call) self() string { return c.s.apiURL() + c.r.URL.EscapedPath() }
 
+// again is the request's own URL with its query as it came.
+func (c *call) again() string {
+	if c.r.URL.RawQuery == "" {
+		return c.self()
+	}
+	return c.self() + "?" + c.r.URL.RawQuery
+}
+
 // listPage cuts one page out of list. The query's other parameters stay in the links.
 func listPage[T any](p page, href string, query url.Values, list []T, object func(T) any) paging {
 	link := func(offset int) string {

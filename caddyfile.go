@@ -1,0 +1,388 @@
+package caddyspotify
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("spotify_auth", parseAuth)
+	httpcaddyfile.RegisterDirective("spotify_proxy", parseProxy)
+	// After what guards and compresses a whole site, and before what answers.
+	httpcaddyfile.RegisterDirectiveOrder("spotify_auth", httpcaddyfile.Before, "templates")
+	httpcaddyfile.RegisterDirectiveOrder("spotify_proxy", httpcaddyfile.Before, "templates")
+}
+
+func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	handler := new(Handler)
+	err := handler.UnmarshalCaddyfile(h.Dispenser)
+	return handler, err
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
+//
+//	spotify_auth [<matcher>] {
+//	    client_id     <id>
+//	    redirect_uri  <uri>
+//	    scopes        <scope>...
+//	    require_login <path>...
+//	    session {
+//	        idle      <duration>
+//	        lifetime  <duration>
+//	        cookie    <name>
+//	        same_site lax|strict
+//	    }
+//	    store <name> [<args>...] {
+//	        ...
+//	    }
+//	    refresh {
+//	        margin  <duration>
+//	        ahead   <duration>
+//	        timeout <duration>
+//	    }
+//	    authorize_url <url>
+//	    token_url     <url>
+//	    api_url       <url>
+//	}
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the directive's name
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q: put the options in a block", d.Val())
+	}
+	seen := make(options)
+	for d.NextBlock(0) {
+		segment := caddyfile.NewDispenser(d.NextSegment())
+		segment.Next()
+		known, err := h.unmarshalOption(segment, seen)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return segment.Errf("unknown option %q: see the documentation of spotify_auth for those there are", segment.Val())
+		}
+	}
+	return nil
+}
+
+// options remembers which options were given, since each may be given once.
+type options map[string]struct{}
+
+func (o options) once(d *caddyfile.Dispenser, name string) error {
+	if _, ok := o[name]; ok {
+		return d.Errf("%s is given twice: remove one", name)
+	}
+	o[name] = struct{}{}
+	return nil
+}
+
+// unmarshalOption sets the option that d stands at, if it is one of h's.
+func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
+	name := d.Val()
+	set, ok := map[string]func() error{
+		"client_id":     func() error { return oneArg(d, name, &h.ClientID) },
+		"redirect_uri":  func() error { return oneArg(d, name, &h.RedirectURI) },
+		"authorize_url": func() error { return oneArg(d, name, &h.AuthorizeURL) },
+		"token_url":     func() error { return oneArg(d, name, &h.TokenURL) },
+		"api_url":       func() error { return oneArg(d, name, &h.APIURL) },
+		"scopes":        func() error { return someArgs(d, name, &h.Scopes) },
+		"require_login": func() error { return someArgs(d, name, &h.RequireLogin) },
+		"session":       func() error { return h.unmarshalSession(d) },
+		"refresh":       func() error { return h.unmarshalRefresh(d) },
+		"store":         func() error { return h.unmarshalStore(d) },
+	}[name]
+	if !ok {
+		return false, nil
+	}
+	if err := seen.once(d, name); err != nil {
+		return true, err
+	}
+	return true, set()
+}
+
+func (h *Handler) unmarshalSession(d *caddyfile.Dispenser) error {
+	h.Session = new(SessionConfig)
+	return block(d, "session", func(name string) (bool, error) {
+		switch name {
+		case "idle":
+			return true, duration(d, "session idle", &h.Session.Idle)
+		case "lifetime":
+			return true, duration(d, "session lifetime", &h.Session.Lifetime)
+		case "cookie":
+			return true, oneArg(d, "session cookie", &h.Session.Cookie)
+		case "same_site":
+			return true, oneArg(d, "session same_site", &h.Session.SameSite)
+		}
+		return false, nil
+	})
+}
+
+func (h *Handler) unmarshalRefresh(d *caddyfile.Dispenser) error {
+	h.Refresh = new(RefreshConfig)
+	return block(d, "refresh", func(name string) (bool, error) {
+		switch name {
+		case "margin":
+			return true, duration(d, "refresh margin", &h.Refresh.Margin)
+		case "ahead":
+			return true, duration(d, "refresh ahead", &h.Refresh.Ahead)
+		case "timeout":
+			return true, duration(d, "refresh timeout", &h.Refresh.Timeout)
+		}
+		return false, nil
+	})
+}
+
+func (h *Handler) unmarshalStore(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("store needs a name: caddy, memory or redis")
+	}
+	name := d.Val()
+	const namespace = "http.handlers.spotify_auth.stores."
+	if _, err := caddy.GetModule(namespace + name); err != nil {
+		hint := "use caddy, memory or redis"
+		if name == "redis" {
+			hint = "build Caddy with github.com/caddyspotify/caddy-spotify/tokenstore/redis"
+		}
+		return d.Errf("store %q is not in this build: %s", name, hint)
+	}
+	unm, err := caddyfile.UnmarshalModule(d, namespace+name)
+	if err != nil {
+		return err
+	}
+	h.StoreRaw = caddyconfig.JSONModuleObject(unm, "module", name, nil)
+	return nil
+}
+
+// block reads the options of a nested block.
+func block(d *caddyfile.Dispenser, name string, option func(string) (known bool, err error)) error {
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q: put the options of %s in a block", d.Val(), name)
+	}
+	seen := make(options)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		inner := d.Val()
+		if err := seen.once(d, name+" "+inner); err != nil {
+			return err
+		}
+		known, err := option(inner)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return d.Errf("unknown option %q in %s", inner, name)
+		}
+	}
+	if len(seen) == 0 {
+		return d.Errf("%s has no options: give some in a block, or leave it out", name)
+	}
+	return nil
+}
+
+func oneArg(d *caddyfile.Dispenser, name string, to *string) error {
+	args := d.RemainingArgs()
+	if len(args) != 1 || args[0] == "" {
+		return d.Errf("%s takes one value, not %d (if it is a variable, set it)", name, len(args))
+	}
+	*to = args[0]
+	return nil
+}
+
+func someArgs(d *caddyfile.Dispenser, name string, to *[]string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.Errf("%s needs at least one value, or leave it out", name)
+	}
+	*to = args
+	return nil
+}
+
+func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
+	var arg string
+	if err := oneArg(d, name, &arg); err != nil {
+		return err
+	}
+	parsed, err := caddy.ParseDuration(arg)
+	if err != nil {
+		return d.Errf("%s %q is not a duration: write it like 90s, 5m or 30d", name, arg)
+	}
+	if parsed <= 0 {
+		return d.Errf("%s %s is not positive: write it like 90s, 5m or 30d", name, arg)
+	}
+	*to = caddy.Duration(parsed)
+	return nil
+}
+
+// parseProxy parses the spotify_proxy directive, which lets a front end call
+// the Spotify Web API without a token. Syntax:
+//
+//	spotify_proxy [<matcher>] {
+//	    <options of spotify_auth>
+//	    replay_body <size>|off
+//	    <options of reverse_proxy>
+//	}
+//
+// It is a shortcut. This:
+//
+//	spotify_proxy {
+//	    client_id    {env.SPOTIFY_CLIENT_ID}
+//	    redirect_uri http://127.0.0.1:8080/spotify/callback
+//	    scopes       user-read-private
+//	}
+//
+// is the same as this:
+//
+//	route {
+//	    spotify_auth {
+//	        client_id    {env.SPOTIFY_CLIENT_ID}
+//	        redirect_uri http://127.0.0.1:8080/spotify/callback
+//	        scopes       user-read-private
+//	    }
+//	    handle_path /spotify/v1/* {
+//	        rewrite * /v1{uri}
+//	        reverse_proxy https://api.spotify.com {
+//	            transport spotify
+//	        }
+//	    }
+//	}
+//
+// What it does not know itself it hands to reverse_proxy, so timeouts, header
+// operations, handle_response and the rest work as they do there. Only the
+// upstream and the transport are its own.
+func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	userMatcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	h.Next() // looking for a matcher went back to the start
+	d := h.NewFromNextSegment()
+	d.Next() // the directive's name
+	name := d.Token()
+	if d.NextArg() {
+		return nil, d.Errf("unexpected argument %q: put the options in a block", d.Val())
+	}
+
+	auth, transport := new(Handler), new(Transport)
+	seen := make(options)
+	var rest []caddyfile.Token
+	for d.NextBlock(0) {
+		tokens := d.NextSegment()
+		segment := caddyfile.NewDispenser(tokens)
+		segment.Next()
+		known, err := auth.unmarshalOption(segment, seen)
+		if err == nil && !known {
+			known, err = transport.unmarshalOption(segment, seen)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			rest = append(rest, tokens...)
+		}
+	}
+
+	// Missing and malformed values are refused when the config is adapted, and
+	// so before it is loaded.
+	for _, o := range []struct{ name, value string }{{"redirect_uri", auth.RedirectURI}, {"api_url", auth.APIURL}} {
+		if strings.ContainsAny(o.value, "{}") {
+			return nil, h.Errf("%s %s: the routes depend on it, so write it out or use {$VARIABLE}, which is replaced while the Caddyfile is read", o.name, o.value)
+		}
+	}
+	redirect, err := parseRedirectURI(auth.RedirectURI)
+	if err != nil {
+		return nil, h.WrapErr(err)
+	}
+	if auth.ClientID == "" {
+		return nil, h.Err("client_id is missing: give the app's Client ID from https://developer.spotify.com/dashboard")
+	}
+	proxy, err := proxyHandler(h, name, rest, auth.APIURL, transport)
+	if err != nil {
+		return nil, err
+	}
+
+	subroute := caddyhttp.Subroute{Routes: caddyhttp.RouteList{
+		{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(auth, "handler", "spotify_auth", nil)}},
+		{
+			MatcherSetsRaw: []caddy.ModuleMap{{"path": h.JSON(caddyhttp.MatchPath{redirect.prefix + "/v1/*"})}},
+			HandlersRaw: []json.RawMessage{
+				caddyconfig.JSONModuleObject(rewrite.Rewrite{StripPathPrefix: redirect.prefix}, "handler", "rewrite", nil),
+				caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil),
+			},
+		},
+	}}
+	if userMatcher == nil {
+		return []httpcaddyfile.ConfigValue{{Class: "route", Value: subroute}}, nil
+	}
+	return []httpcaddyfile.ConfigValue{{Class: "route", Value: caddyhttp.Route{
+		MatcherSetsRaw: []caddy.ModuleMap{userMatcher},
+		HandlersRaw:    []json.RawMessage{caddyconfig.JSONModuleObject(subroute, "handler", "subroute", nil)},
+	}}}, nil
+}
+
+// proxyHandler makes the reverse_proxy behind spotify_proxy out of the options
+// that are not spotify_proxy's own.
+func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile.Token, apiURL string, transport *Transport) (*reverseproxy.Handler, error) {
+	brace := func(text string, line int) caddyfile.Token {
+		t := name
+		t.Text, t.Line = text, line
+		return t
+	}
+	tokens := []caddyfile.Token{name}
+	if len(rest) > 0 {
+		tokens = append(tokens, brace("{", name.Line))
+		tokens = append(tokens, rest...)
+		tokens = append(tokens, brace("}", rest[len(rest)-1].Line+1))
+	}
+	rp := new(reverseproxy.Handler)
+	if err := rp.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+		return nil, err
+	}
+	if err := rp.FinalizeUnmarshalCaddyfile(h); err != nil {
+		return nil, err
+	}
+	if len(rp.Upstreams) > 0 || rp.DynamicUpstreamsRaw != nil {
+		return nil, h.Err("spotify_proxy has one upstream, the Web API: remove to and dynamic, or set api_url")
+	}
+	if rp.TransportRaw != nil {
+		return nil, h.Err("spotify_proxy brings its own transport: remove it, or write out spotify_auth and reverse_proxy with transport spotify { … }")
+	}
+	if apiURL == "" {
+		apiURL = defaultAPIURL
+	}
+	upstream, err := parseServiceURL("api_url", apiURL)
+	if err != nil {
+		return nil, h.WrapErr(err)
+	}
+	transport.APIURL = strings.TrimSuffix(apiURL, "/")
+	if transport.APIURL == defaultAPIURL {
+		transport.APIURL = ""
+	}
+	if upstream.Scheme == "https" {
+		transport.TLS = new(reverseproxy.TLSConfig)
+	}
+	rp.Upstreams = reverseproxy.UpstreamPool{{Dial: dialAddress(upstream)}}
+	rp.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "spotify", nil)
+	return rp, nil
+}
+
+// dialAddress is where the service at u listens.
+func dialAddress(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -1,0 +1,319 @@
+package caddyspotify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// usedStates remembers the logins that have come back, so that a second
+// callback is told from a first even when the browser presents an old cookie.
+// It is bounded; what it forgets, Spotify's single-use code still stops.
+type usedStates struct {
+	mu   sync.Mutex
+	seen *lru.Cache[string, bool] // true: ended in a session
+}
+
+func newUsedStates() *usedStates {
+	seen, _ := lru.New[string, bool](8192) // fails only for a size below one
+	return &usedStates{seen: seen}
+}
+
+// take marks a state as used and reports whether it was unused before.
+func (u *usedStates) take(state string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.seen.Contains(state) {
+		return false
+	}
+	u.seen.Add(state, false)
+	return true
+}
+
+func (u *usedStates) succeeded(state string) { u.seen.Add(state, true) }
+
+// worked reports whether the login of this state ended in a session.
+func (u *usedStates) worked(state string) bool {
+	ok, _ := u.seen.Get(state)
+	return ok
+}
+
+// serveCallback is where Spotify sends the browser back.
+func (h *Handler) serveCallback(w http.ResponseWriter, r *http.Request) error {
+	// The query holds the code and the state. The access log would show it.
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+
+	s := h.site
+	if p := s.checkTransport(r); p != nil {
+		return h.loginFailed(w, r, p)
+	}
+	answer, p := parseCallback(r.URL.RawQuery)
+	if p != nil {
+		p.loginURL = s.loginURL()
+		return h.loginFailed(w, r, p)
+	}
+	name := s.loginCookies + answer.state
+	value, found := cookieValue(r.Header, name)
+	if !found {
+		return h.callbackWithoutLogin(w, r, answer.state)
+	}
+	// Whatever comes of it, this login is over.
+	s.clearCookie(w, name)
+	pending, err := decodePendingLogin(value)
+	if err != nil || pending.expired(s.clock.Now()) {
+		return h.loginFailed(w, r, s.loginExpired())
+	}
+	if !s.used.take(answer.state) {
+		return h.callbackWithoutLogin(w, r, answer.state)
+	}
+	if p := s.judge(answer); p != nil {
+		p.loginURL = s.loginURLFor(pending.returnTo)
+		return h.loginFailed(w, r, p)
+	}
+	return h.finishLogin(w, r, answer, pending)
+}
+
+// callbackAnswer is what Spotify says through the browser (RFC 6749 §4.1.2).
+type callbackAnswer struct {
+	state, code, issuer string
+	err, description    string
+}
+
+func parseCallback(rawQuery string) (callbackAnswer, *problem) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return callbackAnswer{}, badCallback("The address that Spotify sent you back to cannot be read.")
+	}
+	for _, name := range []string{"state", "code", "error", "error_description", "iss"} {
+		if len(query[name]) > 1 {
+			return callbackAnswer{}, badCallback("The address you came back with names " + name + " more than once.")
+		}
+	}
+	a := callbackAnswer{
+		state: query.Get("state"), code: query.Get("code"), issuer: query.Get("iss"),
+		err: query.Get("error"), description: query.Get("error_description"),
+	}
+	switch {
+	case !validState(a.state):
+		return a, badCallback("The address you came back with does not belong to a login that began here.")
+	case a.code == "" && a.err == "":
+		return a, badCallback("The address you came back with has no code.")
+	case a.code != "" && a.err != "":
+		return a, badCallback("The address you came back with has a code and an error at once.")
+	}
+	return a, nil
+}
+
+func badCallback(message string) *problem {
+	return &problem{status: http.StatusBadRequest, reason: reasonLoginFailed, message: message}
+}
+
+func (s *site) loginExpired() *problem {
+	return &problem{
+		status: http.StatusBadRequest,
+		reason: reasonLoginExpired,
+		message: "This login is no longer under way in this browser. It may have taken longer than ten minutes, " +
+			"or it began in another browser or under another address than " + s.origin + ".",
+		loginURL: s.loginURL(),
+	}
+}
+
+// judge refuses an answer that is not a success from the right server.
+func (s *site) judge(a callbackAnswer) *problem {
+	if a.issuer != "" && a.issuer != s.issuer {
+		return &problem{
+			status: http.StatusBadRequest, reason: reasonLoginFailed,
+			message: "The answer came from another authorization server than the one that was asked.",
+			err:     fmt.Errorf("iss is %s, want %s", printable(a.issuer), s.issuer),
+		}
+	}
+	switch {
+	case a.err == "":
+		return nil
+	case a.err == "access_denied":
+		return &problem{
+			status: http.StatusForbidden, reason: reasonLoginCancelled,
+			message: "You did not give this app access to your Spotify account, so you are not logged in.",
+		}
+	default:
+		return &problem{
+			status: http.StatusBadGateway, reason: reasonLoginFailed,
+			message: "Spotify ended the login with the error " + printable(a.err) + ".",
+			err:     fmt.Errorf("authorization error %s: %s", printable(a.err), printable(a.description)),
+		}
+	}
+}
+
+// callbackWithoutLogin answers a callback whose pending login is gone. Reloading
+// the address of a login that worked just goes on to the app.
+func (h *Handler) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, state string) error {
+	if value, ok := cookieValue(r.Header, h.site.sessionCookie); ok && h.site.used.worked(state) {
+		if _, err := h.site.sessions.get(r.Context(), value); err == nil {
+			return redirect(w, "/", http.StatusSeeOther)
+		}
+	}
+	return h.loginFailed(w, r, h.site.loginExpired())
+}
+
+// finishLogin exchanges the code and begins the session.
+func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer callbackAnswer, pending pendingLogin) error {
+	s := h.site
+	again := s.loginURLFor(pending.returnTo)
+	// A browser that goes away now must not lose a code that is used up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*s.tokens.Timeout)
+	defer cancel()
+
+	token, err := s.tokens.Exchange(ctx, answer.code, pending.verifier)
+	if err != nil {
+		return h.loginFailed(w, r, exchangeProblem(err, again))
+	}
+	acct, err := s.lookUpAccount(ctx, token)
+	if p := asProblem(err); p != nil {
+		p.loginURL = again
+		return h.loginFailed(w, r, p)
+	}
+	if err != nil {
+		// The login itself worked. Better a session without a name than none.
+		s.logger.Warn("the account could not be looked up", zap.Error(err))
+	}
+	sess, err := s.sessions.create(ctx, token, acct)
+	if err != nil {
+		return h.loginFailed(w, r, storeProblem(err, again))
+	}
+	h.endReplaced(ctx, r, sess)
+
+	s.used.succeeded(answer.state)
+	s.setSessionCookie(w, sess.id.Cookie())
+	http.SetCookie(w, s.cookie(s.guardCookie, "1", int(guardLife/time.Second)))
+	s.logger.Info("login",
+		zap.String("session", sess.ref()),
+		zap.String("account", acct.ID),
+		zap.Strings("scopes", token.Scopes()))
+	return h.goOn(w, r, pending.returnTo)
+}
+
+// endReplaced ends the session that this browser had before: an id is never
+// used for two logins.
+func (h *Handler) endReplaced(ctx context.Context, r *http.Request, by *session) {
+	value, ok := cookieValue(r.Header, h.site.sessionCookie)
+	if !ok {
+		return
+	}
+	old, err := h.site.sessions.remove(ctx, value)
+	switch {
+	case err == nil:
+		h.site.logger.Info("session replaced by a new login",
+			zap.String("session", old.ref()), zap.String("by", by.ref()))
+	case !errors.Is(err, errNoSession):
+		h.site.logger.Warn("the session before this login could not be ended", zap.String("by", by.ref()), zap.Error(err))
+	}
+}
+
+// goOn returns to the app. A redirect would carry on the chain that began at
+// Spotify, and the browser then calls the request cross-site: it would come
+// without a strict cookie, and the Web API would refuse it. A page that moves
+// on by itself begins a new chain.
+func (h *Handler) goOn(w http.ResponseWriter, r *http.Request, path string) error {
+	_, api := h.site.below(path)
+	if h.site.sameSite == http.SameSiteStrictMode || api {
+		return h.site.renderPage(w, r, http.StatusOK, pageData{Kind: pageGoOn, Next: path})
+	}
+	return redirect(w, path, http.StatusSeeOther)
+}
+
+func exchangeProblem(err error, loginURL string) *problem {
+	p := &problem{
+		status: http.StatusBadGateway, reason: reasonLoginFailed, err: err, loginURL: loginURL,
+		message: "Spotify did not complete the login. Try again.",
+	}
+	if t, ok := errors.AsType[*pkce.TokenError](err); ok && t.Code == "invalid_client" {
+		p.message = "Spotify does not know this app. Its operator should check client_id."
+	}
+	if errors.Is(err, pkce.ErrTemporary) {
+		p.status, p.reason = http.StatusServiceUnavailable, reasonUpstreamUnavailable
+		p.message = "Spotify cannot be reached just now. Try again in a moment."
+		p.retryAfter = retryAfter(err)
+	}
+	return p
+}
+
+// retryAfter is how long a temporary error asks to wait, or a little while.
+func retryAfter(err error) time.Duration {
+	if t, ok := errors.AsType[*pkce.TemporaryError](err); ok && t.RetryAfter > 0 {
+		return t.RetryAfter
+	}
+	return 5 * time.Second
+}
+
+func storeProblem(err error, loginURL string) *problem {
+	return &problem{
+		status: http.StatusServiceUnavailable, reason: reasonStoreUnavailable, err: err, loginURL: loginURL,
+		message:    "Sessions cannot be reached just now. Try again in a moment; you are not logged out.",
+		retryAfter: 5 * time.Second,
+	}
+}
+
+// loginFailed ends a login that did not work. Nothing starts it again but the
+// person, so it cannot loop.
+func (h *Handler) loginFailed(w http.ResponseWriter, r *http.Request, p *problem) error {
+	return h.fail(w, r, p)
+}
+
+// maxProfile bounds the profile that is read at login.
+const maxProfile = 256 << 10
+
+// lookUpAccount asks the Web API whose token it is. An account that Spotify
+// does not let use the app comes back as a problem for the person to read.
+//
+// https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile
+func (s *site) lookUpAccount(ctx context.Context, token *pkce.Token) (account, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.apiURL.String()+"/v1/me", nil)
+	if err != nil {
+		return account{}, err
+	}
+	req.Header["Authorization"] = token.Header()
+	req.Header.Set("Accept", "application/json")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return account{}, err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusForbidden:
+		return account{}, &problem{
+			status: http.StatusForbidden, reason: reasonUserNotAllowlisted,
+			message: "Spotify does not let this account use the app. While an app is in development mode, its owner " +
+				"has to add the account under User Management in Spotify's dashboard.",
+		}
+	case resp.StatusCode != http.StatusOK:
+		return account{}, fmt.Errorf("the profile was answered with status %d", resp.StatusCode)
+	}
+	var profile struct {
+		AccountID   string `json:"account_id"`
+		ID          string `json:"id"`
+		DisplayName string `json:"display_name"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxProfile)).Decode(&profile); err != nil {
+		return account{}, fmt.Errorf("reading the profile: %w", err)
+	}
+	acct := account{ID: profile.AccountID, DisplayName: strings.ToValidUTF8(profile.DisplayName, "")}
+	if acct.ID == "" {
+		acct.ID = profile.ID
+	}
+	return acct, nil
+}

@@ -1,0 +1,249 @@
+package caddyspotify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// sessionOf returns the session that the request's cookie leads to.
+func (h *Handler) sessionOf(r *http.Request) (*session, error) {
+	value, ok := cookieValue(r.Header, h.site.sessionCookie)
+	if !ok {
+		return nil, errNoSession
+	}
+	return h.site.sessions.get(r.Context(), value)
+}
+
+// serveAPI hands a request for the Web API on, with its session.
+func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	s := h.site
+	if !plainAPIPath(r.URL) {
+		return h.fail(w, r, badAPIPath())
+	}
+	if p := s.checkTransport(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	sess, err := h.sessionOf(r)
+	if errors.Is(err, errNoSession) {
+		return h.askToLogIn(w, r, reasonLoginRequired)
+	}
+	if p := s.checkOrigin(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	if err != nil {
+		return h.fail(w, r, storeProblem(err, ""))
+	}
+	s.sessions.touch(sess)
+	identify(r, sess)
+	// What says who the visitor is here says nothing to Spotify, and header_up
+	// must not be able to copy it.
+	delete(r.Header, "Cookie")
+	delete(r.Header, "Authorization")
+	ex := &exchange{auth: sess.auth, site: s, session: sess, header: r.Header}
+	return next.ServeHTTP(w, r.WithContext(withExchange(r.Context(), ex)))
+}
+
+// serveOther hands on a request for anything else, once its visitor is logged
+// in if that is required.
+func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !h.requiresLogin(r.URL.Path) {
+		return next.ServeHTTP(w, r)
+	}
+	if p := h.site.checkTransport(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	sess, err := h.sessionOf(r)
+	if errors.Is(err, errNoSession) {
+		return h.askToLogIn(w, r, reasonLoginRequired)
+	}
+	if err != nil {
+		return h.fail(w, r, storeProblem(err, ""))
+	}
+	h.site.sessions.touch(sess)
+	identify(r, sess)
+	// The page is only for those who are logged in, so no cache may show it
+	// to the next person.
+	w.Header().Set("Cache-Control", "private, no-cache")
+	w.Header().Add("Vary", "Cookie")
+	return next.ServeHTTP(w, r)
+}
+
+func (h *Handler) requiresLogin(path string) bool {
+	for _, pattern := range h.RequireLogin {
+		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+			if strings.HasPrefix(path, prefix) {
+				return true
+			}
+		} else if path == pattern {
+			return true
+		}
+	}
+	return false
+}
+
+// identify tells the rest of the chain whose request it is.
+func identify(r *http.Request, sess *session) {
+	if repl := replacerFrom(r); repl != nil {
+		repl.Set("http.auth.user.id", sess.account.ID)
+	}
+}
+
+// askToLogIn sends a person to log in and tells code to. Only a navigation is
+// redirected: a fetch cannot follow to another origin, and the body of anything
+// but a GET would be lost on the way.
+func (h *Handler) askToLogIn(w http.ResponseWriter, r *http.Request, reason string) error {
+	if wantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		return h.startLoginFor(w, r)
+	}
+	p := loginRequired(h.site, reason)
+	p.forCode = true
+	return h.fail(w, r, p)
+}
+
+func loginRequired(s *site, reason string) *problem {
+	p := &problem{
+		status: http.StatusUnauthorized, reason: reason, loginURL: s.loginURL(),
+		message: "Log in with Spotify first.",
+	}
+	if reason == reasonReauthorizationRequired {
+		p.message = "The access you gave to Spotify has ended. Log in again."
+	}
+	return p
+}
+
+// sessionInfo is what GET session answers.
+type sessionInfo struct {
+	Authenticated bool       `json:"authenticated"`
+	Account       *account   `json:"account,omitempty"`
+	Scopes        []string   `json:"scopes,omitempty"`
+	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
+	ReauthorizeBy *time.Time `json:"reauthorize_by,omitempty"`
+	LoginURL      string     `json:"login_url,omitempty"`
+	LogoutURL     string     `json:"logout_url,omitempty"`
+}
+
+// serveSession says who is logged in. Asking does not count as using the
+// session, so a page that polls does not keep it alive.
+func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
+	s := h.site
+	if p := s.checkTransport(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	if p := s.checkOrigin(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	sess, err := h.sessionOf(r)
+	if err != nil && !errors.Is(err, errNoSession) {
+		return h.fail(w, r, storeProblem(err, ""))
+	}
+	info := sessionInfo{LoginURL: s.loginURL()}
+	if err == nil {
+		if token := sess.auth.Current(); token != nil {
+			expires, reauthorize := time.Unix(sess.expiresAt(), 0).UTC(), sess.reauthorizeBy()
+			info = sessionInfo{
+				Authenticated: true,
+				Account:       &sess.account,
+				Scopes:        append([]string{}, token.Scopes()...),
+				ExpiresAt:     &expires,
+				ReauthorizeBy: &reauthorize,
+				LogoutURL:     s.logoutURL(),
+			}
+		}
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Cookie")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	return json.NewEncoder(w).Encode(info)
+}
+
+// serveLogout ends the session, in the store and so everywhere.
+func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
+	s := h.site
+	if p := s.checkTransport(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	if p := s.checkOrigin(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	if value, ok := cookieValue(r.Header, s.sessionCookie); ok {
+		sess, err := s.sessions.remove(r.Context(), value)
+		switch {
+		case err == nil:
+			s.logger.Info("logout", zap.String("session", sess.ref()), zap.String("account", sess.account.ID))
+		case !errors.Is(err, errNoSession):
+			p := storeProblem(err, "")
+			p.message = "You could not be logged out just now. Try again in a moment."
+			return h.fail(w, r, p)
+		}
+	}
+	s.clearCookie(w, s.sessionCookie)
+	s.clearCookie(w, s.guardCookie)
+	w.Header().Set("Cache-Control", "no-store")
+	if wantsPageFromForm(r) {
+		return redirect(w, returnPath(r.URL.Query().Get("return_to")), http.StatusSeeOther)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// wantsPageFromForm tells a form's submission from a fetch.
+func wantsPageFromForm(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	return acceptsHTML(r)
+}
+
+// refreshed is called after each attempt to refresh a session's token.
+func (m *sessions) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
+	log := m.logger()
+	fields := []zap.Field{
+		zap.String("outcome", string(ev.Outcome)),
+		zap.Duration("duration", ev.Duration),
+		zap.Bool("background", ev.Background),
+		zap.Bool("rotated", ev.Rotated),
+	}
+	if s, ok := a.Persister().(*session); ok {
+		fields = append(fields, zap.String("session", s.ref()), zap.String("account", s.account.ID))
+		if ev.Outcome == pkce.RefreshReauthorize {
+			m.forget(s)
+		}
+	}
+	switch {
+	case ev.Outcome == pkce.RefreshReauthorize:
+		log.Info("session ended by the authorization server", append(fields, zap.Error(ev.Err))...)
+	case ev.Err != nil && !errors.Is(ev.Err, context.Canceled):
+		log.Warn("refreshing a token failed; it will be tried again", append(fields, zap.Error(ev.Err))...)
+	default:
+		log.Info("token refreshed", fields...)
+	}
+}
+
+// logProblem writes one line about an answer that somebody may want to know of.
+func (h *Handler) logProblem(r *http.Request, p *problem) {
+	if p.ordinary() && p.reason != reasonCrossSite && p.reason != reasonLoginLoop {
+		return
+	}
+	level := zap.InfoLevel
+	if p.status >= 500 {
+		level = zap.WarnLevel
+	}
+	if c := h.site.logger.Check(level, "request not served"); c != nil {
+		c.Write(
+			zap.Int("status", p.status),
+			zap.String("reason", p.reason),
+			zap.String("method", r.Method),
+			zap.String("path", r.URL.Path),
+			zap.Error(p.err))
+	}
+}

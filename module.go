@@ -1,0 +1,413 @@
+// Package caddyspotify is a Caddy plugin through which a front-end app calls
+// the Spotify Web API without ever holding a token.
+//
+// The directive spotify_proxy does it all. It is a shortcut for the handler
+// spotify_auth (Handler), which keeps the sessions, and the transport spotify
+// (Transport), which sends a session's requests to Spotify.
+package caddyspotify
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	pathpkg "path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+
+	// The stores that come with every build. The redis store is imported by
+	// those who use it.
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/memory"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// Defaults of the options that have one.
+const (
+	defaultIdle     = 30 * 24 * time.Hour
+	defaultLifetime = 180 * 24 * time.Hour
+	defaultMargin   = time.Minute
+	defaultAhead    = 5 * time.Minute
+	defaultTimeout  = 10 * time.Second
+
+	defaultAuthorizeURL = "https://accounts.spotify.com/authorize"
+	defaultTokenURL     = "https://accounts.spotify.com/api/token"
+	defaultAPIURL       = "https://api.spotify.com"
+)
+
+// clock tells the time. Tests replace it before they start a server.
+var clock pkce.Clock = pkce.SystemClock{}
+
+// storePool and sessionPool keep stores and sessions across reloads of the
+// config, with whatever refreshes and saves are under way.
+var (
+	storePool   = caddy.NewUsagePool()
+	sessionPool = caddy.NewUsagePool()
+)
+
+// Handler logs visitors in with Spotify and keeps their sessions. It is the
+// first half of the proxy: it knows who is asking, and hands the session's
+// token, which stays on the server, to the second half, the transport
+// `spotify` of `reverse_proxy`. The directive `spotify_proxy` sets up both.
+//
+// It answers these paths below its prefix, which is the path of `redirect_uri`
+// without `/callback`:
+//
+//   - `GET login?return_to=/path` sends the browser to Spotify and afterwards
+//     back to the path. `scope=` asks for fewer scopes than configured, and
+//     `show_dialog=true` lets the user switch accounts.
+//   - `GET callback` is where Spotify sends the browser back.
+//   - `POST logout` ends the session.
+//   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
+//   - `/v1/*` is the Web API. The request goes on to the next handler, with
+//     the session if there is one. Without one, a person who navigates is sent
+//     to log in, and code gets a 401 with the login's URL.
+//
+// Everything else goes on to the next handler untouched, once its visitor is
+// logged in if `require_login` says so.
+//
+// Sessions are looked up by a cookie that says nothing by itself. What it leads
+// to is kept sealed in a token store, under a key that only the cookie holds.
+//
+// It sets the placeholder `{http.auth.user.id}` to the Spotify account's id.
+type Handler struct {
+	// The app's client ID, from Spotify's dashboard. Required. May be a
+	// placeholder such as `{env.SPOTIFY_CLIENT_ID}`.
+	ClientID string `json:"client_id,omitempty"`
+
+	// The redirect URI as registered in Spotify's dashboard. Required. Its
+	// origin is the site's public origin, and its path without `/callback` is
+	// the prefix of all endpoints. Must be https, or http on 127.0.0.1 or [::1].
+	RedirectURI string `json:"redirect_uri,omitempty"`
+
+	// The scopes that a login asks for. None by default, which is enough for
+	// public data.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// Paths of pages whose visitors are sent to log in first. A `*` at the end
+	// stands for everything below. The Web API always needs a session.
+	RequireLogin []string `json:"require_login,omitempty"`
+
+	// How long sessions last, and their cookie.
+	Session *SessionConfig `json:"session,omitempty"`
+
+	// Where sessions are kept. Default: `caddy`, which is Caddy's own storage.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=http.handlers.spotify_auth.stores inline_key=module"`
+
+	// When and how tokens are refreshed.
+	Refresh *RefreshConfig `json:"refresh,omitempty"`
+
+	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
+	AuthorizeURL string `json:"authorize_url,omitempty"`
+
+	// The token endpoint. Default: `https://accounts.spotify.com/api/token`.
+	TokenURL string `json:"token_url,omitempty"`
+
+	// The Web API. Default: `https://api.spotify.com`.
+	APIURL string `json:"api_url,omitempty"`
+
+	site        *site
+	storeKey    string
+	sessionsKey *sessionsConfig
+}
+
+// SessionConfig says how long sessions last, and how their cookie looks.
+type SessionConfig struct {
+	// A session that is not used for this long ends. Default: 30 days.
+	Idle caddy.Duration `json:"idle,omitempty"`
+
+	// A session ends this long after the login, however much it is used.
+	// Default: 180 days. Spotify ends it after six months in any case.
+	Lifetime caddy.Duration `json:"lifetime,omitempty"`
+
+	// The name of the cookie. Default: `__Host-spotify_session`, and
+	// `spotify_session` where the site is plain http on loopback.
+	Cookie string `json:"cookie,omitempty"`
+
+	// The cookie's SameSite attribute: `lax` (default) or `strict`.
+	SameSite string `json:"same_site,omitempty"`
+}
+
+// RefreshConfig says when and how tokens are refreshed.
+type RefreshConfig struct {
+	// A token is good for at least this long when it is used. Default: 60s.
+	Margin caddy.Duration `json:"margin,omitempty"`
+
+	// A token in use is refreshed in the background this long before it
+	// expires, so that no request waits for it. Default: 5m.
+	Ahead caddy.Duration `json:"ahead,omitempty"`
+
+	// How long to wait for the token endpoint. Default: 10s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.spotify_auth",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision sets up h. It touches neither network nor store.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.replacePlaceholders()
+	if err := h.checkOptions(); err != nil {
+		return err
+	}
+	s, err := h.newSite(ctx)
+	if err != nil {
+		return err
+	}
+
+	provider, err := h.loadStore(ctx)
+	if err != nil {
+		return err
+	}
+	storeKey := provider.UsageKey()
+	pooled, _, err := storePool.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
+		store, err := provider.Store()
+		return &pooledStore{store}, err
+	})
+	if err != nil {
+		return fmt.Errorf("opening the token store: %w", err)
+	}
+	h.storeKey = storeKey
+
+	cfg := sessionsConfig{
+		store:    storeKey,
+		clientID: s.clientID,
+		tokenURL: s.tokens.TokenURL,
+		idle:     time.Duration(h.Session.Idle),
+		lifetime: time.Duration(h.Session.Lifetime),
+		margin:   s.tokens.Margin,
+		ahead:    s.tokens.Ahead,
+		timeout:  s.tokens.Timeout,
+	}
+	shared, _, err := sessionPool.LoadOrNew(cfg, func() (caddy.Destructor, error) {
+		m := newSessions(cfg, pooled.(*pooledStore).Store, s.tokens, clock, sessionLogger)
+		s.tokens.OnRefresh = m.refreshed
+		return m, nil
+	})
+	if err != nil {
+		return err
+	}
+	h.sessionsKey = &cfg
+	s.sessions = shared.(*sessions)
+	h.site = s
+	return nil
+}
+
+// sessionLogger is the logger of what outlives a config, so it is looked up
+// whenever it is used.
+func sessionLogger() *zap.Logger { return caddy.Log().Named("http.handlers.spotify_auth") }
+
+// pooledStore closes a store when the last config that uses it is gone.
+type pooledStore struct{ tokenstore.Store }
+
+// Destruct implements caddy.Destructor.
+func (p *pooledStore) Destruct() error {
+	if c, ok := p.Store.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+func (h *Handler) loadStore(ctx caddy.Context) (tokenstore.Provider, error) {
+	if h.StoreRaw == nil {
+		h.StoreRaw = json.RawMessage(`{"module":"caddy"}`)
+	}
+	mod, err := ctx.LoadModule(h, "StoreRaw")
+	if err != nil {
+		return nil, fmt.Errorf("loading the token store: %w", err)
+	}
+	provider, ok := mod.(tokenstore.Provider)
+	if !ok {
+		return nil, fmt.Errorf("store: module %T is no token store", mod)
+	}
+	return provider, nil
+}
+
+func (h *Handler) replacePlaceholders() {
+	repl := caddy.NewReplacer()
+	for _, s := range []*string{&h.ClientID, &h.RedirectURI, &h.AuthorizeURL, &h.TokenURL, &h.APIURL} {
+		*s = strings.TrimSpace(repl.ReplaceAll(*s, ""))
+	}
+	scopes := make([]string, 0, len(h.Scopes))
+	for _, s := range h.Scopes {
+		// One placeholder may stand for several scopes.
+		scopes = append(scopes, strings.Fields(repl.ReplaceAll(s, ""))...)
+	}
+	h.Scopes = scopes
+}
+
+// newSite makes the part of the site that needs no store.
+func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
+	redirect, err := parseRedirectURI(h.RedirectURI)
+	if err != nil {
+		return nil, err
+	}
+	h.AuthorizeURL = cmp.Or(h.AuthorizeURL, defaultAuthorizeURL)
+	h.TokenURL = cmp.Or(h.TokenURL, defaultTokenURL)
+	h.APIURL = strings.TrimSuffix(cmp.Or(h.APIURL, defaultAPIURL), "/")
+	authorizeURL, err := parseServiceURL("authorize_url", h.AuthorizeURL)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parseServiceURL("token_url", h.TokenURL); err != nil {
+		return nil, err
+	}
+	apiURL, err := parseServiceURL("api_url", h.APIURL)
+	if err != nil {
+		return nil, err
+	}
+
+	csrf := http.NewCrossOriginProtection()
+	if err := csrf.AddTrustedOrigin(redirect.origin); err != nil {
+		return nil, fmt.Errorf("redirect_uri: %w", err)
+	}
+
+	client := newServiceClient(time.Duration(h.Refresh.Timeout))
+	s := &site{
+		clientID: h.ClientID,
+		tokens: &pkce.Config{
+			ClientID:     h.ClientID,
+			RedirectURI:  h.RedirectURI,
+			Scopes:       h.Scopes,
+			AuthorizeURL: h.AuthorizeURL,
+			TokenURL:     h.TokenURL,
+			HTTPClient:   client,
+			Margin:       time.Duration(h.Refresh.Margin),
+			Ahead:        time.Duration(h.Refresh.Ahead),
+			Timeout:      time.Duration(h.Refresh.Timeout),
+			Clock:        clock,
+		},
+		apiURL:        apiURL,
+		issuer:        issuerOf(authorizeURL),
+		origin:        redirect.origin,
+		host:          redirect.host,
+		hostname:      redirect.hostname,
+		secure:        redirect.secure,
+		prefix:        redirect.prefix,
+		sessionCookie: h.Session.Cookie,
+		loginCookies:  "spotify_login_",
+		guardCookie:   "spotify_login_done",
+		sameSite:      http.SameSiteLaxMode,
+		lifetime:      time.Duration(h.Session.Lifetime),
+		csrf:          csrf,
+		used:          newUsedStates(),
+		client:        client,
+		clock:         clock,
+		logger:        ctx.Logger(),
+	}
+	if s.sessionCookie == "" {
+		s.sessionCookie = "spotify_session"
+		if s.secure {
+			s.sessionCookie = hostPrefix + s.sessionCookie
+		}
+	}
+	if s.secure {
+		s.loginCookies = hostPrefix + s.loginCookies
+		s.guardCookie = hostPrefix + s.guardCookie
+	}
+	if h.Session.SameSite == "strict" {
+		s.sameSite = http.SameSiteStrictMode
+	}
+	return s, nil
+}
+
+// newServiceClient is the client for the token endpoint and the account
+// lookup. Neither ever redirects, so following one could only lose a secret.
+func newServiceClient(timeout time.Duration) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	t.ResponseHeaderTimeout = timeout
+	return &http.Client{
+		Transport:     t,
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Cleanup lets go of what Provision acquired, which after a failed one may be
+// less than all.
+func (h *Handler) Cleanup() error {
+	var errs []error
+	if h.sessionsKey != nil {
+		_, err := sessionPool.Delete(*h.sessionsKey)
+		errs = append(errs, err)
+	}
+	if h.storeKey != "" {
+		_, err := storePool.Delete(h.storeKey)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	rest, ours := h.site.below(r.URL.Path)
+	if !ours {
+		return h.serveOther(w, r, next)
+	}
+	if strings.HasPrefix(rest, "/v1/") {
+		return h.serveAPI(w, r, next)
+	}
+	methods, serve := []string{http.MethodGet}, h.serveSession
+	switch rest {
+	case "/login":
+		serve = h.serveLogin
+	case callbackSegment:
+		serve = h.serveCallback
+	case "/logout":
+		methods, serve = []string{http.MethodPost}, h.serveLogout
+	case "/session":
+	default:
+		return h.fail(w, r, &problem{
+			status: http.StatusNotFound, reason: reasonNotFound,
+			message: "There is nothing here. The Web API is below " + h.site.prefix + "/v1/.",
+		})
+	}
+	if !slices.Contains(methods, r.Method) {
+		return h.fail(w, r, &problem{
+			status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
+			message: "Use " + strings.Join(methods, " or ") + " here.", allow: strings.Join(methods, ", "),
+		})
+	}
+	return serve(w, r)
+}
+
+// below returns what follows the prefix, and whether the path is ours at all.
+// A path that Caddy's path matchers, which ignore case and clean what they
+// match, would take for one below the prefix is ours too, with nothing after
+// it: it must not reach the proxy by a side door.
+func (s *site) below(path string) (rest string, ours bool) {
+	n := len(s.prefix)
+	if len(path) > n && path[n] == '/' && path[:n] == s.prefix {
+		return path[n:], true
+	}
+	if strings.Contains(path, "//") || strings.Contains(path, "/.") {
+		path = pathpkg.Clean(path)
+	}
+	return "", len(path) >= n && strings.EqualFold(path[:n], s.prefix) && (len(path) == n || path[n] == '/')
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,124 @@
+package caddyspotify
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// minSession keeps sessions long enough to come back from a login.
+const minSession = time.Second
+
+// cookieName is a token of RFC 6265 §4.1.1, less what would need quoting in a log.
+var cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// checkOptions fills in defaults and refuses what cannot work. Each error is
+// one line that names the option and the remedy.
+func (h *Handler) checkOptions() error {
+	if h.ClientID == "" {
+		return errors.New("client_id is missing: give the app's Client ID from https://developer.spotify.com/dashboard " +
+			"(if it is a placeholder such as {env.SPOTIFY_CLIENT_ID}, set that variable)")
+	}
+	if strings.ContainsFunc(h.ClientID, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return fmt.Errorf("client_id %q has spaces or other odd characters: copy it anew from Spotify's dashboard", h.ClientID)
+	}
+	for i, scope := range h.Scopes {
+		if strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
+			return fmt.Errorf("scopes: %q is not a scope: separate scopes by spaces, without commas or quotes", scope)
+		}
+		if strings.Contains(scope, ",") {
+			return fmt.Errorf("scopes: %q holds a comma: separate scopes by spaces", scope)
+		}
+		if slices.Contains(h.Scopes[:i], scope) {
+			return fmt.Errorf("scopes: %q is given twice: remove one", scope)
+		}
+	}
+	for _, path := range h.RequireLogin {
+		if !strings.HasPrefix(path, "/") || strings.Contains(strings.TrimSuffix(path, "*"), "*") {
+			return fmt.Errorf("require_login: %q is not a path: begin with a slash, and use * only at the end", path)
+		}
+	}
+	redirect, err := parseRedirectURI(h.RedirectURI)
+	if err != nil {
+		return err
+	}
+	if err := h.checkSession(redirect.secure); err != nil {
+		return err
+	}
+	return h.checkRefresh()
+}
+
+func (h *Handler) checkSession(secure bool) error {
+	if h.Session == nil {
+		h.Session = new(SessionConfig)
+	}
+	s := h.Session
+	if err := positive("session lifetime", &s.Lifetime, defaultLifetime, minSession); err != nil {
+		return err
+	}
+	idle := min(defaultIdle, time.Duration(s.Lifetime))
+	if err := positive("session idle", &s.Idle, idle, minSession); err != nil {
+		return err
+	}
+	if s.Idle > s.Lifetime {
+		return fmt.Errorf("session idle %s is longer than session lifetime %s: make it shorter",
+			time.Duration(s.Idle), time.Duration(s.Lifetime))
+	}
+	switch s.SameSite {
+	case "", "lax", "strict":
+	case "none":
+		return errors.New("session same_site none would send the cookie along with every site's requests: use lax or strict")
+	default:
+		return fmt.Errorf("session same_site %q is unknown: use lax or strict", s.SameSite)
+	}
+	switch {
+	case s.Cookie == "":
+	case !cookieName.MatchString(s.Cookie):
+		return fmt.Errorf("session cookie %q is not a cookie name: use up to 64 letters, digits, '-' and '_'", s.Cookie)
+	case secure && !strings.HasPrefix(s.Cookie, hostPrefix):
+		return fmt.Errorf("session cookie %q could be planted by a sibling subdomain: call it %q", s.Cookie, hostPrefix+s.Cookie)
+	case !secure && (strings.HasPrefix(strings.ToLower(s.Cookie), "__host-") || strings.HasPrefix(strings.ToLower(s.Cookie), "__secure-")):
+		return fmt.Errorf("session cookie %q has a prefix that browsers accept over https only, and redirect_uri is http: leave the prefix out", s.Cookie)
+	}
+	return nil
+}
+
+func (h *Handler) checkRefresh() error {
+	if h.Refresh == nil {
+		h.Refresh = new(RefreshConfig)
+	}
+	r := h.Refresh
+	if err := positive("refresh margin", &r.Margin, defaultMargin, time.Second); err != nil {
+		return err
+	}
+	if err := positive("refresh ahead", &r.Ahead, max(defaultAhead, time.Duration(r.Margin)), time.Second); err != nil {
+		return err
+	}
+	if err := positive("refresh timeout", &r.Timeout, defaultTimeout, 100*time.Millisecond); err != nil {
+		return err
+	}
+	if r.Ahead < r.Margin {
+		return fmt.Errorf("refresh ahead %s is shorter than refresh margin %s: make it longer, so that refreshing starts before requests have to wait",
+			time.Duration(r.Ahead), time.Duration(r.Margin))
+	}
+	return nil
+}
+
+// positive sets a duration that was not given to its default and refuses one
+// that is below the least sensible.
+func positive(option string, d *caddy.Duration, fallback, least time.Duration) error {
+	switch {
+	case *d == 0:
+		*d = caddy.Duration(fallback)
+	case *d < 0:
+		return fmt.Errorf("%s %s is negative: give a positive duration such as %s", option, time.Duration(*d), fallback)
+	case time.Duration(*d) < least:
+		return fmt.Errorf("%s %s is too short: give at least %s", option, time.Duration(*d), least)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package caddyspotify
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// checkOrigin refuses a request that another site made the browser send.
+// A session cookie says whose browser it is, not whose page asked, so every
+// request it authenticates must come from the site's own origin, reads
+// included: an answer is one person's listening, and a GET may cost the app
+// its rate limit.
+//
+// Fetch Metadata decides where the browser sends it. Without it a matching
+// Origin counts, or none at all: then it is not a browser, which has no
+// cookies of someone else's to abuse.
+func (s *site) checkOrigin(r *http.Request) *problem {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := s.csrf.Check(r); err != nil {
+			return crossSite(err)
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin":
+		return nil
+	case "none":
+		// The person's own doing: typed, bookmarked, restored.
+		if r.Header.Get("Sec-Fetch-Mode") == "navigate" {
+			return nil
+		}
+	case "":
+		origin := r.Header.Get("Origin")
+		if origin == "" || origin == s.origin {
+			return nil
+		}
+	}
+	return crossSite(nil)
+}
+
+func crossSite(err error) *problem {
+	return &problem{
+		status:  http.StatusForbidden,
+		reason:  reasonCrossSite,
+		message: "Requests from other origins are not allowed. Call the proxy from a page on its own origin.",
+		err:     err,
+	}
+}
+
+// checkTransport refuses cookies over plain http where the site is https.
+func (s *site) checkTransport(r *http.Request) *problem {
+	if !s.secure || r.TLS != nil || forwardedHTTPS(r) {
+		return nil
+	}
+	return &problem{
+		status: http.StatusForbidden,
+		reason: reasonHTTPSRequired,
+		message: "This site works over https only. If a proxy in front of Caddy ends TLS, list it " +
+			"under trusted_proxies so that its X-Forwarded-Proto counts.",
+	}
+}
+
+func forwardedHTTPS(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
+
+// loopbackDetour returns the same URL on the configured loopback literal when
+// the visitor came under another loopback name. Spotify refuses "localhost"
+// in redirect URIs, and a cookie set there would not be sent to 127.0.0.1.
+func (s *site) loopbackDetour(r *http.Request) (string, bool) {
+	if r.Host == s.host || !isLoopbackHost(s.hostname) {
+		return "", false
+	}
+	if u, err := url.Parse("http://" + r.Host); err != nil || !isLoopbackHost(u.Hostname()) {
+		return "", false
+	}
+	return s.origin + r.URL.RequestURI(), true
+}
+
+// isLoopbackHost reports whether a host name without port is a loopback
+// literal or a name that resolves to one by definition (RFC 6761 §6.3).
+func isLoopbackHost(name string) bool {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return isLoopbackLiteral(name) || name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
+
+func isLoopbackLiteral(name string) bool {
+	return name == "127.0.0.1" || name == "::1"
+}

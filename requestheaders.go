@@ -1,0 +1,83 @@
+package caddyspotify
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// setRequestHeaders fills dst with what Spotify gets to see of a request's
+// headers. directed is what reverse_proxy made of them, and client is what the
+// client sent.
+//
+// What a client sends passes only if the Web API has a use for it. A list of
+// what may not pass would have to foresee everything that tells of the visitor
+// or the site, and every spelling of it that some server takes for the same
+// (X_Forwarded_For, CVE-2025-64484): cookies, addresses, single sign-on,
+// tracing. The API is one and known, so the list of what may pass is short
+// and needs no foresight.
+//
+// What reverse_proxy adds about the client on its own account does not pass
+// either. All that is left then was added by the site's own header_up and
+// passes, as in any reverse_proxy, unless it would undo this.
+func setRequestHeaders(dst, directed, client http.Header) {
+	for name, values := range directed {
+		if usedByAPI(name) {
+			dst[name] = values
+			continue
+		}
+		if client == nil || addedByReverseProxy(name) {
+			continue
+		}
+		if sent, ok := client[name]; ok {
+			values = without(values, sent)
+		}
+		if len(values) > 0 && !tellsOfVisitor(name) {
+			dst[name] = values
+		}
+	}
+}
+
+// usedByAPI reports whether a client's header means something to the Web API.
+// Names are in canonical form, here and below.
+func usedByAPI(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Accept-Language", "User-Agent",
+		"Content-Type", "Content-Encoding", "Content-Language", "Expect",
+		"Cache-Control", "Pragma", "Range", "If-Range",
+		"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since":
+		return true
+	}
+	return false
+}
+
+// addedByReverseProxy reports whether it is reverse_proxy's own habit to add a
+// header. It spares the common ones the closer look of tellsOfVisitor.
+func addedByReverseProxy(name string) bool {
+	switch name {
+	case "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Early-Data", "Connection", "Upgrade":
+		return true
+	}
+	return false
+}
+
+// tellsOfVisitor reports whether a header would, in any spelling, carry
+// credentials or a visitor's address past what this proxy promises.
+func tellsOfVisitor(name string) bool {
+	name = strings.Map(func(r rune) rune {
+		if r == '_' || r == '.' {
+			return '-'
+		}
+		return r
+	}, strings.ToLower(name))
+	switch name {
+	case "authorization", "proxy-authorization", "cookie", "cookie2", "forwarded", "via", "x-real-ip", "referer", "origin":
+		return true
+	}
+	return strings.HasPrefix(name, "x-forwarded") || strings.HasPrefix(name, "sec-") || strings.HasPrefix(name, "spotify-proxy-")
+}
+
+// without returns the values that are not among those sent.
+func without(values, sent []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(sent, v) })
+}

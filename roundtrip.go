@@ -1,0 +1,290 @@
+package caddyspotify
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// RoundTrip implements http.RoundTripper. An error of our own comes back as a
+// response, so that reverse_proxy neither retries it nor turns it into a 502.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	ex, ok := exchangeFrom(ctx)
+	if !ok && isHealthCheck(ctx) {
+		return t.next.RoundTrip(req)
+	}
+	if p := t.check(req, ok); p != nil {
+		return t.refuse(req, ex, p)
+	}
+	token, err := accessToken(ctx, ex)
+	if err != nil {
+		return t.refuse(req, ex, err)
+	}
+	c := newCall(t, ex, req)
+	res, err := t.send(c, token)
+	if c.body != nil {
+		c.body.settle()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.answer(c, res)
+}
+
+// isHealthCheck reports whether a request is one of reverse_proxy's own. It has
+// no session and gets no token, and nothing of a client's is in it.
+func isHealthCheck(ctx context.Context) bool { return ctx.Value(caddyhttp.ServerCtxKey) == nil }
+
+// check says what is wrong with a request, if anything is.
+func (t *Transport) check(req *http.Request, hasExchange bool) *problem {
+	switch {
+	case !hasExchange:
+		return misconfigured("The directive spotify_auth must come before transport spotify, and must cover the same paths.")
+	case !t.api.leadsTo(req, t.ProxyProtocolEnabled()):
+		return misconfigured("The upstream of reverse_proxy is not the Web API that transport spotify is for: make it " + t.api.scheme + "://" + t.api.host + ", or set api_url.")
+	case !plainAPIPath(req.URL) || !strings.HasPrefix(req.URL.Path, apiRoot):
+		return badAPIPath()
+	}
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return nil
+	}
+	// TRACE above all, whose answer would show the token.
+	return &problem{
+		status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
+		message: "The Web API has no such method.", allow: "GET, HEAD, POST, PUT, PATCH, DELETE",
+	}
+}
+
+func misconfigured(message string) *problem {
+	return &problem{status: http.StatusInternalServerError, reason: reasonMisconfigured, message: message, err: errors.New(message)}
+}
+
+// accessToken returns the session's access token, or a problem, or ctx's error.
+func accessToken(ctx context.Context, ex *exchange) (*pkce.Token, error) {
+	token, err := ex.auth.Token(ctx)
+	switch {
+	case err == nil:
+		return token, nil
+	case errors.Is(err, pkce.ErrReauthorize):
+		p := loginRequired(ex.site, reasonReauthorizationRequired)
+		p.err = err
+		return nil, p
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	p := &problem{
+		status: http.StatusServiceUnavailable, reason: reasonUpstreamUnavailable, err: err,
+		message:    "Spotify could not renew the access just now. Try again in a moment; you are not logged out.",
+		retryAfter: 5 * time.Second,
+	}
+	if e, ok := errors.AsType[*pkce.TemporaryError](err); ok && e.RetryAfter > 0 {
+		p.retryAfter = e.RetryAfter
+	}
+	return nil, p
+}
+
+// refuse answers a request that is not sent.
+func (t *Transport) refuse(req *http.Request, ex *exchange, err error) (*http.Response, error) {
+	if req.Body != nil {
+		_ = req.Body.Close() // as a RoundTripper must; nothing was read
+	}
+	p := asProblem(err)
+	if p == nil {
+		return nil, err
+	}
+	return t.report(req, ex, p), nil
+}
+
+// report makes a response of a problem and logs it if it is out of the ordinary.
+func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Response {
+	if !p.ordinary() {
+		level := zap.InfoLevel
+		if p.status >= http.StatusInternalServerError {
+			level = zap.WarnLevel
+		}
+		if c := t.logger.Check(level, "request not served"); c != nil {
+			fields := []zap.Field{
+				zap.Int("status", p.status), zap.String("reason", p.reason),
+				zap.String("method", req.Method), zap.String("path", req.URL.Path), zap.Error(p.err),
+			}
+			if ex != nil {
+				fields = append(fields, zap.String("session", ex.sessionRef()))
+			}
+			c.Write(fields...)
+		}
+	}
+	return p.response(req)
+}
+
+// send sends a call with a token. After a 401 it sends it once more, with a
+// newer token, if there is one to be had and the body is still there. If not,
+// the 401 is the answer.
+func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
+	c.out.Header["Authorization"] = token.Header()
+	res, err := t.next.RoundTrip(c.out)
+	if err != nil || res.StatusCode != http.StatusUnauthorized || t.unhelped.has(token) {
+		return res, err
+	}
+	c.ex.auth.Invalidate(token)
+	if !c.repeatable() {
+		return res, nil
+	}
+	newer, err := accessToken(c.in.Context(), c.ex)
+	switch p := asProblem(err); {
+	case err == nil && newer.AccessToken() != token.AccessToken():
+	case p != nil && p.reason == reasonReauthorizationRequired:
+		discard(res)
+		return t.report(c.in, c.ex, p), nil
+	case c.in.Context().Err() != nil:
+		discard(res)
+		return nil, c.in.Context().Err()
+	default:
+		return res, nil
+	}
+	// Not before now: what takes the body from the first request may break the
+	// connection that its response still comes from.
+	again, err := c.again()
+	if err != nil {
+		return res, nil
+	}
+	discard(res)
+	again.Header["Authorization"] = newer.Header()
+	res, err = t.next.RoundTrip(again)
+	if err == nil && res.StatusCode == http.StatusUnauthorized {
+		t.unhelped.add(newer)
+	}
+	return res, err
+}
+
+// discard lets go of a response, and keeps its connection if that is cheap.
+func discard(res *http.Response) {
+	const cheap = 16 << 10
+	if res.ContentLength >= 0 && res.ContentLength <= cheap {
+		_, _ = io.CopyN(io.Discard, res.Body, cheap)
+	}
+	_ = res.Body.Close()
+}
+
+// answer makes the API's answer fit for the client. It is the one place where
+// answers are looked at and changed.
+func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) {
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		_ = res.Body.Close()
+		return t.report(c.in, c.ex, &problem{
+			status: http.StatusBadGateway, reason: reasonUpstreamUnavailable,
+			message: "The Web API answered in another protocol.", err: errors.New("the API switched protocols without being asked"),
+		}), nil
+	}
+	// The transport goes on writing trailers into its own response, and its
+	// request holds the token. Neither is for those who come after us.
+	c.res = *res
+	c.res.Request = c.in
+	c.res.Trailer = nil
+	setResponseHeaders(c.res.Header, &c.values)
+	return &c.res, nil
+}
+
+// call is one request for the Web API under way. What it consists of is
+// allocated at once.
+type call struct {
+	ex     *exchange
+	in     *http.Request // as reverse_proxy made it; not changed
+	out    *http.Request // as it is sent
+	body   *replayBody   // nil if there is none, or none that can be kept
+	url    url.URL
+	ctx    callContext
+	res    http.Response
+	values headerValues
+}
+
+func newCall(t *Transport, ex *exchange, req *http.Request) *call {
+	c := &call{
+		ex: ex,
+		in: req,
+		url: url.URL{
+			Scheme:     t.api.scheme,
+			Host:       t.api.host,
+			Path:       req.URL.Path,
+			RawPath:    req.URL.RawPath,
+			RawQuery:   req.URL.RawQuery,
+			ForceQuery: req.URL.ForceQuery,
+		},
+		ctx: callContext{Context: req.Context()},
+	}
+	if t.api.basePath != "" {
+		c.url.Path = t.api.basePath + c.url.Path
+		if c.url.RawPath != "" {
+			c.url.RawPath = t.api.basePath + c.url.RawPath
+		}
+	}
+	if t.ProxyProtocolEnabled() {
+		c.url.Host = req.URL.Host
+	}
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		c.ctx.trace = *trace
+		c.ctx.trace.Got1xxResponse = nil
+	}
+	c.out = req.WithContext(&c.ctx)
+	c.out.URL = &c.url
+	c.out.Host = t.api.host
+	c.out.Trailer = nil
+	c.out.Header = make(http.Header, 8)
+	setRequestHeaders(c.out.Header, req.Header, ex.header)
+	if req.Body != nil && req.Body != http.NoBody && t.replayLimit > 0 && req.ContentLength <= t.replayLimit {
+		c.body = newReplayBody(req.Body, t.replayLimit, t.memory)
+		c.out.Body = c.body.view.Load()
+		c.out.GetBody = c.body.again
+	}
+	return c
+}
+
+// repeatable reports whether it makes sense to call again.
+func (c *call) repeatable() bool {
+	if c.body != nil {
+		return !c.body.lost.Load()
+	}
+	return c.out.Body == nil || c.out.Body == http.NoBody
+}
+
+// again returns a repeatable request for another attempt.
+func (c *call) again() (*http.Request, error) {
+	out := c.out.WithContext(&c.ctx)
+	out.Header = maps.Clone(c.out.Header)
+	if c.body != nil {
+		body, err := c.body.again()
+		if err != nil {
+			return nil, err
+		}
+		out.Body = body
+	}
+	return out, nil
+}
+
+// callContext hides reverse_proxy's handler of 1xx answers from the transport.
+// It would pass on their headers, cookies included, past what answer does.
+type callContext struct {
+	context.Context
+	trace httptrace.ClientTrace
+}
+
+// Value implements context.Context.
+func (c *callContext) Value(key any) any {
+	v := c.Context.Value(key)
+	if _, ok := v.(*httptrace.ClientTrace); ok {
+		return &c.trace
+	}
+	return v
+}

@@ -1,0 +1,257 @@
+package caddyspotify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// account is the Spotify account a session belongs to.
+type account struct {
+	// ID is Spotify's immutable account_id where the API gives one, else the
+	// user's id.
+	ID string `json:"id"`
+	// DisplayName may be empty.
+	DisplayName string `json:"display_name,omitempty"`
+}
+
+// sealedSession is what a record holds, sealed.
+type sealedSession struct {
+	Token        pkce.TokenFields `json:"token"`
+	Account      account          `json:"account"`
+	CreatedAt    time.Time        `json:"created_at"`
+	AuthorizedAt time.Time        `json:"authorized_at"`
+	LastSeen     time.Time        `json:"last_seen"`
+}
+
+// session is one person's login in one browser. There is one for each session
+// id in a process, shared by all its requests, and it is the Persister of its
+// own Authenticator. Times are Unix seconds to keep a cached session small.
+type session struct {
+	owner   *sessions
+	id      tokenstore.SessionID
+	auth    *pkce.Authenticator
+	account account
+
+	createdAt    int64
+	authorizedAt int64
+	lastSeen     atomic.Int64 // last use
+	savedSeen    atomic.Int64 // last use as the store knows it
+	checked      atomic.Int64 // when the store last confirmed the session; 0: ask before use
+	working      atomic.Int32 // bits of what runs in the background
+	pins         atomic.Int32
+
+	mu      sync.Mutex
+	version string // of the stored record, as last seen
+}
+
+// Background work of which one at a time is enough.
+const (
+	workTouch int32 = 1 << iota
+	workRevalidate
+)
+
+func (s *session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
+func (s *session) end(work int32)        { s.working.And(^work) }
+
+func (s *session) key() string { return s.id.Key(s.owner.namespace) }
+
+// ref names the session in logs; it says nothing about the id.
+func (s *session) ref() string { return tokenstore.Ref(s.key()) }
+
+// expiresAt is when the session ends unless it is used before.
+func (s *session) expiresAt() int64 {
+	return min(s.lastSeen.Load()+s.owner.idleSeconds, s.endsAt())
+}
+
+// endsAt is when the session ends however much it is used.
+func (s *session) endsAt() int64 { return s.createdAt + s.owner.lifetimeSeconds }
+
+// reauthorizeBy is when the user has to consent anew: Spotify ends refresh
+// tokens six months after consent, and refreshing does not extend that.
+func (s *session) reauthorizeBy() time.Time {
+	consent := time.Unix(s.authorizedAt, 0).UTC().AddDate(0, 6, 0)
+	end := time.Unix(s.endsAt(), 0).UTC()
+	if end.Before(consent) {
+		return end
+	}
+	return consent
+}
+
+// record seals the session with token as its token.
+func (s *session) record(token *pkce.Token) (*tokenstore.Record, error) {
+	plain, err := json.Marshal(sealedSession{
+		Token:        token.Fields(),
+		Account:      s.account,
+		CreatedAt:    time.Unix(s.createdAt, 0).UTC(),
+		AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
+		LastSeen:     time.Unix(s.lastSeen.Load(), 0).UTC(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the session: %w", err)
+	}
+	sealed, err := tokenstore.Seal(s.id, s.owner.namespace, plain)
+	if err != nil {
+		return nil, fmt.Errorf("sealing the session: %w", err)
+	}
+	return &tokenstore.Record{
+		Meta: tokenstore.Meta{
+			AccountID:    s.account.ID,
+			CreatedAt:    time.Unix(s.createdAt, 0).UTC(),
+			AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
+			ExpiresAt:    time.Unix(s.expiresAt(), 0).UTC(),
+		},
+		Sealed: sealed,
+	}, nil
+}
+
+// fetch loads the record and returns the token in it.
+func (s *session) fetch(ctx context.Context) (*pkce.Token, error) {
+	rec, err := s.owner.store.Load(ctx, s.key())
+	if err != nil {
+		return nil, err
+	}
+	data, err := openRecord(s.id, s.owner.namespace, rec)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.version = rec.Version
+	s.mu.Unlock()
+	raise(&s.lastSeen, data.LastSeen.Unix())
+	raise(&s.savedSeen, data.LastSeen.Unix())
+	return pkce.NewToken(data.Token), nil
+}
+
+// raise sets v to at least n.
+func raise(v *atomic.Int64, n int64) {
+	for {
+		old := v.Load()
+		if old >= n || v.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+func openRecord(id tokenstore.SessionID, namespace string, rec *tokenstore.Record) (*sealedSession, error) {
+	plain, err := tokenstore.Open(id, namespace, rec.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	var data sealedSession
+	if err := json.Unmarshal(plain, &data); err != nil {
+		return nil, fmt.Errorf("%w: %w", tokenstore.ErrUnsealable, err)
+	}
+	return &data, nil
+}
+
+// maxSaveConflicts bounds how often a save starts over because someone else
+// wrote the record; each time somebody else got on, so a few always do.
+const maxSaveConflicts = 8
+
+// replace writes the session with next as its token. It starts over when the
+// record changed underneath, as long as the stored token is still old; when it
+// is not, somebody newer was first, and their token is returned.
+func (s *session) replace(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {
+	for range maxSaveConflicts {
+		seen := s.lastSeen.Load()
+		rec, err := s.record(next)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		rec.Version = s.version
+		s.mu.Unlock()
+
+		switch err := s.owner.update(ctx, s.key(), rec); {
+		case err == nil:
+			s.mu.Lock()
+			s.version = rec.Version
+			s.mu.Unlock()
+			raise(&s.savedSeen, seen)
+			return next, nil
+		case errors.Is(err, tokenstore.ErrNotFound):
+			return nil, pkce.ErrGone
+		case !errors.Is(err, tokenstore.ErrConflict):
+			return nil, err
+		}
+
+		stored, err := s.fetch(ctx)
+		switch {
+		case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
+			return nil, pkce.ErrGone
+		case err != nil:
+			return nil, err
+		case sameToken(stored, next):
+			return next, nil
+		case !sameToken(stored, old):
+			return stored, nil
+		}
+	}
+	return nil, fmt.Errorf("saving the session: %w", tokenstore.ErrConflict)
+}
+
+// sameToken reports whether two tokens came from the same answer of the token
+// endpoint. They are compared by content, since a stored one is read anew.
+func sameToken(a, b *pkce.Token) bool {
+	return a.AccessToken() == b.AccessToken() && a.RefreshToken() == b.RefreshToken()
+}
+
+// Acquire implements pkce.Persister.
+func (s *session) Acquire(ctx context.Context) (pkce.Lease, error) {
+	return s.owner.store.Lease(ctx, s.key())
+}
+
+// Load implements pkce.Persister.
+func (s *session) Load(ctx context.Context) (*pkce.Token, error) {
+	token, err := s.fetch(ctx)
+	if errors.Is(err, tokenstore.ErrNotFound) || errors.Is(err, tokenstore.ErrUnsealable) {
+		return nil, pkce.ErrGone
+	}
+	return token, err
+}
+
+// Save implements pkce.Persister.
+func (s *session) Save(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {
+	return s.replace(ctx, old, next)
+}
+
+// Delete implements pkce.Persister.
+func (s *session) Delete(ctx context.Context, t *pkce.Token) error {
+	stored, err := s.fetch(ctx)
+	switch {
+	case errors.Is(err, tokenstore.ErrNotFound):
+		return nil
+	case err == nil && !sameToken(stored, t):
+		return nil
+	case err != nil && !errors.Is(err, tokenstore.ErrUnsealable):
+		return err
+	}
+	return s.owner.store.Delete(ctx, s.key())
+}
+
+// Pin implements pkce.Pinner.
+func (s *session) Pin() {
+	if s.pins.Add(1) == 1 {
+		s.owner.pin(s)
+	}
+}
+
+// Unpin implements pkce.Pinner.
+func (s *session) Unpin() {
+	if s.pins.Add(-1) == 0 {
+		s.owner.unpin(s)
+	}
+}
+
+var (
+	_ pkce.Persister = (*session)(nil)
+	_ pkce.Pinner    = (*session)(nil)
+)

@@ -1,0 +1,459 @@
+package caddyspotify
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+const (
+	// storeTimeout bounds one wait for the store on behalf of a request.
+	storeTimeout = 5 * time.Second
+	// revalidateAfter is how long a cached session is trusted when the store
+	// cannot tell of changes by itself. A session in use is then checked in the
+	// background; one that lay idle for longer is checked before it is used.
+	// So a logout on another instance counts here within twice this time.
+	revalidateAfter = 10 * time.Second
+	// sweepEvery is the pause between two sweeps, give or take a half.
+	sweepEvery = 10 * time.Minute
+	// flushTimeout bounds how long shutdown waits for refreshes and saves.
+	flushTimeout = 10 * time.Second
+	// maxBackground bounds the store operations that requests leave behind.
+	maxBackground = 32
+)
+
+// errNoSession says that a cookie leads to no session: it is malformed,
+// unknown, expired or logged out.
+var errNoSession = errors.New("no such session")
+
+// sessionsConfig is all that tells one set of sessions from another. Equal
+// configurations share their sessions, also across a reload of the config.
+type sessionsConfig struct {
+	store    string // tokenstore.Provider.UsageKey
+	clientID string
+	tokenURL string
+	idle     time.Duration
+	lifetime time.Duration
+	margin   time.Duration
+	ahead    time.Duration
+	timeout  time.Duration
+}
+
+// sessions turns session ids into sessions. It outlives the config that made
+// it for as long as a newer one uses it too. All methods are safe for
+// concurrent use.
+type sessions struct {
+	namespace       string
+	store           tokenstore.Store
+	watched         bool // the store tells of changes
+	tokens          *pkce.Config
+	clock           pkce.Clock
+	idleSeconds     int64
+	lifetimeSeconds int64
+	logger          func() *zap.Logger
+
+	cache      *sessionCache
+	loads      singleflight.Group
+	background chan struct{} // a slot for each background operation
+
+	startOnce sync.Once
+	ctx       context.Context // ends with close; bounds what runs in the background
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	pinned map[*session]struct{} // busy
+	// byDigest finds a busy session, which must not be loaded a second time.
+	byDigest map[[32]byte]*session
+}
+
+func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clock, logger func() *zap.Logger) *sessions {
+	ctx, cancel := context.WithCancel(context.Background())
+	_, watched := store.(tokenstore.Watcher)
+	m := &sessions{
+		namespace:       cfg.clientID,
+		store:           store,
+		watched:         watched,
+		tokens:          tokens,
+		clock:           clock,
+		idleSeconds:     int64(cfg.idle / time.Second),
+		lifetimeSeconds: int64(cfg.lifetime / time.Second),
+		logger:          logger,
+		cache:           newSessionCache(maxCachedSessions),
+		background:      make(chan struct{}, maxBackground),
+		ctx:             ctx,
+		cancel:          cancel,
+		pinned:          make(map[*session]struct{}),
+		byDigest:        make(map[[32]byte]*session),
+	}
+	return m
+}
+
+// start begins to watch and to sweep the store. It waits for the first request
+// so that checking a config touches nothing.
+func (m *sessions) start() {
+	m.startOnce.Do(func() {
+		if w, ok := m.store.(tokenstore.Watcher); ok {
+			m.spawn(func() { m.watch(w) })
+		}
+		if s, ok := m.store.(tokenstore.Sweeper); ok {
+			m.spawn(func() { m.sweep(s) })
+		}
+	})
+}
+
+func (m *sessions) watch(w tokenstore.Watcher) {
+	changed := func(key string) {
+		var digest [32]byte
+		if n, err := hex.Decode(digest[:], []byte(key)); err == nil && n == len(digest) {
+			m.cache.invalidate(digest)
+		}
+	}
+	for m.ctx.Err() == nil {
+		if err := w.Watch(m.ctx, changed, m.cache.invalidateAll); m.ctx.Err() == nil {
+			m.logger().Warn("lost sight of the token store; cached sessions are checked before use", zap.Error(err))
+			m.cache.invalidateAll()
+			m.pause(time.Second)
+		}
+	}
+}
+
+func (m *sessions) sweep(s tokenstore.Sweeper) {
+	for m.pause(sweepEvery/2 + rand.N(sweepEvery)) {
+		removed, err := s.Sweep(m.ctx)
+		switch {
+		case m.ctx.Err() != nil:
+			return
+		case err != nil:
+			m.logger().Warn("removing expired sessions failed", zap.Error(err))
+		case removed > 0:
+			m.logger().Info("removed expired sessions", zap.Int("count", removed))
+		}
+	}
+}
+
+// pause waits for d and reports whether to go on.
+func (m *sessions) pause(d time.Duration) bool {
+	due := make(chan struct{})
+	stop := m.clock.AfterFunc(d, func() { close(due) })
+	select {
+	case <-due:
+		return m.ctx.Err() == nil
+	case <-m.ctx.Done():
+		stop()
+		return false
+	}
+}
+
+// Destruct implements caddy.Destructor. It waits, for at most flushTimeout,
+// for refreshes and saves in flight.
+func (m *sessions) Destruct() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	err := m.flush(ctx)
+	m.cancel()
+	m.running.Wait()
+	return err
+}
+
+func (m *sessions) flush(ctx context.Context) error {
+	m.mu.Lock()
+	busy := make([]*session, 0, len(m.pinned))
+	for s := range m.pinned {
+		busy = append(busy, s)
+	}
+	m.mu.Unlock()
+
+	var wg sync.WaitGroup
+	errs := make([]error, len(busy))
+	for i, s := range busy {
+		wg.Go(func() { errs[i] = s.auth.Flush(ctx) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("some sessions could not be saved before shutdown: %w", err)
+	}
+	return nil
+}
+
+// get returns the session behind a cookie. It returns errNoSession when there
+// is none, and another error when the store cannot tell.
+func (m *sessions) get(ctx context.Context, cookie string) (*session, error) {
+	id, err := tokenstore.ParseSessionID(cookie)
+	if err != nil {
+		return nil, errNoSession
+	}
+	m.start()
+	digest := id.Digest(m.namespace)
+	now := m.clock.Now().Unix()
+	s, ok := m.cache.get(digest)
+	if !ok || now >= s.expiresAt() {
+		// Another instance may have seen the session since, so a cached one
+		// that looks idle is not judged by its own memory.
+		return m.load(ctx, id, digest)
+	}
+	if s.auth.Ended() {
+		return nil, errNoSession
+	}
+	checked := s.checked.Load()
+	switch {
+	case checked == 0:
+		return m.confirm(ctx, s, digest, now)
+	case m.watched || now-checked < int64(revalidateAfter/time.Second):
+	case now-checked < 2*int64(revalidateAfter/time.Second):
+		m.inBackground(s, workRevalidate, func(ctx context.Context) { _, _ = m.confirm(ctx, s, digest, now) })
+	default:
+		return m.confirm(ctx, s, digest, now)
+	}
+	return s, nil
+}
+
+// confirm asks the store about a cached session.
+func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now int64) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	token, err := s.fetch(ctx)
+	switch {
+	case err == nil:
+		s.auth.Adopt(token)
+		s.checked.Store(now)
+		return s, nil
+	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
+		s.auth.End()
+		m.cache.remove(digest)
+		return nil, errNoSession
+	case s.auth.Current() != nil:
+		// The store is out of reach. A person whose session is here goes on
+		// working, and the store is asked again later.
+		s.checked.Store(now)
+		return s, nil
+	default:
+		return nil, err
+	}
+}
+
+// load reads a session from the store into the cache. Requests that come at
+// once share one reading.
+func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, digest [32]byte) (*session, error) {
+	if s := m.busy(digest); s != nil && m.clock.Now().Unix() < s.expiresAt() {
+		m.cache.add(digest, s)
+		return s, nil
+	}
+	result := m.loads.DoChan(string(digest[:]), func() (any, error) {
+		// One caller's hanging up is not the others' business.
+		ctx, cancel := context.WithTimeout(m.ctx, storeTimeout)
+		defer cancel()
+		return m.read(ctx, id, digest)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-result:
+		s, _ := r.Val.(*session)
+		return s, r.Err
+	}
+}
+
+func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, digest [32]byte) (*session, error) {
+	seen := m.cache.epoch(digest)
+	rec, err := m.store.Load(ctx, id.Key(m.namespace))
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		m.cache.remove(digest)
+		return nil, errNoSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := openRecord(id, m.namespace, rec)
+	if err != nil {
+		m.logger().Warn("a session record could not be opened and counts as no session",
+			zap.String("session", tokenstore.Ref(id.Key(m.namespace))), zap.Error(err))
+		return nil, errNoSession
+	}
+	now := m.clock.Now().Unix()
+	s := m.newSession(id, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix())
+	s.lastSeen.Store(data.LastSeen.Unix())
+	s.savedSeen.Store(data.LastSeen.Unix())
+	s.checked.Store(now)
+	s.version = rec.Version
+	s.auth = m.tokens.NewAuthenticator(pkce.NewToken(data.Token), s)
+	if now >= s.expiresAt() {
+		m.cache.remove(digest)
+		return nil, errNoSession
+	}
+	if !m.cache.addUnlessChanged(digest, s, seen) {
+		// It changed while it was read: have the next request ask again.
+		s.checked.Store(0)
+	}
+	return s, nil
+}
+
+func (m *sessions) newSession(id tokenstore.SessionID, acct account, createdAt, authorizedAt int64) *session {
+	return &session{owner: m, id: id, account: acct, createdAt: createdAt, authorizedAt: authorizedAt}
+}
+
+// create begins a session. It is in the store when create returns.
+func (m *sessions) create(ctx context.Context, token *pkce.Token, acct account) (*session, error) {
+	now := m.clock.Now().Unix()
+	s := m.newSession(tokenstore.NewSessionID(), acct, now, now)
+	s.lastSeen.Store(now)
+	s.savedSeen.Store(now)
+	s.checked.Store(now)
+	rec, err := s.record(token)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := m.store.Create(ctx, s.key(), rec); err != nil {
+		return nil, fmt.Errorf("storing the session: %w", err)
+	}
+	s.version = rec.Version
+	s.auth = m.tokens.NewAuthenticator(token, s)
+	m.cache.add(s.id.Digest(m.namespace), s)
+	return s, nil
+}
+
+// remove ends the session behind a cookie, here and in the store. When the
+// store cannot be reached nothing is ended and the error says so: a logout
+// that only looks like one would be worse than none.
+func (m *sessions) remove(ctx context.Context, cookie string) (*session, error) {
+	s, err := m.get(ctx, cookie)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := m.store.Delete(ctx, s.key()); err != nil {
+		return nil, fmt.Errorf("deleting the session: %w", err)
+	}
+	m.forget(s)
+	return s, nil
+}
+
+// forget ends a session in this process. A reading of it that is still under
+// way does not bring it back.
+func (m *sessions) forget(s *session) {
+	s.auth.End()
+	m.cache.invalidate(s.id.Digest(m.namespace))
+	m.cache.remove(s.id.Digest(m.namespace))
+}
+
+// update is the store's Update, bounded.
+func (m *sessions) update(ctx context.Context, key string, rec *tokenstore.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return m.store.Update(ctx, key, rec)
+}
+
+// touch notes that a session was used. The store learns of it now and then, in
+// the background, or along with the next refresh.
+func (m *sessions) touch(s *session) {
+	now := m.clock.Now().Unix()
+	if s.lastSeen.Load() == now {
+		return
+	}
+	raise(&s.lastSeen, now)
+	// A process that dies forgets at most this much of a session's last use.
+	if now-s.savedSeen.Load() < max(1, min(m.idleSeconds/20, 6*3600)) {
+		return
+	}
+	m.inBackground(s, workTouch, func(ctx context.Context) {
+		token := s.auth.Current()
+		if token == nil {
+			return
+		}
+		current, err := s.replace(ctx, token, token)
+		switch {
+		case errors.Is(err, pkce.ErrGone):
+			m.forget(s)
+		case err != nil:
+			m.logger().Warn("noting a session's last use failed; it will be tried again",
+				zap.String("session", s.ref()), zap.Error(err))
+		case current != token:
+			s.auth.Adopt(current)
+		}
+	})
+}
+
+// inBackground runs work for a session unless the same work runs already or
+// too much does. Every request tries again, so nothing is lost by that.
+func (m *sessions) inBackground(s *session, work int32, f func(context.Context)) {
+	if !s.begin(work) {
+		return
+	}
+	select {
+	case m.background <- struct{}{}:
+	default:
+		s.end(work)
+		return
+	}
+	started := m.spawn(func() {
+		defer func() {
+			s.Unpin()
+			s.end(work)
+			<-m.background
+		}()
+		s.Pin()
+		ctx, cancel := context.WithTimeout(m.ctx, storeTimeout)
+		defer cancel()
+		f(ctx)
+	})
+	if !started {
+		s.end(work)
+		<-m.background
+	}
+}
+
+// spawn runs f in a goroutine that Destruct waits for, unless that has begun.
+func (m *sessions) spawn(f func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.running.Go(f)
+	return true
+}
+
+func (m *sessions) pin(s *session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pinned[s] = struct{}{}
+	m.byDigest[s.id.Digest(m.namespace)] = s
+}
+
+func (m *sessions) unpin(s *session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.pins.Load() > 0 {
+		return // pinned again meanwhile
+	}
+	delete(m.pinned, s)
+	if digest := s.id.Digest(m.namespace); m.byDigest[digest] == s {
+		delete(m.byDigest, digest)
+	}
+}
+
+// busy returns the session if it is pinned. A session with a refresh or a save
+// in flight must not be loaded a second time after the cache dropped it: the
+// stored token may be one that the refresh has just used up.
+func (m *sessions) busy(digest [32]byte) *session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.byDigest[digest]
+}

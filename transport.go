@@ -1,0 +1,235 @@
+package caddyspotify
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/dustin/go-humanize"
+	"go.uber.org/zap"
+)
+
+func init() {
+	caddy.RegisterModule(Transport{})
+}
+
+const (
+	defaultReplayBody = 1 << 20
+	// defaultIdleConns is of use with HTTP/1.1 alone: each request in flight
+	// has a connection then, and closing and opening them is dear.
+	defaultIdleConns = 256
+	// pingAfter is how long a connection with requests in flight may be silent
+	// until it is asked for a sign of life. With HTTP/2 all requests share one
+	// connection, and one that has died unnoticed would hang them all for as
+	// long as TCP cares to wait, a quarter of an hour.
+	pingAfter = 15 * time.Second
+)
+
+// Transport sends the requests of `reverse_proxy` to the Spotify Web API, each
+// with the access token of the session that `spotify_auth` found for it. It is
+// the second half of the proxy; the directive `spotify_proxy` sets up both.
+//
+//   - The token is put into a copy of the request, just before it leaves and
+//     only if URL and upstream are the Web API's. So no other upstream can get
+//     it, and no log, placeholder or header operation can see it. A request
+//     without a session is not sent.
+//   - A path must begin with `/v1/` and be written plainly, without `..`,
+//     `//`, backslashes, encoded slashes or control characters.
+//   - Of a client's headers, those pass that the Web API has a use for:
+//     `Accept`, `Accept-Encoding`, `Accept-Language`, `Cache-Control`,
+//     `Content-Type`, `Content-Encoding`, `Content-Language`, `Expect`,
+//     `Pragma`, `Range`, `User-Agent` and the `If-*` conditions. Cookies,
+//     `Authorization`, addresses and everything else stay here. Headers added
+//     with `header_up` pass, but for credentials and `X-Forwarded-*`.
+//   - Of an answer's headers, those are dropped that would speak for the
+//     site's origin, such as `Set-Cookie` and `Access-Control-*`. Answers are
+//     `private` and vary on `Cookie`, so that no shared cache mixes up
+//     visitors, and harmless if shown as a page. Informational (1xx) answers
+//     and trailers, which the Web API has none of, do not pass.
+//   - When the API says 401, the token is refreshed and the request sent once
+//     more. Redirects are passed on and not followed.
+//
+// All options of the transport `http` work here, too.
+type Transport struct {
+	reverseproxy.HTTPTransport
+
+	// The Web API, which must be the proxy's upstream, too. Below its path, if
+	// it has one, are the API's paths. Must be https, or http on a loopback
+	// name. Default: `https://api.spotify.com`.
+	APIURL string `json:"api_url,omitempty"`
+
+	// How much of a request's body is kept to send it again after a 401, in
+	// bytes. A larger body is streamed as well, but a 401 then goes to the
+	// client. At most 64 MiB, which all requests share. 0 keeps none.
+	// Default: 1 MiB.
+	ReplayBody *int64 `json:"replay_body,omitempty"`
+
+	api         *apiOrigin
+	replayLimit int64
+	memory      *replayMemory
+	unhelped    *unhelpedTokens
+	next        http.RoundTripper
+	logger      *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (Transport) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.reverse_proxy.transport.spotify",
+		New: func() caddy.Module { return new(Transport) },
+	}
+}
+
+// Provision sets up t. It opens no connection.
+func (t *Transport) Provision(ctx caddy.Context) error {
+	url, err := caddy.NewReplacer().ReplaceOrErr(t.APIURL, true, true)
+	if err != nil {
+		return fmt.Errorf("api_url %q: %w: set it, or leave the option out", t.APIURL, err)
+	}
+	t.APIURL = cmp.Or(strings.TrimSpace(url), defaultAPIURL)
+	if t.api, err = parseAPIOrigin(t.APIURL); err != nil {
+		return err
+	}
+	if t.replayLimit, err = t.checkReplayBody(); err != nil {
+		return err
+	}
+	switch {
+	case t.api.scheme == "https" && t.TLS == nil:
+		t.TLS = new(reverseproxy.TLSConfig)
+	case t.api.scheme == "http" && t.TLS != nil:
+		return fmt.Errorf("api_url %q is http, but there are TLS options or an https upstream: make it https, or remove them", t.APIURL)
+	}
+	if t.KeepAlive == nil {
+		t.KeepAlive = new(reverseproxy.KeepAlive)
+	}
+	t.KeepAlive.MaxIdleConnsPerHost = cmp.Or(t.KeepAlive.MaxIdleConnsPerHost, defaultIdleConns)
+	if err := t.HTTPTransport.Provision(ctx); err != nil {
+		return err
+	}
+	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter}
+	t.next = &t.HTTPTransport
+	t.memory = sharedReplayMemory
+	t.unhelped = newUnhelpedTokens(clock)
+	t.logger = ctx.Logger()
+	return nil
+}
+
+// Cleanup closes idle connections, if Provision came that far.
+func (t *Transport) Cleanup() error { return t.HTTPTransport.Cleanup() }
+
+// RequestHeaderOps asks for no header operations: RoundTrip sets the Host
+// header itself, so reverse_proxy need not copy all headers to do so.
+func (t *Transport) RequestHeaderOps() *headers.HeaderOps { return nil }
+
+func (t *Transport) checkReplayBody() (int64, error) {
+	switch {
+	case t.ReplayBody == nil:
+		return defaultReplayBody, nil
+	case *t.ReplayBody < 0:
+		return 0, fmt.Errorf("replay_body %d is negative: give a size such as 1MiB, or off", *t.ReplayBody)
+	case *t.ReplayBody > replayBudget:
+		return 0, fmt.Errorf("replay_body %s is more than all requests share: give at most %s",
+			humanize.IBytes(uint64(*t.ReplayBody)), humanize.IBytes(replayBudget))
+	}
+	return *t.ReplayBody, nil
+}
+
+// UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:
+//
+//	transport spotify {
+//	    api_url     <url>
+//	    replay_body <size>|off
+//	    <options of transport http>
+//	}
+func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the transport's name
+	name := d.Token()
+	if d.NextArg() {
+		return d.Errf("unexpected argument %q: put the options in a block", d.Val())
+	}
+	seen := make(options)
+	var rest []caddyfile.Token
+	for d.NextBlock(0) {
+		tokens := d.NextSegment()
+		segment := caddyfile.NewDispenser(tokens)
+		segment.Next()
+		known, err := t.unmarshalOption(segment, seen)
+		if err != nil {
+			return err
+		}
+		if !known {
+			rest = append(rest, tokens...)
+		}
+	}
+	return t.HTTPTransport.UnmarshalCaddyfile(inBlock(name, rest))
+}
+
+// inBlock returns a dispenser for a name and a block of what is in it.
+func inBlock(name caddyfile.Token, content []caddyfile.Token) *caddyfile.Dispenser {
+	tokens := []caddyfile.Token{name}
+	if len(content) > 0 {
+		// A token keeps to itself whether it was quoted, as a brace must not
+		// have been and the name was not.
+		open, end, last := name, name, content[len(content)-1]
+		open.Text, end.Text = "{", "}"
+		end.Line = last.Line + last.NumLineBreaks() + 1
+		tokens = append(append(append(tokens, open), content...), end)
+	}
+	return caddyfile.NewDispenser(tokens)
+}
+
+// unmarshalOption sets the option that d stands at, if it is one of t's own.
+func (t *Transport) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
+	name := d.Val()
+	switch name {
+	case "api_url", "replay_body":
+	default:
+		return false, nil
+	}
+	if err := seen.once(d, name); err != nil {
+		return true, err
+	}
+	if name == "api_url" {
+		return true, oneArg(d, name, &t.APIURL)
+	}
+	return true, t.unmarshalReplayBody(d)
+}
+
+func (t *Transport) unmarshalReplayBody(d *caddyfile.Dispenser) error {
+	var arg string
+	if err := oneArg(d, "replay_body", &arg); err != nil {
+		return err
+	}
+	t.ReplayBody = new(int64)
+	if arg == "off" {
+		return nil
+	}
+	size, err := humanize.ParseBytes(arg)
+	if err != nil {
+		return d.Errf("replay_body %q is not a size: write it like 512KiB or 1MiB, or off", arg)
+	}
+	*t.ReplayBody = int64(min(size, 1<<62))
+	if _, err := t.checkReplayBody(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner                                = (*Transport)(nil)
+	_ caddy.CleanerUpper                               = (*Transport)(nil)
+	_ caddyfile.Unmarshaler                            = (*Transport)(nil)
+	_ http.RoundTripper                                = (*Transport)(nil)
+	_ reverseproxy.TLSTransport                        = (*Transport)(nil)
+	_ reverseproxy.H2CTransport                        = (*Transport)(nil)
+	_ reverseproxy.ProxyProtocolTransport              = (*Transport)(nil)
+	_ reverseproxy.RequestHeaderOpsTransport           = (*Transport)(nil)
+	_ reverseproxy.HealthCheckSchemeOverriderTransport = (*Transport)(nil)
+)

@@ -1,0 +1,161 @@
+package caddyspotify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// rig is a Transport with a session, in front of an API that a test plays, and
+// without the handlers that guard it in a site.
+type rig struct {
+	t         testing.TB
+	transport *Transport
+	ex        *exchange
+	refreshes atomic.Int32
+	// tokens answers a refresh; nil grants token-2, token-3, …
+	tokens atomic.Pointer[http.HandlerFunc]
+
+	mu   sync.Mutex
+	seen []sent
+}
+
+// sent is a request as the API got it.
+type sent struct {
+	*http.Request
+	body string
+}
+
+// newRig starts an API and provisions a Transport for it. The session's token
+// is token-1.
+func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Transport)) *rig {
+	t.Helper()
+	r := &rig{t: t}
+	api := play(r)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/token" {
+			n := r.refreshes.Add(1)
+			if answer := r.tokens.Load(); answer != nil {
+				(*answer)(w, req)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600,"refresh_token":"r"}`, n+1)
+			return
+		}
+		api(w, req)
+	}))
+	t.Cleanup(server.Close)
+	r.transport = &Transport{APIURL: server.URL}
+	for _, e := range edits {
+		e(r.transport)
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	t.Cleanup(cancel)
+	if err := r.transport.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.transport.Cleanup() })
+	cfg := &pkce.Config{ClientID: "client", TokenURL: server.URL + "/token"}
+	r.ex = &exchange{
+		auth: cfg.NewAuthenticator(pkce.NewToken(pkce.TokenFields{
+			AccessToken: "token-1", RefreshToken: "r", Lifetime: time.Hour, Expiry: time.Now().Add(time.Hour),
+		}), nil),
+		site:   &site{prefix: "/spotify"},
+		header: http.Header{},
+	}
+	return r
+}
+
+// recording is an API that remembers what it was sent before next answers.
+func recording(next http.HandlerFunc) func(*rig) http.HandlerFunc {
+	return func(r *rig) http.HandlerFunc {
+		return func(w http.ResponseWriter, req *http.Request) {
+			body, _ := io.ReadAll(req.Body)
+			r.mu.Lock()
+			r.seen = append(r.seen, sent{req, string(body)})
+			r.mu.Unlock()
+			next(w, req)
+		}
+	}
+}
+
+func (r *rig) requests() []sent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen
+}
+
+// inServer is the context of a request that came through a server.
+func (r *rig) inServer() context.Context {
+	return context.WithValue(r.t.Context(), caddyhttp.ServerCtxKey, new(caddyhttp.Server))
+}
+
+// request returns a request of the session, as reverse_proxy would direct it.
+func (r *rig) request(method, target string, body io.Reader) *http.Request {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(withExchange(r.inServer(), r.ex), method, r.transport.APIURL+target, body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.GetBody = nil // a server's requests have none
+	return req
+}
+
+// do sends a request and reads the answer.
+func (r *rig) do(req *http.Request) (*http.Response, string) {
+	r.t.Helper()
+	res, err := r.transport.RoundTrip(req)
+	if err != nil {
+		r.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.t.Fatalf("%s %s: reading the answer: %v", req.Method, req.URL, err)
+	}
+	return res, string(body)
+}
+
+// wantRefused fails unless a request is answered here, with a reason, and
+// nothing is sent.
+func (r *rig) wantRefused(req *http.Request, status int, reason string) {
+	r.t.Helper()
+	before := len(r.requests())
+	res, body := r.do(req)
+	if res.StatusCode != status || res.Header.Get(reasonHeader) != reason || !strings.Contains(body, `"reason":"`+reason+`"`) {
+		r.t.Errorf("%s %s: %d %q, want %d %s", req.Method, req.URL, res.StatusCode, body, status, reason)
+	}
+	if n := len(r.requests()); n != before {
+		r.t.Errorf("%s %s was sent", req.Method, req.URL)
+	}
+}
+
+// unlessToken answers 401 to every token but one, as Spotify does.
+func unlessToken(token string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Authorization") != "Bearer "+token {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, expiredToken)
+			return
+		}
+		next(w, req)
+	}
+}
+
+const expiredToken = `{"error":{"status":401,"message":"The access token expired"}}`
+
+func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }

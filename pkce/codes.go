@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -80,8 +81,8 @@ func unreserved(c byte) bool {
 // String shows the challenge only.
 func (c Codes) String() string { return "pkce.Codes(challenge " + c.Challenge + ")" }
 
-// GoString shows the challenge only.
-func (c Codes) GoString() string { return c.String() }
+// Format shows the challenge only, whatever the verb.
+func (c Codes) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
 // LogValue shows the challenge only.
 func (c Codes) LogValue() slog.Value { return slog.StringValue(c.String()) }

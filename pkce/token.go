@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 	"unique"
@@ -15,7 +14,8 @@ import (
 const bearer = "Bearer "
 
 // TokenFields is what a token consists of, in the clear: to be sealed and
-// stored, or to make a Token of. It must never be printed or logged.
+// stored, or to make a Token of. Printing it shows nothing, but encoding/json
+// writes it in full: what comes out must be sealed.
 type TokenFields struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
@@ -70,7 +70,14 @@ func (t *Token) Header() []string { return t.header[:] }
 func (t *Token) Scopes() []string { return strings.Fields(t.scope.Value()) }
 
 // HasScope reports whether a scope was granted.
-func (t *Token) HasScope(scope string) bool { return slices.Contains(t.Scopes(), scope) }
+func (t *Token) HasScope(scope string) bool {
+	for granted := range strings.FieldsSeq(t.scope.Value()) {
+		if granted == scope {
+			return true
+		}
+	}
+	return false
+}
 
 // Expiry returns when the access token expires, by the wall clock, or the zero
 // time if it does not.
@@ -122,19 +129,29 @@ func (t *Token) equal(u *Token) bool {
 	return t == u || t != nil && u != nil && t.header == u.header && t.refresh == u.refresh
 }
 
-// String shows no secret.
-func (t *Token) String() string {
-	if t == nil {
-		return "pkce.Token(nil)"
+// String shows no secret. Like the methods below it has a value receiver, so
+// that a copy of a Token is as discreet as the Token.
+func (t Token) String() string {
+	if t.expiry == 0 {
+		return "pkce.Token(redacted)"
 	}
 	return "pkce.Token(redacted, expires " + t.Expiry().Format(time.RFC3339) + ")"
 }
 
 // Format shows no secret, whatever the verb.
-func (t *Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
+func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
 // LogValue shows no secret.
-func (t *Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // MarshalText shows no secret; it also serves encoding/json and zap. See Fields.
-func (t *Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// String shows no secret.
+func (f TokenFields) String() string { return "pkce.TokenFields(redacted)" }
+
+// Format shows no secret, whatever the verb.
+func (f TokenFields) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, f.String()) }
+
+// LogValue shows no secret.
+func (f TokenFields) LogValue() slog.Value { return slog.StringValue(f.String()) }

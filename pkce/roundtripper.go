@@ -24,7 +24,8 @@ func (a *Authenticator) Client() *http.Client {
 // http.DefaultTransport if that is nil. When the API answers 401, the token is
 // refreshed and the request sent once more, if its body can be had again
 // (http.Request.GetBody). It sends the token to whatever host a request names,
-// so it must see requests to the Web API only.
+// so it must see requests to the Web API only; but when a redirect leads to
+// another origin, the token does not go along.
 func (a *Authenticator) RoundTripper(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -43,6 +44,9 @@ const maxDiscard = 64 << 10
 
 // RoundTrip implements http.RoundTripper.
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	if redirectedAway(req) {
+		return t.base.RoundTrip(req)
+	}
 	token, err := t.auth.Token(req.Context())
 	if err != nil {
 		if req.Body != nil {
@@ -69,6 +73,17 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDiscard)
 	_ = resp.Body.Close()
 	return t.base.RoundTrip(authorize(req, newer, body))
+}
+
+// redirectedAway reports whether an http.Client makes req because of a redirect
+// from another origin. The client keeps the Authorization headers it knows of
+// from leaving (RFC 9110 §15.4), and has never seen this one.
+func redirectedAway(req *http.Request) bool {
+	first := req
+	for first.Response != nil && first.Response.Request != nil {
+		first = first.Response.Request
+	}
+	return first.URL.Scheme != req.URL.Scheme || first.URL.Host != req.URL.Host
 }
 
 // authorize returns a clone of req with the token: a RoundTripper must not

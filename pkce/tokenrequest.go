@@ -3,6 +3,7 @@ package pkce
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,13 +17,22 @@ import (
 // time cannot overflow. No access token lives for ten years.
 const maxLifetime = 10 * 365 * 24 * time.Hour
 
+// maxTokenLength bounds a token. Servers refuse headers that are longer.
+const maxTokenLength = 8 << 10
+
+// maxRetryAfter bounds how long the token endpoint can put off a session.
+const maxRetryAfter = 24 * time.Hour
+
 var errMalformed = errors.New("token endpoint sent no well-formed token")
 
 // ownTransport serves the Configs that bring no client.
 var ownTransport = sharedTransport()
 
 func sharedTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if standard, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = standard.Clone()
+	}
 	t.MaxIdleConnsPerHost = 16
 	return t
 }
@@ -37,17 +47,27 @@ func (c *Config) request(ctx context.Context, secrets []string, do func(context.
 	defer cancel()
 	answer, err := do(context.WithValue(ctx, oauth2.HTTPClient, c.httpClient()))
 	if err != nil {
-		return nil, classify(err, clock.Now(), secrets)
+		return nil, classify(ctx, err, clock.Now(), secrets)
 	}
-	if !wellFormed(answer.AccessToken) || !strings.EqualFold(answer.TokenType, "bearer") && answer.TokenType != "" {
+	if !wellFormed(answer.AccessToken) || len(answer.RefreshToken) > maxTokenLength || !strings.EqualFold(answer.TokenType, "bearer") && answer.TokenType != "" {
 		return nil, &TemporaryError{Err: errMalformed}
 	}
 	fields := TokenFields{AccessToken: answer.AccessToken, RefreshToken: answer.RefreshToken, Scope: scopeOf(answer)}
-	if answer.ExpiresIn > 0 {
-		fields.Lifetime = min(time.Duration(min(answer.ExpiresIn, int64(maxLifetime/time.Second)))*time.Second, maxLifetime)
+	if seconds := expiresIn(answer); seconds > 0 {
+		fields.Lifetime = time.Duration(min(seconds, int64(maxLifetime/time.Second))) * time.Second
 		fields.Expiry = asked.Add(fields.Lifetime)
 	}
 	return NewToken(fields), nil
+}
+
+// expiresIn returns the seconds that a token is granted for, or 0 if the answer
+// does not say. x/oauth2 notes them for JSON answers only.
+func expiresIn(t *oauth2.Token) int64 {
+	if t.ExpiresIn != 0 {
+		return t.ExpiresIn
+	}
+	seconds, _ := t.Extra("expires_in").(int64)
+	return seconds
 }
 
 // httpClient returns the client for the token endpoint. A redirect would carry
@@ -64,7 +84,7 @@ func (c *Config) httpClient() *http.Client {
 // wellFormed reports whether a token can stand in an Authorization header: it
 // is a b64token of RFC 6750 §2.1.
 func wellFormed(token string) bool {
-	if token == "" {
+	if token == "" || len(token) > maxTokenLength {
 		return false
 	}
 	for i := range len(token) {
@@ -77,9 +97,12 @@ func wellFormed(token string) bool {
 
 // classify turns what went wrong into a *TokenError or a *TemporaryError that
 // repeats no secret.
-func classify(err error, now time.Time, secrets []string) error {
-	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok {
+func classify(ctx context.Context, err error, now time.Time, secrets []string) error {
+	refused, answered := errors.AsType[*oauth2.RetrieveError](err)
+	if !answered {
+		if ended := ctx.Err(); ended != nil {
+			return &TemporaryError{Err: fmt.Errorf("waiting for the token endpoint: %w", ended)}
+		}
 		return &TemporaryError{Err: harmless(err)}
 	}
 	description := refused.ErrorDescription
@@ -122,9 +145,6 @@ func harmless(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return err
-	}
 	return errMalformed
 }
 
@@ -133,10 +153,10 @@ func harmless(err error) error {
 func parseRetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		return time.Duration(min(max(seconds, 0), int64(maxLifetime/time.Second))) * time.Second
+		return time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
+		return min(max(0, at.Sub(now)), maxRetryAfter)
 	}
 	return 0
 }

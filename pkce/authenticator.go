@@ -25,6 +25,7 @@ type Authenticator struct {
 type held struct {
 	*Token
 	deadline time.Duration // expiry by the monotonic clock
+	life     time.Duration // as granted, or what was left of it when the token came here
 	stale    bool          // the API said that it is no longer good
 }
 
@@ -48,13 +49,13 @@ func (a *Authenticator) phaseOf(h *held) phase {
 	if h.expiry == 0 {
 		return fresh
 	}
-	clock := a.cfg.Clock
-	if clock == nil {
-		clock = SystemClock{}
-	}
+	clock := a.cfg.clock()
 	left := min(time.Duration(h.expiry-clock.Now().UnixNano()), h.deadline-clock.Monotonic())
-	margin, early := a.cfg.margins(h.lifetime)
+	margin, early := a.cfg.margins(h.life)
 	switch {
+	case left > 0 && h.refresh == "":
+		// Nothing can be done for it, so it is good until it is not.
+		return fresh
 	case left > early:
 		return fresh
 	case left > margin:
@@ -65,17 +66,23 @@ func (a *Authenticator) phaseOf(h *held) phase {
 	return expired
 }
 
-// hold makes t the token in use.
-func (a *Authenticator) hold(t *Token) {
+// received returns t as it comes into use.
+func (a *Authenticator) received(t *Token) *held {
 	clock := a.cfg.clock()
 	left := time.Duration(t.expiry - clock.Now().UnixNano())
-	if t.lifetime > 0 {
+	life := t.lifetime
+	if life > 0 {
 		// A clock that was set back since the token was granted does not make
 		// it live longer than it was granted for.
-		left = min(left, t.lifetime)
+		left = min(left, life)
+	} else {
+		life = max(left, 0)
 	}
-	a.token.Store(&held{Token: t, deadline: clock.Monotonic() + left})
+	return &held{Token: t, deadline: clock.Monotonic() + left, life: life}
 }
+
+// hold makes t the token in use.
+func (a *Authenticator) hold(t *Token) { a.token.Store(a.received(t)) }
 
 // Token returns a token that is good for at least Config.Margin.
 //
@@ -130,20 +137,16 @@ func (a *Authenticator) Invalidate(t *Token) {
 		if h == nil || h.stale || !h.equal(t) {
 			return
 		}
-		if a.token.CompareAndSwap(h, &held{Token: h.Token, deadline: h.deadline, stale: true}) {
+		if a.token.CompareAndSwap(h, &held{Token: h.Token, deadline: h.deadline, life: h.life, stale: true}) {
 			return
 		}
 	}
 }
 
 // Refresh refreshes the token now, however fresh it is, or joins the refresh
-// under way. The errors are those of Token.
+// under way. The errors are those of Token; the token in use stays in use if it
+// fails.
 func (a *Authenticator) Refresh(ctx context.Context) (*Token, error) {
-	h := a.token.Load()
-	if h == nil {
-		return nil, ErrReauthorize
-	}
-	a.Invalidate(h.Token)
 	return a.await(ctx, true)
 }
 
@@ -158,6 +161,10 @@ func (a *Authenticator) Adopt(t *Token) {
 		return
 	}
 	a.hold(t)
+	if a.work != nil {
+		a.work.failures = 0
+		a.settle()
+	}
 }
 
 // End ends the session, as a logout does: from now on Token returns

@@ -35,7 +35,8 @@ type Lease interface {
 // Pinner may be implemented by a Persister that wants to know when its
 // Authenticator is busy: Pin is called when a refresh starts and Unpin when
 // nothing of it is left to do, including the save. The owner must keep a busy
-// Authenticator, or what it has not saved yet is lost.
+// Authenticator, or what it has not saved yet is lost. Neither may call the
+// Authenticator.
 type Pinner interface {
 	Pin()
 	Unpin()

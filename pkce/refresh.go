@@ -119,7 +119,6 @@ func (a *Authenticator) fly(ctx context.Context, f *flight) {
 
 	a.mu.Lock()
 	w := a.work
-	w.flight = nil
 	if result.outcome == RefreshTemporary {
 		w.failures++
 		w.retryAt = clock.Monotonic() + a.backoff(w.failures, result.err)
@@ -142,10 +141,12 @@ func (a *Authenticator) fly(ctx context.Context, f *flight) {
 	if a.cfg.OnRefresh != nil {
 		a.cfg.OnRefresh(a, event)
 	}
-	close(f.done)
+	// Only now is the flight over: Flush waits for OnRefresh too.
 	a.mu.Lock()
+	w.flight = nil
 	a.settle()
 	a.mu.Unlock()
+	close(f.done)
 }
 
 // backoff is how long to wait after the nth failure in a row, with jitter so
@@ -198,9 +199,30 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 		}
 	}
 
+	if lost(lease) {
+		return attempt{outcome: RefreshTemporary, err: errLeaseLost}
+	}
 	next, err := a.redeem(ctx, old)
+	if errors.Is(err, ErrReauthorize) && lease != nil {
+		// Another process may have redeemed the token first, if it did not
+		// know of the lease or took it over.
+		stored, loadErr := a.stored(ctx)
+		switch {
+		case errors.Is(loadErr, ErrGone):
+			a.End()
+			return attempt{outcome: RefreshSuperseded, err: loadErr}
+		case loadErr != nil:
+			return attempt{outcome: RefreshTemporary, err: loadErr}
+		case !stored.equal(old):
+			if a.adopt(stored) {
+				return attempt{outcome: RefreshAdopted}
+			}
+			old = stored
+			next, err = a.redeem(ctx, old)
+		}
+	}
 	if errors.Is(err, ErrReauthorize) {
-		return a.refused(ctx, old, lease != nil, err)
+		return a.refused(ctx, old, err)
 	}
 	if err != nil {
 		return attempt{outcome: RefreshTemporary, err: err}
@@ -227,15 +249,8 @@ func (a *Authenticator) redeem(ctx context.Context, old *Token) (*Token, error) 
 	return next.withScope(old.scope.Value()), nil
 }
 
-// refused handles invalid_grant: the grant is over, unless another process
-// redeemed the token first and its answer is stored by now.
-func (a *Authenticator) refused(ctx context.Context, old *Token, stored bool, err error) attempt {
-	if stored {
-		newer, loadErr := a.stored(ctx)
-		if loadErr == nil && !newer.equal(old) && a.adopt(newer) {
-			return attempt{outcome: RefreshAdopted}
-		}
-	}
+// refused ends the session: its grant is over (RFC 6749 §5.2, invalid_grant).
+func (a *Authenticator) refused(ctx context.Context, old *Token, err error) attempt {
 	if a.persister != nil {
 		ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
 		defer cancel()
@@ -255,7 +270,7 @@ func (a *Authenticator) lease(ctx context.Context) (Lease, error) {
 		return nil, nil
 	}
 	a.mu.Lock()
-	mine := a.work.pending != nil
+	mine := a.work.pending != nil && !a.work.pending.over
 	a.mu.Unlock()
 	if mine {
 		return nil, nil
@@ -263,6 +278,21 @@ func (a *Authenticator) lease(ctx context.Context) (Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, acquireTimes*a.cfg.timeout())
 	defer cancel()
 	return a.persister.Acquire(ctx)
+}
+
+var errLeaseLost = errors.New("the lease was lost before the token was refreshed")
+
+// lost reports whether another process may hold the lease by now.
+func lost(lease Lease) bool {
+	if lease == nil {
+		return false
+	}
+	select {
+	case <-lease.Lost():
+		return true
+	default:
+		return false
+	}
 }
 
 func (a *Authenticator) release(ctx context.Context, lease Lease) {
@@ -288,13 +318,11 @@ func (a *Authenticator) adopt(t *Token) bool {
 	if a.token.Load() == nil {
 		return false
 	}
-	clock := a.cfg.clock()
-	left := time.Duration(t.expiry - clock.Now().UnixNano())
-	candidate := &held{Token: t, deadline: clock.Monotonic() + left}
-	if p := a.phaseOf(candidate); p != fresh && p != ahead {
+	h := a.received(t)
+	if p := a.phaseOf(h); p != fresh && p != ahead {
 		return false
 	}
-	a.hold(t)
+	a.token.Store(h)
 	return true
 }
 

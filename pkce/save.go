@@ -24,7 +24,10 @@ type pendingSave struct {
 	tries  int
 	stop   func() bool   // stops the timer of the next try
 	saving chan struct{} // closed when the try under way is over; nil between tries
+	over   bool          // nothing is left but to release the lease
 }
+
+var errSavePending = errors.New("the new token will be saved when the one before it is")
 
 // save stores next in place of old and puts it to use. If the store is out of
 // reach next is used all the same, and the save stays pending: losing a rotated
@@ -35,11 +38,11 @@ func (a *Authenticator) save(ctx context.Context, lease Lease, old, next *Token,
 		a.mu.Unlock()
 		return RefreshSuperseded, ErrGone
 	}
-	if p := a.work.pending; p != nil {
+	if p := a.work.pending; p != nil && !p.over {
 		p.next = next
 		a.hold(next)
 		a.mu.Unlock()
-		return RefreshRefreshed, errors.New("saving is pending")
+		return RefreshRefreshed, errSavePending
 	}
 	a.mu.Unlock()
 
@@ -94,8 +97,7 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 		a.mu.Unlock()
 		return
 	}
-	if p.saving != nil {
-		saving := p.saving
+	if saving := p.saving; saving != nil {
 		a.mu.Unlock()
 		select {
 		case <-saving:
@@ -106,42 +108,46 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 	p.stop()
 	saving := make(chan struct{})
 	p.saving = saving
-	old, next := p.old, p.next
+	defer close(saving)
+	old, next, ended := p.old, p.next, a.token.Load() == nil
 	a.mu.Unlock()
 
-	current, err := a.trySave(ctx, old, next)
+	var current *Token
+	var err error
+	if !ended {
+		current, err = a.trySave(ctx, old, next)
+	}
 
 	a.mu.Lock()
-	p.saving = nil
-	close(saving)
-	if a.work == nil || a.work.pending != p {
-		// The session ended meanwhile; the lease is still ours to give back.
-		a.mu.Unlock()
-		a.release(context.WithoutCancel(ctx), p.lease)
-		return
-	}
+	again := false
 	switch {
-	case err != nil && !errors.Is(err, ErrGone):
-		a.scheduleSave()
-		a.mu.Unlock()
-		return
-	case err == nil && current.equal(next) && !p.next.equal(next):
-		// Refreshed again while it was saved: there is a newer one to save.
-		p.old, p.tries = next, 0
-		a.scheduleSave()
-		a.mu.Unlock()
-		return
+	case a.token.Load() == nil: // a logout needs no save
 	case errors.Is(err, ErrGone):
 		a.token.Store(nil)
+	case err != nil:
+		again = true
 	case !current.equal(next):
 		a.hold(current)
+	case !p.next.equal(next):
+		// Refreshed again while it was saved: there is a newer one to save.
+		p.old, p.tries, again = next, 0, true
 	}
-	a.work.pending = nil
+	if again {
+		p.saving = nil
+		a.scheduleSave()
+		a.mu.Unlock()
+		return
+	}
+	p.over = true
 	a.mu.Unlock()
 	a.release(context.WithoutCancel(ctx), p.lease)
+
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.work.pending == p {
+		a.work.pending = nil
+	}
 	a.settle()
-	a.mu.Unlock()
 }
 
 // dropPending gives up a pending save, because the session is over. a.mu is held.
@@ -149,15 +155,9 @@ func (a *Authenticator) dropPending() {
 	if a.work == nil || a.work.pending == nil {
 		return
 	}
-	p := a.work.pending
-	a.work.pending = nil
-	p.stop()
-	if p.saving == nil {
-		// Not under the lock, and not in the caller's time.
-		go a.release(context.Background(), p.lease)
-	}
-	if a.work.flight == nil {
-		a.settle()
+	// If the timer cannot be stopped a try is under way, and sees to the rest.
+	if p := a.work.pending; p.stop() {
+		go a.retrySave(context.Background(), p)
 	}
 }
 

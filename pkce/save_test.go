@@ -1,0 +1,388 @@
+package pkce_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// R33: nobody sees a rotated token before it is stored.
+func TestTokenIsSavedBeforeItIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a := r.authenticator()
+		r.clock.Advance(56 * time.Minute)
+		gate := make(chan struct{})
+		r.store.change(func(s *store) { s.saveGate = gate })
+		mustGet(t, a, "access-0")
+		synctest.Wait()
+		r.endpoint.mustCount(t, 1)
+		mustGet(t, a, "access-0")
+		r.store.mustHold(t, "access-0")
+		close(gate)
+		synctest.Wait()
+		r.store.mustHold(t, "access-1")
+		mustGet(t, a, "access-1")
+	})
+}
+
+// readOnly returns a rig whose refreshed token could not be saved yet.
+func readOnly(t *testing.T) (*rig, *pkce.Authenticator) {
+	t.Helper()
+	r := newRig()
+	a := r.authenticator()
+	r.store.change(func(s *store) { s.readOnly = true })
+	r.clock.Advance(time.Hour)
+	mustGet(t, a, "access-1")
+	ev := r.mustTell(t, pkce.RefreshRefreshed)
+	if !errors.Is(ev.Err, errDown) {
+		t.Fatalf("OnRefresh was told %v", ev.Err)
+	}
+	return r, a
+}
+
+// R33: a token that could not be saved is used all the same, and saved as soon
+// as the store lets it. Until then no other process may redeem the old one.
+func TestSaveIsRetriedUntilItSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		for range 20 {
+			if !r.store.leased() || r.store.pinned() != 1 || r.clock.Timers() != 1 {
+				t.Fatalf("leased %v, pinned %d times, %d timers", r.store.leased(), r.store.pinned(), r.clock.Timers())
+			}
+			mustGet(t, a, "access-1")
+			r.clock.Advance(15 * time.Second)
+			synctest.Wait()
+		}
+		if n := r.store.did("save access-1"); n != 21 {
+			t.Errorf("%d saves were tried, want 21", n)
+		}
+		r.store.mustHold(t, "access-0")
+
+		r.store.change(func(s *store) { s.readOnly = false })
+		r.clock.Advance(15 * time.Second)
+		synctest.Wait()
+		r.store.mustHold(t, "access-1")
+		r.store.mustBeIdle(t)
+		if n := r.clock.Timers(); n != 0 {
+			t.Errorf("%d timers are left", n)
+		}
+		r.endpoint.mustCount(t, 1)
+	})
+}
+
+// R33: the pauses between saves grow from a fifth of a second to 15 seconds.
+func TestSaveBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := readOnly(t)
+		tries := func() int { synctest.Wait(); return r.store.did("save access-1") }
+		most := 200 * time.Millisecond
+		for range 10 {
+			before := tries()
+			r.clock.Advance(most/2 - 1)
+			if tries() != before {
+				t.Fatalf("the next save came before %v", most/2)
+			}
+			r.clock.Advance(most/2 + 1)
+			if tries() != before+1 {
+				t.Fatalf("the next save did not come within %v", most)
+			}
+			most = min(2*most, 15*time.Second)
+		}
+	})
+}
+
+// R33: a save that worked and was reported as failed is not in its own way.
+func TestSaveWhoseAnswerIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a := r.authenticator()
+		r.store.change(func(s *store) { s.lossy = true })
+		r.clock.Advance(time.Hour)
+		mustGet(t, a, "access-1")
+		synctest.Wait()
+		r.clock.Advance(time.Second)
+		synctest.Wait()
+		r.store.mustHold(t, "access-1")
+		r.store.mustBeIdle(t)
+	})
+}
+
+// R33: the token expires while its save is pending. It is refreshed under the
+// same lease, and the newest one is what gets stored.
+func TestRefreshWhileSaveIsPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		for _, want := range []string{"access-2", "access-3"} {
+			r.clock.Advance(time.Hour)
+			synctest.Wait()
+			mustGet(t, a, want)
+		}
+		if n := r.store.did("acquire"); n != 1 {
+			t.Errorf("the lease was acquired %d times", n)
+		}
+		if got := r.endpoint.calls[2].Get("refresh_token"); got != "refresh-2" {
+			t.Errorf("the last refresh used %s", got)
+		}
+		r.store.change(func(s *store) { s.readOnly = false })
+		if err := a.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.store.mustHold(t, "access-3")
+		r.store.mustBeIdle(t)
+	})
+}
+
+// R33: the token is refreshed again at the moment when its save gets through.
+func TestRefreshDuringSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		gate := make(chan struct{})
+		r.store.change(func(s *store) { s.readOnly, s.saveGate = false, gate })
+		r.clock.Advance(time.Second)
+		synctest.Wait() // the save of access-1 is under way
+		if _, err := a.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mustGet(t, a, "access-2")
+		close(gate)
+		synctest.Wait()
+		r.store.mustHold(t, "access-1")
+		r.clock.Advance(time.Second)
+		synctest.Wait()
+		r.store.mustHold(t, "access-2")
+		r.store.mustBeIdle(t)
+	})
+}
+
+// R38: a logout while the refresh is under way wins: nothing is saved.
+func TestEndDuringRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a := r.authenticator()
+		r.clock.Advance(time.Hour)
+		release := r.endpoint.hold()
+		waiting := ask(func() (*pkce.Token, error) { return a.Token(t.Context()) })
+		synctest.Wait()
+		r.store.change(func(s *store) { s.token = nil })
+		a.End()
+		release()
+		if got := <-waiting; !errors.Is(got.err, pkce.ErrReauthorize) {
+			t.Errorf("Token = %v, %v", got.token, got.err)
+		}
+		r.mustTell(t, pkce.RefreshSuperseded)
+		if n := r.store.did("save access-1"); n != 0 {
+			t.Errorf("%d saves were tried", n)
+		}
+		r.store.mustHold(t, "")
+		r.store.mustBeIdle(t)
+	})
+}
+
+// R38: a logout in another process is not undone by the save.
+func TestSaveOfDeletedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a := r.authenticator()
+		r.clock.Advance(time.Hour)
+		r.endpoint.says(func(int, url.Values) (*http.Response, error) {
+			r.store.change(func(s *store) { s.token = nil })
+			return granted(`{"access_token":"late","token_type":"Bearer","expires_in":3600}`), nil
+		})
+		if _, err := a.Token(t.Context()); !errors.Is(err, pkce.ErrReauthorize) {
+			t.Errorf("Token: %v, want ErrReauthorize", err)
+		}
+		r.mustTell(t, pkce.RefreshSuperseded)
+		r.store.mustHold(t, "")
+		r.store.mustBeIdle(t)
+	})
+}
+
+// R38: what a pending save finds in the store when it gets there counts.
+func TestLateSave(t *testing.T) {
+	t.Run("of a deleted session", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			r.store.change(func(s *store) { s.readOnly, s.token = false, nil })
+			r.clock.Advance(time.Second)
+			synctest.Wait()
+			r.store.mustHold(t, "")
+			r.store.mustBeIdle(t)
+			if !a.Ended() {
+				t.Error("the session has not ended")
+			}
+		})
+	})
+	t.Run("over a newer token", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			newer := r.grant("newer", "refresh-n", 2*time.Hour)
+			r.store.change(func(s *store) { s.readOnly, s.token = false, newer })
+			r.clock.Advance(time.Second)
+			synctest.Wait()
+			r.store.mustHold(t, "newer")
+			r.store.mustBeIdle(t)
+			mustGet(t, a, "newer")
+		})
+	})
+	t.Run("after a logout here", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			a.End()
+			synctest.Wait()
+			r.store.mustBeIdle(t)
+			if n := r.clock.Timers(); n != 0 {
+				t.Errorf("%d timers are left", n)
+			}
+			if n := r.store.did("save access-1"); n != 1 {
+				t.Errorf("%d saves were tried, want 1", n)
+			}
+		})
+	})
+	t.Run("with a logout during it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			gate := make(chan struct{})
+			r.store.change(func(s *store) { s.readOnly, s.saveGate = false, gate })
+			r.clock.Advance(time.Second)
+			synctest.Wait()
+			r.store.change(func(s *store) { s.token = nil })
+			a.End()
+			close(gate)
+			synctest.Wait()
+			r.store.mustHold(t, "")
+			r.store.mustBeIdle(t)
+		})
+	})
+}
+
+// An adopted token does not get between a refresh and its save.
+func TestAdoptWhileSaveIsPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		a.Adopt(r.grant("newer", "refresh-n", 2*time.Hour))
+		mustGet(t, a, "access-1")
+		a.End()
+	})
+}
+
+// R42
+func TestFlush(t *testing.T) {
+	t.Run("idle", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ended, end := context.WithCancel(t.Context())
+			end()
+			if err := newRig().authenticator().Flush(ended); err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+		})
+	})
+	t.Run("waits for a refresh", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig()
+			a := r.authenticator()
+			r.clock.Advance(56 * time.Minute)
+			release := r.endpoint.hold()
+			mustGet(t, a, "access-0")
+			flushed := make(chan error, 1)
+			go func() { flushed <- a.Flush(t.Context()) }()
+			synctest.Wait()
+			select {
+			case err := <-flushed:
+				t.Fatalf("Flush did not wait: %v", err)
+			default:
+			}
+			release()
+			if err := <-flushed; err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+			r.store.mustHold(t, "access-1")
+			r.store.mustBeIdle(t)
+		})
+	})
+	t.Run("waits for OnRefresh", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig()
+			told := make(chan struct{})
+			r.cfg.OnRefresh = func(*pkce.Authenticator, pkce.RefreshEvent) { <-told }
+			a := r.authenticator()
+			r.clock.Advance(56 * time.Minute)
+			mustGet(t, a, "access-0")
+			flushed := make(chan error, 1)
+			go func() { flushed <- a.Flush(t.Context()) }()
+			synctest.Wait()
+			select {
+			case err := <-flushed:
+				t.Fatalf("Flush did not wait: %v", err)
+			default:
+			}
+			close(told)
+			if err := <-flushed; err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+		})
+	})
+	t.Run("saves at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			r.store.change(func(s *store) { s.readOnly = false })
+			if err := a.Flush(t.Context()); err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+			r.store.mustHold(t, "access-1")
+			r.store.mustBeIdle(t)
+		})
+	})
+	t.Run("keeps trying", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			flushed := make(chan error, 1)
+			go func() { flushed <- a.Flush(t.Context()) }()
+			for range 10 {
+				synctest.Wait()
+				r.clock.Advance(200 * time.Millisecond)
+			}
+			r.store.change(func(s *store) { s.readOnly = false })
+			synctest.Wait()
+			r.clock.Advance(200 * time.Millisecond)
+			if err := <-flushed; err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+			r.store.mustHold(t, "access-1")
+		})
+	})
+	t.Run("ends with its context", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			flushed := make(chan error, 1)
+			go func() { flushed <- a.Flush(ctx) }()
+			synctest.Wait()
+			cancel()
+			if err := <-flushed; !errors.Is(err, context.Canceled) {
+				t.Errorf("Flush: %v, want the context's error", err)
+			}
+			// What could not be saved in time is not given up.
+			r.store.change(func(s *store) { s.readOnly = false })
+			r.clock.Advance(15 * time.Second)
+			synctest.Wait()
+			r.store.mustHold(t, "access-1")
+		})
+	})
+	t.Run("waits for the end of an ended session", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, a := readOnly(t)
+			a.End()
+			if err := a.Flush(t.Context()); err != nil {
+				t.Errorf("Flush: %v", err)
+			}
+			r.store.mustBeIdle(t)
+		})
+	})
+}

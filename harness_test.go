@@ -34,6 +34,8 @@ type setup struct {
 	logs    *logBuffer
 	options string
 	site    string
+	global  string
+	https   bool
 }
 
 // options of start.
@@ -45,6 +47,9 @@ type startOptions struct {
 	site string
 	// global is put into the global options.
 	global string
+	// https makes the public origin https://app.example.com, behind a proxy
+	// that ends TLS.
+	https bool
 }
 
 // start runs Caddy with a spotify_proxy whose Spotify is a simulator.
@@ -57,9 +62,11 @@ func start(t *testing.T, o startOptions) *setup {
 		logs:    newLogBuffer(),
 		options: o.auth,
 		site:    o.site,
+		global:  o.global,
+		https:   o.https,
 	}
 	s.sim = spotifytest.Start(t, o.sim)
-	s.load(o.global)
+	s.load("")
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping Caddy: %v", err)
@@ -72,10 +79,19 @@ func start(t *testing.T, o startOptions) *setup {
 }
 
 // caddyfile returns the config that load runs.
-func (s *setup) caddyfile(global string) string {
-	site := s.site
+func (s *setup) caddyfile(extra string) string {
+	site, public := s.site, s.origin
+	if s.https {
+		public = "https://app.example.com"
+	}
 	if site == "" {
 		site = "respond /app* \"the app\"\nrespond / home"
+	}
+	address := s.origin
+	if s.https {
+		// Requests come in under any name.
+		_, port, _ := strings.Cut(strings.TrimPrefix(s.origin, "http://"), ":")
+		address = "http://:" + port
 	}
 	return fmt.Sprintf(`{
 	admin off
@@ -101,13 +117,22 @@ func (s *setup) caddyfile(global string) string {
 	}
 	%s
 }
-`, s.storage, s.logs.name, global, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, s.options, site)
+`, s.storage, s.logs.name, s.global+"\n"+extra, address, testClientID, public, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, s.options, site)
 }
 
-// load loads the config, again if it is loaded already.
-func (s *setup) load(global string) {
+// restart stops Caddy and starts it anew, as another process would.
+func (s *setup) restart() {
 	s.t.Helper()
-	if err := caddy.Load(adapt(s.t, s.caddyfile(global)), true); err != nil {
+	if err := caddy.Stop(); err != nil {
+		s.t.Fatalf("stopping Caddy: %v", err)
+	}
+	s.load("")
+}
+
+// load loads the config, again if it is loaded already, with more global options.
+func (s *setup) load(extra string) {
+	s.t.Helper()
+	if err := caddy.Load(adapt(s.t, s.caddyfile(extra)), true); err != nil {
 		s.t.Fatalf("loading the config: %v", err)
 	}
 }

@@ -219,11 +219,15 @@ func (h *Handler) startLoginFor(w http.ResponseWriter, r *http.Request) error {
 	}
 	if _, looping := cookieValue(r.Header, h.site.guardCookie); looping {
 		h.site.clearCookie(w, h.site.guardCookie)
+		message := "You logged in a moment ago, but your browser came back without the session's cookie. " +
+			"Check that it accepts cookies from this site, then try again."
+		if _, ok := cookieValue(r.Header, h.site.sessionCookie); ok {
+			message = "You logged in a moment ago, but the session has ended already. Try again."
+		}
 		return h.fail(w, r, &problem{
-			status: http.StatusUnauthorized,
-			reason: reasonLoginLoop,
-			message: "You logged in a moment ago, but your browser came back without the session's cookie. " +
-				"Check that it accepts cookies from this site, then try again.",
+			status:   http.StatusUnauthorized,
+			reason:   reasonLoginLoop,
+			message:  message,
 			loginURL: h.site.loginURLFor(returnPath(r.URL.RequestURI())),
 		})
 	}

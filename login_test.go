@@ -336,3 +336,9 @@ func TestLocalhostVisitor(t *testing.T) {
 		t.Errorf("moved to %q", a.Header.Get("Location"))
 	}
 }
+
+// approveAt agrees on the consent page at u and returns the callback's URL.
+func approveAt(t *testing.T, b *browser, u *url.URL) string {
+	t.Helper()
+	return spotifytest.Approve(t, b.client, u.String(), "")
+}

@@ -129,6 +129,32 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
+// A copy that someone made elsewhere is not a second record.
+func TestMisplacedCopy(t *testing.T) {
+	ctx := t.Context()
+	storage := newFakeStorage().handle()
+	store := open(t, storage, caddystorage.Config{})
+	key, _ := create(t, store, time.Now().Add(time.Hour))
+	file, err := storage.Load(ctx, filePath(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := "00"
+	if key[:2] == elsewhere {
+		elsewhere = "01"
+	}
+	if err := storage.Store(ctx, "spotify/sessions/"+elsewhere+"/"+key+".json", file); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for range store.Walk(ctx) {
+		n++
+	}
+	if n != 1 {
+		t.Errorf("Walk yielded %d records, want 1", n)
+	}
+}
+
 // restless is file storage whose listings stumble over files that vanish.
 type restless struct {
 	certmagic.FileStorage

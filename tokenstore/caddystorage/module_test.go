@@ -137,8 +137,11 @@ func TestReload(t *testing.T) {
 	if before.UsageKey() != after.UsageKey() {
 		t.Fatalf("the usage key went from %q to %q", before.UsageKey(), after.UsageKey())
 	}
-	before.stop()
 	first.down.Store(true)
+	if _, err := store.Load(t.Context(), key); err != nil {
+		t.Errorf("Load amid a reload: %v", err)
+	}
+	before.stop()
 	if err := store.Update(t.Context(), key, rec); err != nil {
 		t.Errorf("Update after a reload: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
@@ -42,7 +43,7 @@ func TestSweepOfManyRecords(t *testing.T) {
 	storage := shared.handle()
 	store := open(t, storage, caddystorage.Config{})
 	for folder := range 256 {
-		for range 50 {
+		for range 100 {
 			key := fmt.Sprintf("%02x", folder) + newKey()[2:]
 			if err := storage.Store(t.Context(), filePath(key), []byte(`{"version":"1","expires_at":"2999-01-01T00:00:00Z"}`)); err != nil {
 				t.Fatal(err)
@@ -60,6 +61,65 @@ func TestSweepOfManyRecords(t *testing.T) {
 		if n := shared.loads - before; n > 1100 {
 			t.Fatalf("Sweep read %d records", n)
 		}
+	}
+}
+
+// interrupted calls its functions once each, just before what they are named for.
+type interrupted struct {
+	*handle
+	beforeLock, beforeDelete func()
+}
+
+func (i *interrupted) Lock(ctx context.Context, name string) error {
+	if f := i.beforeLock; f != nil {
+		i.beforeLock = nil
+		f()
+	}
+	return i.handle.Lock(ctx, name)
+}
+
+func (i *interrupted) Delete(ctx context.Context, key string) error {
+	if f := i.beforeDelete; f != nil {
+		i.beforeDelete = nil
+		f()
+	}
+	return i.handle.Delete(ctx, key)
+}
+
+// R38: a record that another instance creates in the place of an expired one
+// while that is being swept stays, however the two meet.
+func TestSweepSparesNewRecord(t *testing.T) {
+	for name, arrange := range map[string]func(*interrupted, func()){
+		"found, not yet locked": func(s *interrupted, create func()) { s.beforeLock = create },
+		"locked, not yet gone":  func(s *interrupted, create func()) { s.beforeDelete = create },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shared := newFakeStorage()
+				storage := &interrupted{handle: shared.handle()}
+				sweeper := open(t, storage, caddystorage.Config{})
+				other := open(t, shared.handle(), caddystorage.Config{})
+				key, _ := create(t, other, time.Now())
+				created := make(chan error, 1)
+				arrange(storage, func() {
+					go func() {
+						created <- other.Create(t.Context(), key, &tokenstore.Record{Meta: tokenstore.Meta{ExpiresAt: time.Now().Add(time.Hour)}})
+					}()
+					synctest.Wait()
+				})
+				for range 256 / 16 {
+					if _, err := sweeper.Sweep(t.Context()); err != nil {
+						t.Errorf("Sweep: %v", err)
+					}
+				}
+				if err := <-created; err != nil {
+					t.Errorf("Create: %v", err)
+				}
+				if _, err := other.Load(t.Context(), key); err != nil {
+					t.Errorf("Load: %v", err)
+				}
+			})
+		})
 	}
 }
 

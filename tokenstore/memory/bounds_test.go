@@ -99,6 +99,7 @@ func TestEvictionIsReported(t *testing.T) {
 	}()
 	// Watch does not say when it has begun: evict until one is reported.
 	evicted := map[string]bool{create(t, store, epoch.Add(time.Hour)): true}
+	patience := time.After(20 * time.Second)
 	for {
 		evicted[create(t, store, epoch.Add(time.Hour))] = true
 		select {
@@ -108,6 +109,8 @@ func TestEvictionIsReported(t *testing.T) {
 			}
 			return
 		case <-time.After(10 * time.Millisecond):
+		case <-patience:
+			t.Fatal("no eviction was reported")
 		}
 	}
 }
@@ -130,11 +133,14 @@ func TestSlowWatcher(t *testing.T) {
 		}, func() { lost <- struct{}{} })
 	}()
 	expires := time.Now().Add(time.Hour)
+	patience := time.After(20 * time.Second)
 	for waiting := true; waiting; {
 		create(t, peer, expires)
 		select {
 		case <-entered:
 			waiting = false
+		case <-patience:
+			t.Fatal("no change was reported")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -142,7 +148,11 @@ func TestSlowWatcher(t *testing.T) {
 		create(t, peer, expires)
 	}
 	close(resume)
-	<-lost
+	select {
+	case <-lost:
+	case <-patience:
+		t.Error("the watcher was not told that it missed changes")
+	}
 	cancel()
 	<-done
 }

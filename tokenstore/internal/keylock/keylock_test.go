@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/caddyspotify/caddy-spotify/tokenstore/internal/keylock"
 )
@@ -75,6 +76,22 @@ func TestWaiterGivesUp(t *testing.T) {
 		if l.Len() != 0 {
 			t.Errorf("%d locks are left over", l.Len())
 		}
+	})
+}
+
+// Who gives up leaves the lock to who holds it.
+func TestGivingUpFreesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l keylock.Locks
+		unlock := lock(t, &l, "a")
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := l.Lock(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Lock: %v, want context.DeadlineExceeded", err)
+			}
+			cancel()
+		}
+		unlock()
 	})
 }
 

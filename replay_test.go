@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,6 +154,7 @@ func TestReplayBodySettledDuringRead(t *testing.T) {
 	}()
 	for b.mu.TryLock() { // until the source is being read
 		b.mu.Unlock()
+		runtime.Gosched()
 	}
 	b.settle() // does not wait
 	if _, err := upload.Write([]byte("two")); err != nil {

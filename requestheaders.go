@@ -30,6 +30,9 @@ func setRequestHeaders(dst, directed, client http.Header) {
 			continue
 		}
 		if sent, ok := client[name]; ok {
+			if slices.Equal(values, sent) {
+				continue
+			}
 			values = without(values, sent)
 		}
 		if len(values) > 0 && !tellsOfVisitor(name) {

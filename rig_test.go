@@ -52,7 +52,7 @@ func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Trans
 				return
 			}
 			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600,"refresh_token":"r"}`, n+1)
+			fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600,"refresh_token":"refresh-1"}`, n+1)
 			return
 		}
 		api(w, req)
@@ -71,7 +71,7 @@ func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Trans
 	cfg := &pkce.Config{ClientID: "client", TokenURL: server.URL + "/token"}
 	r.ex = &exchange{
 		auth: cfg.NewAuthenticator(pkce.NewToken(pkce.TokenFields{
-			AccessToken: "token-1", RefreshToken: "r", Lifetime: time.Hour, Expiry: time.Now().Add(time.Hour),
+			AccessToken: "token-1", RefreshToken: "refresh-1", Lifetime: time.Hour, Expiry: time.Now().Add(time.Hour),
 		}), nil),
 		site:   &site{prefix: "/spotify"},
 		header: http.Header{},

@@ -287,9 +287,16 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !known {
-			rest = append(rest, tokens...)
+		if known {
+			continue
 		}
+		switch segment.Val() {
+		case "to", "dynamic":
+			return nil, segment.Errf("spotify_proxy has one upstream, the Web API: remove %s, or set api_url", segment.Val())
+		case "transport":
+			return nil, segment.Err("spotify_proxy brings its own transport: remove it, or write out spotify_auth and reverse_proxy with transport spotify { … }")
+		}
+		rest = append(rest, tokens...)
 	}
 
 	// Missing and malformed values are refused when the config is adapted, and
@@ -333,29 +340,12 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 // proxyHandler makes the reverse_proxy behind spotify_proxy out of the options
 // that are not spotify_proxy's own.
 func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile.Token, apiURL string, transport *Transport) (*reverseproxy.Handler, error) {
-	brace := func(text string, line int) caddyfile.Token {
-		t := name
-		t.Text, t.Line = text, line
-		return t
-	}
-	tokens := []caddyfile.Token{name}
-	if len(rest) > 0 {
-		tokens = append(tokens, brace("{", name.Line))
-		tokens = append(tokens, rest...)
-		tokens = append(tokens, brace("}", rest[len(rest)-1].Line+1))
-	}
 	rp := new(reverseproxy.Handler)
-	if err := rp.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+	if err := rp.UnmarshalCaddyfile(inBlock(name, rest)); err != nil {
 		return nil, err
 	}
 	if err := rp.FinalizeUnmarshalCaddyfile(h); err != nil {
 		return nil, err
-	}
-	if len(rp.Upstreams) > 0 || rp.DynamicUpstreamsRaw != nil {
-		return nil, h.Err("spotify_proxy has one upstream, the Web API: remove to and dynamic, or set api_url")
-	}
-	if rp.TransportRaw != nil {
-		return nil, h.Err("spotify_proxy brings its own transport: remove it, or write out spotify_auth and reverse_proxy with transport spotify { … }")
 	}
 	if apiURL == "" {
 		apiURL = defaultAPIURL

@@ -1,0 +1,160 @@
+package caddyspotify_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Each golden file is a Caddyfile, a line, and the JSON it adapts to.
+func TestAdapt(t *testing.T) {
+	const line = "----------\n"
+	files, err := filepath.Glob("testdata/adapt/*.caddyfiletest")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, want, ok := strings.Cut(string(content), line)
+			if !ok {
+				t.Fatal("no line between the Caddyfile and its JSON")
+			}
+			var got bytes.Buffer
+			if err := json.Indent(&got, adapt(t, text), "", "\t"); err != nil {
+				t.Fatal(err)
+			}
+			got.WriteByte('\n')
+			if *update {
+				if err := os.WriteFile(file, []byte(text+line+got.String()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got.String() != want {
+				t.Errorf("got:\n%s", got.String())
+			}
+		})
+	}
+}
+
+// O57
+func TestGoldenConfigsValidate(t *testing.T) {
+	t.Setenv("SPOTIFY_CLIENT_ID", testClientID)
+	files, err := filepath.Glob("testdata/adapt/*.caddyfiletest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _, _ := strings.Cut(string(content), "----------")
+			if err := validate(t, adapt(t, text)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// validate does what `caddy validate` does.
+func validate(t *testing.T, cfg []byte) error {
+	t.Helper()
+	var c caddy.Config
+	if err := json.Unmarshal(cfg, &c); err != nil {
+		t.Fatal(err)
+	}
+	return caddy.Validate(&c)
+}
+
+// wrongConfigs are configurations that are refused, with what the operator reads.
+var wrongConfigs = []struct{ name, options, want string }{
+	{"no client id", "redirect_uri http://127.0.0.1:8080/spotify/callback", "client_id is missing"},
+	{"empty client id", "client_id \"\"\nredirect_uri http://127.0.0.1:8080/spotify/callback", "client_id takes one value"},
+	{"client id from an unset variable", "client_id {env.SPOTIFY_TEST_UNSET}\nredirect_uri http://127.0.0.1:8080/spotify/callback", "set that variable"},
+	{"client id with a space", "client_id \"a b\"\nredirect_uri http://127.0.0.1:8080/spotify/callback", "client_id \"a b\" has spaces"},
+	{"no redirect uri", "client_id x", "redirect_uri is missing"},
+	{"localhost", "client_id x\nredirect_uri http://localhost:8080/spotify/callback", "use 127.0.0.1 instead"},
+	{"http on a public host", "client_id x\nredirect_uri http://app.example.com/spotify/callback", "plain http on a public host, which Spotify refuses: use https"},
+	{"relative redirect uri", "client_id x\nredirect_uri /spotify/callback", "is not an absolute URL"},
+	{"custom scheme", "client_id x\nredirect_uri myapp://callback/spotify/callback", "use https, or http on 127.0.0.1"},
+	{"redirect uri with a query", "client_id x\nredirect_uri https://app.example.com/spotify/callback?x=1", "has a user, query or fragment"},
+	{"redirect uri without callback", "client_id x\nredirect_uri https://app.example.com/spotify", "must end in a prefix and /callback"},
+	{"redirect uri without prefix", "client_id x\nredirect_uri https://app.example.com/callback", "must end in a prefix and /callback"},
+	{"redirect uri with dots", "client_id x\nredirect_uri https://app.example.com/a/../b/callback", "has a path that is not plain"},
+	{"redirect uri placeholder", "client_id x\nredirect_uri {env.X}/spotify/callback", "use {$VARIABLE}"},
+	{"unknown option", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nclientid y", "clientid"},
+	{"repeated option", "client_id x\nclient_id y\nredirect_uri http://127.0.0.1:8080/spotify/callback", "client_id is given twice: remove one"},
+	{"repeated block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle 1h\n}\nsession {\nidle 2h\n}", "session is given twice: remove one"},
+	{"repeated in a block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle 1h\nidle 2h\n}", "session idle is given twice: remove one"},
+	{"unknown in a block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nttl 1h\n}", "unknown option \"ttl\" in session"},
+	{"empty block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrefresh {\n}", "refresh has no options"},
+	{"unknown store", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nstore sqlite", "store \"sqlite\" is not in this build: use caddy, memory or redis"},
+	{"store without a name", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nstore", "store needs a name"},
+	{"redis not built in", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nstore redis", "build Caddy with github.com/caddyspotify/caddy-spotify/tokenstore/redis"},
+	{"negative duration", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle -1h\n}", "session idle -1h is not positive"},
+	{"no duration", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrefresh {\nmargin soon\n}", "refresh margin \"soon\" is not a duration"},
+	{"tiny timeout", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrefresh {\ntimeout 1ms\n}", "refresh timeout 1ms is too short"},
+	{"idle beyond lifetime", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle 2h\nlifetime 1h\n}", "session idle 2h0m0s is longer than session lifetime 1h0m0s"},
+	{"ahead below margin", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrefresh {\nmargin 5m\nahead 1m\n}", "refresh ahead 1m0s is shorter than refresh margin 5m0s"},
+	{"same_site none", "client_id x\nredirect_uri https://app.example.com/spotify/callback\nsession {\nsame_site none\n}", "use lax or strict"},
+	{"cookie without prefix on https", "client_id x\nredirect_uri https://app.example.com/spotify/callback\nsession {\ncookie music\n}", "call it \"__Host-music\""},
+	{"cookie with prefix on http", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\ncookie __Host-music\n}", "leave the prefix out"},
+	{"cookie that is no name", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\ncookie \"a b\"\n}", "is not a cookie name"},
+	{"scopes with commas", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nscopes user-read-private,user-top-read", "separate scopes by spaces"},
+	{"scope twice", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nscopes user-top-read user-top-read", "is given twice"},
+	{"require_login without slash", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrequire_login app", "begin with a slash"},
+	{"token_url in the clear", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\ntoken_url http://accounts.example.com/token", "would send tokens in the clear"},
+	{"api_url in the clear", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\napi_url http://api.example.com", "would send tokens in the clear"},
+	{"authorize_url relative", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nauthorize_url /authorize", "authorize_url \"/authorize\" is not an absolute URL"},
+	{"upstream of its own", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nto https://evil.example", "spotify_proxy has one upstream"},
+	{"transport of its own", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\ntransport http", "spotify_proxy brings its own transport"},
+	{"replay_body nonsense", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nreplay_body much", "replay_body"},
+}
+
+// O57
+func TestWrongConfigs(t *testing.T) {
+	for _, c := range wrongConfigs {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, err := tryAdapt("http://127.0.0.1:8080 {\nspotify_proxy {\n" + c.options + "\n}\n}")
+			if err == nil {
+				err = validate(t, cfg)
+			}
+			if err == nil {
+				t.Fatal("it is accepted")
+			}
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("message: %v", err)
+			}
+		})
+	}
+}
+
+// O57: the same mistakes in spotify_auth.
+func TestWrongAuthConfigs(t *testing.T) {
+	for name, c := range map[string]struct{ directive, want string }{
+		"argument":       {"spotify_auth now {\nclient_id x\n}", "unexpected argument \"now\""},
+		"unknown option": {"spotify_auth {\nreplay_body 1MiB\n}", "unknown option \"replay_body\""},
+		"two values":     {"spotify_auth {\nclient_id x y\n}", "client_id takes one value, not 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := tryAdapt("http://127.0.0.1:8080 {\n" + c.directive + "\n}")
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("message: %v", err)
+			}
+		})
+	}
+}

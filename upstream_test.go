@@ -1,0 +1,281 @@
+package caddyspotify_test
+
+import (
+	"bufio"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+)
+
+// rawRequest sends a request as written, which no client library would, and
+// returns the status.
+func (b *browser) rawRequest(text string) int {
+	b.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.origin, "http://"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer conn.Close()
+	var cookies []string
+	for name, value := range b.cookies() {
+		cookies = append(cookies, name+"="+value)
+	}
+	text = strings.ReplaceAll(text, "\n", "\r\n")
+	fmt.Fprintf(conn, "%s\r\nCookie: %s\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n", text, strings.Join(cookies, "; "))
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		b.t.Fatalf("%q: %v", text, err)
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode
+}
+
+// P41: over a socket, written as an attacker would.
+func TestPathTricksDoNotReachSpotify(t *testing.T) {
+	s := start(t, startOptions{})
+	b := s.newBrowser()
+	b.login("")
+	host := strings.TrimPrefix(s.origin, "http://")
+	if status := b.rawRequest("GET /spotify/v1/me HTTP/1.1\nHost: " + host); status != 200 {
+		t.Fatalf("a plain request: %d", status)
+	}
+	// The authority of an absolute-form target names this server, and no other.
+	if status := b.rawRequest("GET " + s.origin + "/spotify/v1/me HTTP/1.1\nHost: evil.example"); status != 200 {
+		t.Errorf("absolute form: %d", status)
+	}
+	s.sim.ForgetRequests()
+	for _, target := range []string{
+		"/spotify/v1/../api/token", "/spotify/v1/%2e%2e/api/token", "/spotify/v1/%2E./api/token", "/spotify/v1/..%2fapi/token",
+		"/spotify/v1/..%5capi/token", `/spotify/v1/..\api/token`, "/spotify/v1//me", "/spotify//v1/me", "//spotify/v1/me",
+		"/spotify/v1/me//x", "/spotify/v1/a%2fb", "/spotify/v1/me%00", "/spotify/v1/me%0d%0aX-Evil:%201", "/spotify/v1/..;/api/token",
+		"/spotify/v1/./me", "/spotify/./v1/me", "/x/../spotify/v1/me", "/SPOTIFY/v1/me", "/spotify/V1/me", "/spotify/%76%31/../me",
+		"http:spotify/v1/me", s.origin + "/spotify/v1/../api/token", "http://evil.example//spotify/v1/me",
+	} {
+		b.rawRequest("GET " + target + " HTTP/1.1\nHost: " + host)
+	}
+	for _, method := range []string{"TRACE", "OPTIONS", "CONNECT"} {
+		b.rawRequest(method + " /spotify/v1/me HTTP/1.1\nHost: " + host)
+	}
+	for _, r := range s.sim.Requests() {
+		t.Errorf("sent to Spotify: %s %s", r.Method, r.Path)
+	}
+}
+
+// P43
+func TestHeaderUpPassesButNotThroughOurs(t *testing.T) {
+	s := start(t, startOptions{auth: `
+		header_up User-Agent my-app/1.0
+		header_up X-Api-Key of-the-site
+		header_up X-Forwarded-User {http.auth.user.id}
+		header_up Authorization "Bearer of-the-site"
+		header_up -Accept-Language
+		header_down X-Served-By us
+	`})
+	b := s.newBrowser()
+	b.login("")
+	a := b.wantStatus(b.fetch("GET", "/spotify/v1/me", "", header("X-Api-Key", "of-the-client"), header("Accept-Language", "de")), 200)
+	if a.Header.Get("X-Served-By") != "us" {
+		t.Error("header_down does nothing")
+	}
+	all := s.sim.RequestsTo("/v1/me")
+	h := all[len(all)-1].Header
+	for name, want := range map[string]string{"User-Agent": "my-app/1.0", "X-Api-Key": "of-the-site", "X-Forwarded-User": "", "Accept-Language": ""} {
+		if got := h.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if v := s.sim.Violations(); len(v) > 0 {
+		t.Errorf("Spotify was sent what it must not see: %q", v[0].Violations)
+	}
+}
+
+// P49, P51
+func TestAnswersSpeakForThemselvesOnly(t *testing.T) {
+	s := start(t, startOptions{})
+	b := s.newBrowser()
+	b.login("")
+	before := b.cookies()
+	s.sim.Inject(spotifytest.Fault{Path: "/v1/me", Status: 403, Body: "forbidden", Header: http.Header{
+		"Set-Cookie":                       {"spotify_session=evil; Path=/", "x=y"},
+		"Access-Control-Allow-Origin":      {"https://evil.example"},
+		"Access-Control-Allow-Credentials": {"true"},
+		"Clear-Site-Data":                  {`"*"`},
+		"Cache-Control":                    {"public, max-age=600"},
+		"Vary":                             {"Accept"},
+		"X-Own":                            {"kept"},
+	}})
+	a := b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), 403)
+	if a.body != "forbidden" || a.Header.Get("X-Own") != "kept" {
+		t.Errorf("%q, header %v", a.body, a.Header)
+	}
+	for name := range a.Header {
+		if strings.HasPrefix(name, "Access-Control-") || name == "Set-Cookie" || name == "Clear-Site-Data" {
+			t.Errorf("%s: %q", name, a.Header[name])
+		}
+	}
+	if a.Header.Get("Cache-Control") != "private, max-age=600" || !slices.Equal(a.Header["Vary"], []string{"Accept", "Cookie"}) {
+		t.Errorf("Cache-Control %q, Vary %q", a.Header["Cache-Control"], a.Header["Vary"])
+	}
+	if a.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("an answer shown as a page could act: %v", a.Header)
+	}
+	if after := b.cookies(); len(after) != len(before) || after["spotify_session"] != before["spotify_session"] {
+		t.Errorf("cookies: %v", after)
+	}
+}
+
+// P51: a stream's first part arrives while the rest is held back at the source.
+func TestStreamsAreNotHeldBack(t *testing.T) {
+	s := start(t, startOptions{})
+	b := s.newBrowser()
+	b.login("")
+	held := s.sim.Inject(spotifytest.Fault{Path: "/v1/me", Stream: 256 << 10, Chunk: 4 << 10, Hold: true})
+	req, err := http.NewRequest("GET", s.origin+"/spotify/v1/me", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	res, err := b.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := io.ReadFull(res.Body, make([]byte, 1<<10)); err != nil {
+		t.Fatalf("the first part: %v", err)
+	}
+	held.Release()
+	if n, err := io.Copy(io.Discard, res.Body); err != nil || n < 200<<10 {
+		t.Errorf("the rest: %d bytes, %v", n, err)
+	}
+}
+
+// byHand is the two halves of spotify_proxy, written out.
+func (s *setup) byHand(upstream, transport string) string {
+	return fmt.Sprintf(`{
+	admin off
+	persist_config off
+	storage file_system %q
+	log {
+		output spotifytest_buffer %s
+		level DEBUG
+	}
+}
+%s {
+	route /spotify/* {
+		spotify_auth {
+			client_id     %s
+			redirect_uri  %s/spotify/callback
+			authorize_url %s
+			token_url     %s
+			api_url       %s
+		}
+		uri strip_prefix /spotify
+		reverse_proxy %s {
+			transport spotify {
+				%s
+			}
+		}
+	}
+}
+`, s.storage, s.logs.name, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, upstream, transport)
+}
+
+// The API over https and HTTP/2, as Spotify's is.
+func TestProxyByHandOverTLS(t *testing.T) {
+	s := start(t, startOptions{})
+	api := httptest.NewUnstartedServer(s.sim.APIHandler())
+	api.EnableHTTP2 = true
+	api.StartTLS()
+	defer api.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.byHand(api.URL, "api_url "+api.URL+"\ntls_trust_pool file "+ca)
+	if err := caddy.Load(adapt(t, cfg), true); err != nil {
+		t.Fatal(err)
+	}
+	b := s.newBrowser()
+	b.login("")
+	b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), 200)
+	all := s.sim.RequestsTo("/v1/me")
+	if last := all[len(all)-1]; last.Proto != "HTTP/2.0" || "https://"+last.Host != api.URL {
+		t.Errorf("%s to %s", last.Proto, last.Host)
+	}
+	// R39, over HTTP/2 and with a body.
+	s.sim.ExpireAccessTokens()
+	a := b.fetch("PUT", "/spotify/v1/me/player/volume?volume_percent=7", "{}", header("Content-Type", "application/json"))
+	if a.StatusCode == 401 || s.sim.Refreshes() != 1 {
+		t.Errorf("status %d after %d refreshes: %s", a.StatusCode, s.sim.Refreshes(), a.body)
+	}
+}
+
+// P41: whatever reverse_proxy is made to dial, the token does not go there.
+func TestForeignUpstreamIsNotCalled(t *testing.T) {
+	s := start(t, startOptions{})
+	var called atomic.Int32
+	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
+	defer evil.Close()
+	address := strings.TrimPrefix(evil.URL, "http://")
+	for name, upstream := range map[string]string{
+		"another host":    evil.URL,
+		"a host header":   evil.URL + " {\nheader_up Host " + strings.TrimPrefix(s.sim.APIURL, "http://"),
+		"by placeholder":  "{http.request.header.X-Upstream}",
+		"one of two":      evil.URL + " " + s.sim.APIURL,
+		"a unix upstream": "unix//nowhere.sock",
+	} {
+		cfg := s.byHand(upstream, "api_url "+s.sim.APIURL)
+		if before, after, found := strings.Cut(cfg, upstream+" {"); found && strings.Contains(upstream, "{\n") {
+			cfg = before + upstream + "\n" + after
+		}
+		if err := caddy.Load(adapt(t, cfg), true); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		b := s.newBrowser()
+		b.login("")
+		for range 4 { // both upstreams of two
+			a := b.fetch("GET", "/spotify/v1/me", "", header("X-Upstream", address))
+			if a.StatusCode == 200 && name != "one of two" {
+				t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+			}
+		}
+	}
+	if n := called.Load(); n != 0 {
+		t.Errorf("the other upstream got %d requests", n)
+	}
+}
+
+// Without spotify_auth in front there is no token, and so no request.
+func TestTransportWithoutAuth(t *testing.T) {
+	s := start(t, startOptions{})
+	cfg := s.byHand(s.sim.APIURL, "api_url "+s.sim.APIURL)
+	before, rest, _ := strings.Cut(cfg, "spotify_auth {")
+	_, after, _ := strings.Cut(rest, "}")
+	if err := caddy.Load(adapt(t, before+after), true); err != nil {
+		t.Fatal(err)
+	}
+	a := s.newBrowser().fetch("GET", "/spotify/v1/me", "")
+	if e := a.apiError(t); a.StatusCode != 500 || e.Reason != "misconfigured" || !strings.Contains(e.Message, "spotify_auth must come before transport spotify") {
+		t.Errorf("%d %+v", a.StatusCode, e)
+	}
+	if n := len(s.sim.RequestsTo("/v1/")); n != 0 {
+		t.Errorf("%d requests were sent", n)
+	}
+	if log := s.logs.String(); !strings.Contains(log, "spotify_auth must come before") {
+		t.Errorf("nothing about it in the log: %s", log)
+	}
+}

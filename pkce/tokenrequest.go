@@ -103,17 +103,11 @@ func classify(ctx context.Context, err error, now time.Time, secrets []string) e
 		if ended := ctx.Err(); ended != nil {
 			return &TemporaryError{Err: fmt.Errorf("waiting for the token endpoint: %w", ended)}
 		}
-		return &TemporaryError{Err: harmless(err)}
-	}
-	description := refused.ErrorDescription
-	for _, secret := range secrets {
-		if secret != "" {
-			description = strings.ReplaceAll(description, secret, "[redacted]")
-		}
+		return &TemporaryError{Err: harmless(err, secrets)}
 	}
 	tokenErr := &TokenError{
-		Code:        clean(refused.ErrorCode, maxErrorCode),
-		Description: clean(description, maxErrorDescription),
+		Code:        clean(redact(refused.ErrorCode, secrets), maxErrorCode),
+		Description: clean(redact(refused.ErrorDescription, secrets), maxErrorDescription),
 	}
 	if refused.Response == nil {
 		return &TemporaryError{Err: tokenErr.withoutCode()}
@@ -140,12 +134,26 @@ func (e *TokenError) withoutCode() error {
 }
 
 // harmless returns err without what a server may have put into it: parse
-// errors quote the body, which may be a token.
-func harmless(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u
+// errors quote the answer, which may be a token.
+func harmless(err error, secrets []string) error {
+	u, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return errMalformed
 	}
-	return errMalformed
+	if text := u.Error(); redact(text, secrets) != text {
+		return errMalformed
+	}
+	return u
+}
+
+// redact removes what must not be repeated.
+func redact(s string, secrets []string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "[redacted]")
+		}
+	}
+	return s
 }
 
 // parseRetryAfter reads a Retry-After header (RFC 9110 §10.2.3), in seconds or

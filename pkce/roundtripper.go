@@ -58,17 +58,18 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
+	// Even if this request cannot be sent again, the next one needs not fail.
+	t.auth.Invalidate(token)
 	body, err := again(req)
 	if err != nil {
-		return resp, nil
+		return resp, nil //nolint:nilerr // the answer says what there is to say
 	}
-	t.auth.Invalidate(token)
 	newer, err := t.auth.Token(req.Context())
 	if err != nil || newer.equal(token) {
 		if body != nil {
 			_ = body.Close()
 		}
-		return resp, nil
+		return resp, nil //nolint:nilerr // the 401 is the answer, whatever kept the token from being refreshed
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDiscard)
 	_ = resp.Body.Close()

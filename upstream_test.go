@@ -163,8 +163,9 @@ func TestStreamsAreNotHeldBack(t *testing.T) {
 	}
 }
 
-// byHand is the two halves of spotify_proxy, written out.
-func (s *setup) byHand(upstream, transport string) string {
+// byHand is the two halves of spotify_proxy, written out. proxy and transport
+// are more options of reverse_proxy and of its transport.
+func (s *setup) byHand(upstream, proxy, transport string) string {
 	return fmt.Sprintf(`{
 	admin off
 	persist_config off
@@ -172,6 +173,9 @@ func (s *setup) byHand(upstream, transport string) string {
 	log {
 		output spotifytest_buffer %s
 		level DEBUG
+	}
+	servers {
+		trusted_proxies static 127.0.0.1/32
 	}
 }
 %s {
@@ -185,13 +189,14 @@ func (s *setup) byHand(upstream, transport string) string {
 		}
 		uri strip_prefix /spotify
 		reverse_proxy %s {
+			%s
 			transport spotify {
 				%s
 			}
 		}
 	}
 }
-`, s.storage, s.logs.name, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, upstream, transport)
+`, s.storage, s.logs.name, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, upstream, proxy, transport)
 }
 
 // The API over https and HTTP/2, as Spotify's is.
@@ -205,7 +210,7 @@ func TestProxyByHandOverTLS(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg := s.byHand(api.URL, "api_url "+api.URL+"\ntls_trust_pool file "+ca)
+	cfg := s.byHand(api.URL, "", "api_url "+api.URL+"\ntls_trust_pool file "+ca)
 	if err := caddy.Load(adapt(t, cfg), true); err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +229,62 @@ func TestProxyByHandOverTLS(t *testing.T) {
 	}
 }
 
+// Options of the http transport work, even the one that changes the URL's host.
+func TestProxyProtocolToUpstream(t *testing.T) {
+	s := start(t, startOptions{})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers := make(chan string, 9)
+	api := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" || r.Host != listener.Addr().String() {
+				t.Errorf("Host %q, header %v", r.Host, r.Header)
+			}
+		}),
+	}
+	defer api.Close()
+	go api.Serve(&proxyListener{listener, headers})
+	upstream := "http://" + listener.Addr().String()
+	if err := caddy.Load(adapt(t, s.byHand(upstream, "", "api_url "+upstream+"\nproxy_protocol v1")), true); err != nil {
+		t.Fatal(err)
+	}
+	b := s.newBrowser()
+	b.login("")
+	b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), 200)
+	b.wantStatus(b.fetch("GET", "/spotify/v1/me", "", header("X-Forwarded-For", "203.0.113.9")), 200)
+	if n := len(headers); n != 2 {
+		t.Fatalf("%d connections", n)
+	}
+	for _, client := range []string{"127.0.0.1", "203.0.113.9"} {
+		if h := <-headers; !strings.HasPrefix(h, "PROXY TCP4 "+client+" ") {
+			t.Errorf("the connection for %s began with %q", client, h)
+		}
+	}
+}
+
+// proxyListener takes the first line of each connection for itself.
+type proxyListener struct {
+	net.Listener
+	lines chan string
+}
+
+func (l *proxyListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	var line []byte
+	for c := make([]byte, 1); c[0] != '\n'; line = append(line, c[0]) {
+		if _, err := conn.Read(c); err != nil {
+			return nil, err
+		}
+	}
+	l.lines <- string(line)
+	return conn, nil
+}
+
 // P41: whatever reverse_proxy is made to dial, the token does not go there.
 func TestForeignUpstreamIsNotCalled(t *testing.T) {
 	s := start(t, startOptions{})
@@ -231,17 +292,15 @@ func TestForeignUpstreamIsNotCalled(t *testing.T) {
 	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
 	defer evil.Close()
 	address := strings.TrimPrefix(evil.URL, "http://")
-	for name, upstream := range map[string]string{
-		"another host":    evil.URL,
-		"a host header":   evil.URL + " {\nheader_up Host " + strings.TrimPrefix(s.sim.APIURL, "http://"),
-		"by placeholder":  "{http.request.header.X-Upstream}",
-		"one of two":      evil.URL + " " + s.sim.APIURL,
-		"a unix upstream": "unix//nowhere.sock",
+	for name, test := range map[string]struct{ upstream, proxy, transport string }{
+		"another host":   {upstream: evil.URL},
+		"a host header":  {upstream: evil.URL, proxy: "header_up Host " + strings.TrimPrefix(s.sim.APIURL, "http://")},
+		"by placeholder": {upstream: "{http.request.header.X-Upstream}"},
+		"one of two":     {upstream: evil.URL + " " + s.sim.APIURL},
+		"PROXY protocol": {upstream: evil.URL, transport: "proxy_protocol v1"},
+		"a unix socket":  {upstream: "unix//nowhere.sock"},
 	} {
-		cfg := s.byHand(upstream, "api_url "+s.sim.APIURL)
-		if before, after, found := strings.Cut(cfg, upstream+" {"); found && strings.Contains(upstream, "{\n") {
-			cfg = before + upstream + "\n" + after
-		}
+		cfg := s.byHand(test.upstream, test.proxy, "api_url "+s.sim.APIURL+"\n"+test.transport)
 		if err := caddy.Load(adapt(t, cfg), true); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -249,7 +308,7 @@ func TestForeignUpstreamIsNotCalled(t *testing.T) {
 		b.login("")
 		for range 4 { // both upstreams of two
 			a := b.fetch("GET", "/spotify/v1/me", "", header("X-Upstream", address))
-			if a.StatusCode == 200 && name != "one of two" {
+			if a.Header.Get("Spotify-Proxy-Reason") != "misconfigured" && (name != "one of two" || a.StatusCode != 200) {
 				t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
 			}
 		}
@@ -262,7 +321,7 @@ func TestForeignUpstreamIsNotCalled(t *testing.T) {
 // Without spotify_auth in front there is no token, and so no request.
 func TestTransportWithoutAuth(t *testing.T) {
 	s := start(t, startOptions{})
-	cfg := s.byHand(s.sim.APIURL, "api_url "+s.sim.APIURL)
+	cfg := s.byHand(s.sim.APIURL, "", "api_url "+s.sim.APIURL)
 	before, rest, _ := strings.Cut(cfg, "spotify_auth {")
 	_, after, _ := strings.Cut(rest, "}")
 	if err := caddy.Load(adapt(t, before+after), true); err != nil {

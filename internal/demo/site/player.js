@@ -101,6 +101,7 @@ export function wirePlayer() {
     if (event.currentTarget.getAttribute("aria-disabled") !== "true") control(send, event.currentTarget);
   });
   command("play-pause", () => put(api(state?.is_playing ? "me/player/pause" : "me/player/play")));
+  command("player-start", () => put(api("me/player/play")));
   command("next", () => post(api("me/player/next")));
   command("previous", () => post(api("me/player/previous")));
   document.addEventListener("visibilitychange", () => {

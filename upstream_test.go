@@ -305,6 +305,7 @@ func TestForeignUpstreamIsNotCalled(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		b := s.newBrowser()
+		b.client.CloseIdleConnections() // to the config before
 		b.login("")
 		for range 4 { // both upstreams of two
 			a := b.fetch("GET", "/spotify/v1/me", "", header("X-Upstream", address))

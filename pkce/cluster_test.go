@@ -31,7 +31,14 @@ func TestTwoProcessesRefreshOnce(t *testing.T) {
 			}
 		}
 		r.endpoint.mustCount(t, 1)
-		r.mustTell(t, pkce.RefreshAdopted)
+		r.event(t)
+		told := map[pkce.RefreshOutcome]int{}
+		for _, ev := range r.events {
+			told[ev.Outcome]++
+		}
+		if len(r.events) != 2 || told[pkce.RefreshRefreshed] != 1 || told[pkce.RefreshAdopted] != 1 {
+			t.Errorf("OnRefresh was told %v", told)
+		}
 		r.store.mustBegin(t, "acquire", "load", "acquire", "save access-1", "release", "load", "release")
 		r.store.mustBeIdle(t)
 	})

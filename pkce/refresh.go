@@ -12,6 +12,8 @@ import (
 type work struct {
 	flight   *flight
 	pending  *pendingSave
+	lease    Lease         // nil while a has none
+	users    int           // of the lease: the flight, the pending save, or both
 	retryAt  time.Duration // monotonic; no attempt before it
 	failures int
 	pinned   bool
@@ -33,10 +35,6 @@ const (
 	firstBackoff = time.Second
 	maxBackoff   = time.Minute
 )
-
-// acquireTimes is how many request timeouts a refresh waits for the lease:
-// another process may be refreshing, and be at its own timeout.
-const acquireTimes = 2
 
 // await joins the refresh under way, or starts one, and waits for it.
 func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
@@ -172,47 +170,46 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 	if old == nil {
 		return attempt{outcome: RefreshSuperseded, err: ErrGone}
 	}
-	lease, err := a.lease(ctx)
+	if a.persister == nil {
+		return a.refreshAlone(ctx, old)
+	}
+	lease, saved, err := a.acquire(ctx)
 	if err != nil {
 		return attempt{outcome: RefreshTemporary, err: err}
 	}
-	// A save that is still pending keeps the lease for itself.
-	keep := false
-	defer func() {
-		if !keep {
-			a.release(ctx, lease)
+	defer a.release(ctx)
+	if !saved {
+		// The store lags behind; there is nothing to learn from it.
+		next, err := a.redeem(ctx, old)
+		if err != nil {
+			return a.failed(ctx, old, err)
 		}
-	}()
-	if lease != nil {
-		stored, err := a.stored(ctx)
-		switch {
-		case errors.Is(err, ErrGone):
-			a.End()
-			return attempt{outcome: RefreshSuperseded, err: err}
-		case err != nil:
-			return attempt{outcome: RefreshTemporary, err: err}
-		case !stored.equal(old):
-			if a.adopt(stored) {
-				return attempt{outcome: RefreshAdopted}
-			}
-			old = stored
-		}
+		return a.save(ctx, old, next)
 	}
 
-	if lost(lease) {
+	stored, err := a.stored(ctx)
+	if err != nil {
+		return a.failed(ctx, old, err)
+	}
+	if !stored.equal(old) {
+		if a.adopt(stored) {
+			return attempt{outcome: RefreshAdopted}
+		}
+		old = stored
+	}
+	select {
+	case <-lease.Lost():
 		return attempt{outcome: RefreshTemporary, err: errLeaseLost}
+	default:
 	}
 	next, err := a.redeem(ctx, old)
-	if errors.Is(err, ErrReauthorize) && lease != nil {
+	if errors.Is(err, ErrReauthorize) {
 		// Another process may have redeemed the token first, if it did not
 		// know of the lease or took it over.
 		stored, loadErr := a.stored(ctx)
 		switch {
-		case errors.Is(loadErr, ErrGone):
-			a.End()
-			return attempt{outcome: RefreshSuperseded, err: loadErr}
 		case loadErr != nil:
-			return attempt{outcome: RefreshTemporary, err: loadErr}
+			return a.failed(ctx, old, loadErr)
 		case !stored.equal(old):
 			if a.adopt(stored) {
 				return attempt{outcome: RefreshAdopted}
@@ -221,21 +218,45 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 			next, err = a.redeem(ctx, old)
 		}
 	}
-	if errors.Is(err, ErrReauthorize) {
-		return a.refused(ctx, old, err)
-	}
 	if err != nil {
+		return a.failed(ctx, old, err)
+	}
+	return a.save(ctx, old, next)
+}
+
+var errLeaseLost = errors.New("the lease was lost before the token was refreshed")
+
+// refreshAlone is refresh for a session that is in memory only.
+func (a *Authenticator) refreshAlone(ctx context.Context, old *Token) attempt {
+	next, err := a.redeem(ctx, old)
+	if err != nil {
+		return a.failed(ctx, old, err)
+	}
+	if !a.use(next) {
+		return attempt{outcome: RefreshSuperseded, err: ErrGone}
+	}
+	return attempt{outcome: RefreshRefreshed, rotated: next.refresh != old.refresh}
+}
+
+// failed says what an error means for the session. If the grant is over (RFC
+// 6749 §5.2, invalid_grant), the record goes with it.
+func (a *Authenticator) failed(ctx context.Context, old *Token, err error) attempt {
+	switch {
+	case errors.Is(err, ErrGone):
+		a.End()
+		return attempt{outcome: RefreshSuperseded, err: err}
+	case !errors.Is(err, ErrReauthorize):
 		return attempt{outcome: RefreshTemporary, err: err}
 	}
-	rotated := next.refresh != old.refresh
-	if a.persister == nil {
-		if !a.use(next) {
-			return attempt{outcome: RefreshSuperseded, err: ErrGone, rotated: rotated}
+	for _, t := range a.mayBeStored(old) {
+		// A record that cannot be deleted now leads to the same refusal later.
+		if deleteErr := a.delete(ctx, t); deleteErr != nil {
+			err = errors.Join(err, deleteErr)
+			break
 		}
-		return attempt{outcome: RefreshRefreshed, rotated: rotated}
 	}
-	outcome, err := a.save(ctx, lease, old, next, &keep)
-	return attempt{outcome: outcome, err: err, rotated: rotated}
+	a.End()
+	return attempt{outcome: RefreshReauthorize, err: err}
 }
 
 func (a *Authenticator) redeem(ctx context.Context, old *Token) (*Token, error) {
@@ -249,66 +270,16 @@ func (a *Authenticator) redeem(ctx context.Context, old *Token) (*Token, error) 
 	return next.withScope(old.scope.Value()), nil
 }
 
-// refused ends the session: its grant is over (RFC 6749 §5.2, invalid_grant).
-func (a *Authenticator) refused(ctx context.Context, old *Token, err error) attempt {
-	if a.persister != nil {
-		ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
-		defer cancel()
-		// A record that cannot be deleted now leads to the same refusal later.
-		if deleteErr := a.persister.Delete(ctx, old); deleteErr != nil {
-			err = errors.Join(err, deleteErr)
-		}
-	}
-	a.End()
-	return attempt{outcome: RefreshReauthorize, err: err}
-}
-
-// lease acquires the lease, or returns nil if there is nothing to share or a
-// pending save holds it already.
-func (a *Authenticator) lease(ctx context.Context) (Lease, error) {
-	if a.persister == nil {
-		return nil, nil
-	}
-	a.mu.Lock()
-	mine := a.work.pending != nil && !a.work.pending.over
-	a.mu.Unlock()
-	if mine {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, acquireTimes*a.cfg.timeout())
-	defer cancel()
-	return a.persister.Acquire(ctx)
-}
-
-var errLeaseLost = errors.New("the lease was lost before the token was refreshed")
-
-// lost reports whether another process may hold the lease by now.
-func lost(lease Lease) bool {
-	if lease == nil {
-		return false
-	}
-	select {
-	case <-lease.Lost():
-		return true
-	default:
-		return false
-	}
-}
-
-func (a *Authenticator) release(ctx context.Context, lease Lease) {
-	if lease == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
-	defer cancel()
-	// A lease that cannot be given back expires by itself.
-	_ = lease.Release(ctx)
-}
-
 func (a *Authenticator) stored(ctx context.Context) (*Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
 	defer cancel()
 	return a.persister.Load(ctx)
+}
+
+func (a *Authenticator) delete(ctx context.Context, t *Token) error {
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
+	defer cancel()
+	return a.persister.Delete(ctx, t)
 }
 
 // adopt puts a token that another process stored to use, if it is good.

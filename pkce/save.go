@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -14,13 +15,12 @@ const (
 	maxSaveBackoff   = 15 * time.Second
 )
 
-// pendingSave is a token that is in use and could not be stored. It keeps the
-// lease, so that no other process redeems the refresh token that is used up.
-// Between two tries it is a timer and no goroutine.
+// pendingSave is a token that is in use and could not be stored. It has a share
+// in the lease, so that no other process redeems a refresh token that is used
+// up. Between two tries it is a timer and no goroutine.
 type pendingSave struct {
-	lease  Lease
-	old    *Token // what the store holds
-	next   *Token // what it should hold
+	next   *Token   // what the store should hold
+	stored []*Token // what it may hold: the token before, and those whose save may have worked
 	tries  int
 	stop   func() bool   // stops the timer of the next try
 	saving chan struct{} // closed when the try under way is over; nil between tries
@@ -32,47 +32,62 @@ var errSavePending = errors.New("the new token will be saved when the one before
 // save stores next in place of old and puts it to use. If the store is out of
 // reach next is used all the same, and the save stays pending: losing a rotated
 // refresh token would lose the session.
-func (a *Authenticator) save(ctx context.Context, lease Lease, old, next *Token, keep *bool) (RefreshOutcome, error) {
+func (a *Authenticator) save(ctx context.Context, old, next *Token) attempt {
+	rotated := next.refresh != old.refresh
 	a.mu.Lock()
 	if a.token.Load() == nil {
 		a.mu.Unlock()
-		return RefreshSuperseded, ErrGone
+		return attempt{outcome: RefreshSuperseded, err: ErrGone, rotated: rotated}
 	}
 	if p := a.work.pending; p != nil && !p.over {
 		p.next = next
 		a.hold(next)
 		a.mu.Unlock()
-		return RefreshRefreshed, errSavePending
+		return attempt{outcome: RefreshRefreshed, err: errSavePending, rotated: rotated}
 	}
 	a.mu.Unlock()
 
 	current, err := a.trySave(ctx, old, next)
 	switch {
-	case err == nil && current.equal(next):
-		if !a.use(next) {
-			return RefreshSuperseded, ErrGone
-		}
-		return RefreshRefreshed, nil
-	case err == nil:
-		if !a.use(current) {
-			return RefreshSuperseded, ErrGone
-		}
-		return RefreshAdopted, nil
 	case errors.Is(err, ErrGone):
 		a.End()
-		return RefreshSuperseded, err
+		return attempt{outcome: RefreshSuperseded, err: err, rotated: rotated}
+	case err != nil:
+		return a.saveLater(old, next, err)
+	case !a.use(current):
+		return attempt{outcome: RefreshSuperseded, err: ErrGone, rotated: rotated}
+	case !current.equal(next):
+		return attempt{outcome: RefreshAdopted}
 	}
+	return attempt{outcome: RefreshRefreshed, rotated: rotated}
+}
 
+// saveLater puts next to use and leaves its save pending.
+func (a *Authenticator) saveLater(old, next *Token, err error) attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	rotated := next.refresh != old.refresh
 	if a.token.Load() == nil {
-		return RefreshSuperseded, ErrGone
+		return attempt{outcome: RefreshSuperseded, err: ErrGone, rotated: rotated}
 	}
 	a.hold(next)
-	a.work.pending = &pendingSave{lease: lease, old: old, next: next}
-	*keep = true
+	a.work.users++
+	a.work.pending = &pendingSave{next: next, stored: []*Token{old, next}}
 	a.scheduleSave()
-	return RefreshRefreshed, fmt.Errorf("the new token is not saved yet: %w", err)
+	return attempt{outcome: RefreshRefreshed, err: fmt.Errorf("the new token is not saved yet: %w", err), rotated: rotated}
+}
+
+// mayBeStored returns the tokens that the store may hold while t is in use.
+func (a *Authenticator) mayBeStored(t *Token) []*Token {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.persister == nil:
+		return nil
+	case a.work.pending == nil:
+		return []*Token{t}
+	}
+	return slices.Clone(a.work.pending.stored)
 }
 
 func (a *Authenticator) trySave(ctx context.Context, old, next *Token) (*Token, error) {
@@ -109,13 +124,21 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 	saving := make(chan struct{})
 	p.saving = saving
 	defer close(saving)
-	old, next, ended := p.old, p.next, a.token.Load() == nil
+	next, ended := p.next, a.token.Load() == nil
+	if !slices.ContainsFunc(p.stored, next.equal) {
+		p.stored = append(p.stored, next)
+	}
+	stored := slices.Clone(p.stored)
 	a.mu.Unlock()
 
 	var current *Token
 	var err error
 	if !ended {
-		current, err = a.trySave(ctx, old, next)
+		current, err = a.trySave(ctx, stored[0], next)
+		if err == nil && !current.equal(next) && slices.ContainsFunc(stored, current.equal) {
+			// An earlier save worked without anybody knowing.
+			current, err = a.trySave(ctx, current, next)
+		}
 	}
 
 	a.mu.Lock()
@@ -130,7 +153,7 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 		a.hold(current)
 	case !p.next.equal(next):
 		// Refreshed again while it was saved: there is a newer one to save.
-		p.old, p.tries, again = next, 0, true
+		p.stored, p.tries, again = []*Token{next}, 0, true
 	}
 	if again {
 		p.saving = nil
@@ -140,7 +163,7 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 	}
 	p.over = true
 	a.mu.Unlock()
-	a.release(context.WithoutCancel(ctx), p.lease)
+	a.release(context.WithoutCancel(ctx))
 
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,7 +1,6 @@
 package pkce_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -161,6 +160,73 @@ func TestRefreshDuringSave(t *testing.T) {
 	})
 }
 
+// R33: a save worked without anybody knowing, and the token was refreshed again
+// before that came out. What the store holds is no newer token of somebody
+// else's.
+func TestRefreshAfterSaveWhoseAnswerIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a := r.authenticator()
+		r.store.change(func(s *store) { s.lossy = true })
+		if _, err := a.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.store.mustHold(t, "access-1")
+		r.store.change(func(s *store) { s.lossy = false })
+		if _, err := a.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mustGet(t, a, "access-2")
+		r.store.mustHold(t, "access-2")
+		r.store.mustBeIdle(t)
+	})
+}
+
+// R33: the pending save gets through while a refresh that relies on its lease
+// is under way. The lease stays until that one has saved as well.
+func TestLeaseOutlastsPendingSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		release := r.endpoint.hold()
+		waiting := ask(func() (*pkce.Token, error) { return a.Refresh(t.Context()) })
+		synctest.Wait()
+		r.store.change(func(s *store) { s.readOnly = false })
+		r.clock.Advance(time.Second)
+		synctest.Wait()
+		r.store.mustHold(t, "access-1")
+		if !r.store.leased() || r.store.pinned() != 1 {
+			t.Fatalf("leased is %v, pinned %d times during the refresh", r.store.leased(), r.store.pinned())
+		}
+		release()
+		if got := <-waiting; got.err != nil {
+			t.Fatal(got.err)
+		}
+		synctest.Wait()
+		r.store.mustHold(t, "access-2")
+		r.store.mustBeIdle(t)
+	})
+}
+
+// R35: the grant ends while the store still holds an earlier token: the record
+// goes all the same.
+func TestGrantEndsWhileSaveIsPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		r.endpoint.says(always(http.StatusBadRequest, nil, `{"error":"invalid_grant"}`))
+		if _, err := a.Refresh(t.Context()); !errors.Is(err, pkce.ErrReauthorize) {
+			t.Fatalf("Refresh: %v, want ErrReauthorize", err)
+		}
+		if err := a.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.store.mustHold(t, "")
+		r.store.mustBeIdle(t)
+	})
+}
+
 // R38: a logout while the refresh is under way wins: nothing is saved.
 func TestEndDuringRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -269,120 +335,5 @@ func TestAdoptWhileSaveIsPending(t *testing.T) {
 		a.Adopt(r.grant("newer", "refresh-n", 2*time.Hour))
 		mustGet(t, a, "access-1")
 		a.End()
-	})
-}
-
-// R42
-func TestFlush(t *testing.T) {
-	t.Run("idle", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			ended, end := context.WithCancel(t.Context())
-			end()
-			if err := newRig().authenticator().Flush(ended); err != nil {
-				t.Errorf("Flush: %v", err)
-			}
-		})
-	})
-	t.Run("waits for a refresh", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig()
-			a := r.authenticator()
-			r.clock.Advance(56 * time.Minute)
-			release := r.endpoint.hold()
-			mustGet(t, a, "access-0")
-			flushed := make(chan error, 1)
-			go func() { flushed <- a.Flush(t.Context()) }()
-			synctest.Wait()
-			select {
-			case err := <-flushed:
-				t.Fatalf("Flush did not wait: %v", err)
-			default:
-			}
-			release()
-			if err := <-flushed; err != nil {
-				t.Errorf("Flush: %v", err)
-			}
-			r.store.mustHold(t, "access-1")
-			r.store.mustBeIdle(t)
-		})
-	})
-	t.Run("waits for OnRefresh", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig()
-			told := make(chan struct{})
-			r.cfg.OnRefresh = func(*pkce.Authenticator, pkce.RefreshEvent) { <-told }
-			a := r.authenticator()
-			r.clock.Advance(56 * time.Minute)
-			mustGet(t, a, "access-0")
-			flushed := make(chan error, 1)
-			go func() { flushed <- a.Flush(t.Context()) }()
-			synctest.Wait()
-			select {
-			case err := <-flushed:
-				t.Fatalf("Flush did not wait: %v", err)
-			default:
-			}
-			close(told)
-			if err := <-flushed; err != nil {
-				t.Errorf("Flush: %v", err)
-			}
-		})
-	})
-	t.Run("saves at once", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r, a := readOnly(t)
-			r.store.change(func(s *store) { s.readOnly = false })
-			if err := a.Flush(t.Context()); err != nil {
-				t.Errorf("Flush: %v", err)
-			}
-			r.store.mustHold(t, "access-1")
-			r.store.mustBeIdle(t)
-		})
-	})
-	t.Run("keeps trying", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r, a := readOnly(t)
-			flushed := make(chan error, 1)
-			go func() { flushed <- a.Flush(t.Context()) }()
-			for range 10 {
-				synctest.Wait()
-				r.clock.Advance(200 * time.Millisecond)
-			}
-			r.store.change(func(s *store) { s.readOnly = false })
-			synctest.Wait()
-			r.clock.Advance(200 * time.Millisecond)
-			if err := <-flushed; err != nil {
-				t.Errorf("Flush: %v", err)
-			}
-			r.store.mustHold(t, "access-1")
-		})
-	})
-	t.Run("ends with its context", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r, a := readOnly(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			flushed := make(chan error, 1)
-			go func() { flushed <- a.Flush(ctx) }()
-			synctest.Wait()
-			cancel()
-			if err := <-flushed; !errors.Is(err, context.Canceled) {
-				t.Errorf("Flush: %v, want the context's error", err)
-			}
-			// What could not be saved in time is not given up.
-			r.store.change(func(s *store) { s.readOnly = false })
-			r.clock.Advance(15 * time.Second)
-			synctest.Wait()
-			r.store.mustHold(t, "access-1")
-		})
-	})
-	t.Run("waits for the end of an ended session", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r, a := readOnly(t)
-			a.End()
-			if err := a.Flush(t.Context()); err != nil {
-				t.Errorf("Flush: %v", err)
-			}
-			r.store.mustBeIdle(t)
-		})
 	})
 }

@@ -2,6 +2,7 @@ package pkce
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -79,6 +80,9 @@ func (c *Config) Exchange(ctx context.Context, code, verifier string) (*Token, e
 // The errors are those of Exchange; one that is an ErrReauthorize says that the
 // refresh token is of no more use.
 func (c *Config) Refresh(ctx context.Context, refreshToken string) (*Token, error) {
+	if refreshToken == "" {
+		return nil, fmt.Errorf("there is no refresh token: %w", ErrReauthorize)
+	}
 	return c.request(ctx, []string{refreshToken}, func(ctx context.Context) (*oauth2.Token, error) {
 		return c.oauth2().TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
 	})

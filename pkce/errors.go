@@ -72,14 +72,15 @@ const (
 	maxErrorDescription = 256
 )
 
-// clean makes a server's words fit for one log line. RFC 6749 §5.2 allows
+// printable makes a server's words fit for one log line. RFC 6749 §5.2 allows
 // printable ASCII without quotes and backslashes; others are dropped.
-func clean(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {
 			return -1
 		}
 		return r
-	}, s[:min(len(s), 4*limit)])
-	return s[:min(len(s), limit)]
+	}, s)
 }
+
+func cut(s string, limit int) string { return s[:min(len(s), limit)] }

@@ -2,8 +2,11 @@ package pkce
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,8 +44,7 @@ func sharedTransport() *http.Transport {
 // sends: no error may repeat them.
 func (c *Config) request(ctx context.Context, secrets []string, do func(context.Context) (*oauth2.Token, error)) (*Token, error) {
 	clock := c.clock()
-	// A token's life is counted from before it was asked for.
-	asked := clock.Now()
+	begun := clock.Monotonic()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	answer, err := do(context.WithValue(ctx, oauth2.HTTPClient, c.httpClient()))
@@ -52,6 +54,9 @@ func (c *Config) request(ctx context.Context, secrets []string, do func(context.
 	if !wellFormed(answer.AccessToken) || len(answer.RefreshToken) > maxTokenLength || !strings.EqualFold(answer.TokenType, "bearer") && answer.TokenType != "" {
 		return nil, &TemporaryError{Err: errMalformed}
 	}
+	// A token's life is counted from before it was asked for, whatever happened
+	// to the wall clock since.
+	asked := clock.Now().Add(begun - clock.Monotonic())
 	fields := TokenFields{AccessToken: answer.AccessToken, RefreshToken: answer.RefreshToken, Scope: scopeOf(answer)}
 	if seconds := expiresIn(answer); seconds > 0 {
 		fields.Lifetime = time.Duration(min(seconds, int64(maxLifetime/time.Second))) * time.Second
@@ -103,11 +108,11 @@ func classify(ctx context.Context, err error, now time.Time, secrets []string) e
 		if ended := ctx.Err(); ended != nil {
 			return &TemporaryError{Err: fmt.Errorf("waiting for the token endpoint: %w", ended)}
 		}
-		return &TemporaryError{Err: harmless(err, secrets)}
+		return &TemporaryError{Err: harmless(err)}
 	}
 	tokenErr := &TokenError{
-		Code:        clean(redact(refused.ErrorCode, secrets), maxErrorCode),
-		Description: clean(redact(refused.ErrorDescription, secrets), maxErrorDescription),
+		Code:        cut(redact(printable(refused.ErrorCode), secrets), maxErrorCode),
+		Description: cut(redact(printable(refused.ErrorDescription), secrets), maxErrorDescription),
 	}
 	if refused.Response == nil {
 		return &TemporaryError{Err: tokenErr.withoutCode()}
@@ -133,24 +138,50 @@ func (e *TokenError) withoutCode() error {
 	return e
 }
 
-// harmless returns err without what a server may have put into it: parse
-// errors quote the answer, which may be a token.
-func harmless(err error, secrets []string) error {
+// harmless returns err without what a server may have put into it: errors of
+// HTTP quote the answer, which may hold a token or what we sent. Those of the
+// network below it do not.
+func harmless(err error) error {
 	u, ok := errors.AsType[*url.Error](err)
 	if !ok {
 		return errMalformed
 	}
-	if text := u.Error(); redact(text, secrets) != text {
-		return errMalformed
+	if ofNetwork(u.Err) {
+		return u
 	}
-	return u
+	cause := u.Err
+	for errors.Unwrap(cause) != nil {
+		cause = errors.Unwrap(cause)
+	}
+	return fmt.Errorf("token endpoint sent no answer that can be read (%T)", cause)
 }
 
-// redact removes what must not be repeated.
+func ofNetwork(err error) bool {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
+}
+
+// redact removes what must not be repeated, as it is and as it was sent.
 func redact(s string, secrets []string) string {
 	for _, secret := range secrets {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, "[redacted]")
+			s = strings.ReplaceAll(s, url.QueryEscape(secret), "[redacted]")
 		}
 	}
 	return s

@@ -54,7 +54,7 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := t.base.RoundTrip(authorize(req, token, req.Body))
+	resp, err := t.send(req, token, req.Body)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
@@ -73,27 +73,37 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDiscard)
 	_ = resp.Body.Close()
-	return t.base.RoundTrip(authorize(req, newer, body))
+	return t.send(req, newer, body)
+}
+
+// send sends a clone of req with the token: a RoundTripper must not change the
+// request it is given, and what is left of the one with the token in it is
+// nobody's business.
+func (t *roundTripper) send(req *http.Request, token *Token, body io.ReadCloser) (*http.Response, error) {
+	clone := req.Clone(req.Context())
+	clone.Body = body
+	if clone.Header == nil {
+		clone.Header = make(http.Header, 1)
+	}
+	clone.Header["Authorization"] = token.Header()
+	resp, err := t.base.RoundTrip(clone)
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
 }
 
 // redirectedAway reports whether an http.Client makes req because of a redirect
 // from another origin. The client keeps the Authorization headers it knows of
 // from leaving (RFC 9110 §15.4), and has never seen this one.
 func redirectedAway(req *http.Request) bool {
-	first := req
-	for first.Response != nil && first.Response.Request != nil {
-		first = first.Response.Request
+	for hop := req; hop.Response != nil && hop.Response.Request != nil; {
+		hop = hop.Response.Request
+		if hop.URL.Scheme != req.URL.Scheme || hop.URL.Host != req.URL.Host {
+			return true
+		}
 	}
-	return first.URL.Scheme != req.URL.Scheme || first.URL.Host != req.URL.Host
-}
-
-// authorize returns a clone of req with the token: a RoundTripper must not
-// change the request it is given.
-func authorize(req *http.Request, token *Token, body io.ReadCloser) *http.Request {
-	clone := req.Clone(req.Context())
-	clone.Body = body
-	clone.Header["Authorization"] = token.Header()
-	return clone
+	return false
 }
 
 var errBodyUsed = errors.New("the request's body cannot be sent again")

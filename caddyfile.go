@@ -35,12 +35,15 @@ func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	    client_id     <id>
 //	    redirect_uri  <uri>
 //	    scopes        <scope>...
+//	    optional_scopes <scope>...
 //	    require_login <path>...
+//	    expose_token
 //	    session {
 //	        idle      <duration>
 //	        lifetime  <duration>
 //	        cookie    <name>
 //	        same_site lax|strict
+//	        reauthorize_notice <duration>
 //	    }
 //	    store <name> [<args>...] {
 //	        ...
@@ -89,16 +92,18 @@ func (o options) once(d *caddyfile.Dispenser, name string) error {
 func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
 	name := d.Val()
 	set, ok := map[string]func() error{
-		"client_id":     func() error { return oneArg(d, name, &h.ClientID) },
-		"redirect_uri":  func() error { return oneArg(d, name, &h.RedirectURI) },
-		"authorize_url": func() error { return oneArg(d, name, &h.AuthorizeURL) },
-		"token_url":     func() error { return oneArg(d, name, &h.TokenURL) },
-		"api_url":       func() error { return oneArg(d, name, &h.APIURL) },
-		"scopes":        func() error { return someArgs(d, name, &h.Scopes) },
-		"require_login": func() error { return someArgs(d, name, &h.RequireLogin) },
-		"session":       func() error { return h.unmarshalSession(d) },
-		"refresh":       func() error { return h.unmarshalRefresh(d) },
-		"store":         func() error { return h.unmarshalStore(d) },
+		"client_id":       func() error { return oneArg(d, name, &h.ClientID) },
+		"redirect_uri":    func() error { return oneArg(d, name, &h.RedirectURI) },
+		"authorize_url":   func() error { return oneArg(d, name, &h.AuthorizeURL) },
+		"token_url":       func() error { return oneArg(d, name, &h.TokenURL) },
+		"api_url":         func() error { return oneArg(d, name, &h.APIURL) },
+		"scopes":          func() error { return someArgs(d, name, &h.Scopes) },
+		"optional_scopes": func() error { return someArgs(d, name, &h.OptionalScopes) },
+		"require_login":   func() error { return someArgs(d, name, &h.RequireLogin) },
+		"expose_token":    func() error { return flag(d, name, &h.ExposeToken) },
+		"session":         func() error { return h.unmarshalSession(d) },
+		"refresh":         func() error { return h.unmarshalRefresh(d) },
+		"store":           func() error { return h.unmarshalStore(d) },
 	}[name]
 	if !ok {
 		return false, nil
@@ -119,6 +124,8 @@ func (h *Handler) unmarshalSession(d *caddyfile.Dispenser) error {
 			return true, duration(d, "session lifetime", &h.Session.Lifetime)
 		case "cookie":
 			return true, oneArg(d, "session cookie", &h.Session.Cookie)
+		case "reauthorize_notice":
+			return true, duration(d, "session reauthorize_notice", &h.Session.ReauthorizeNotice)
 		case "same_site":
 			return true, oneArg(d, "session same_site", &h.Session.SameSite)
 		}
@@ -205,6 +212,14 @@ func someArgs(d *caddyfile.Dispenser, name string, to *[]string) error {
 	return nil
 }
 
+func flag(d *caddyfile.Dispenser, name string, to *bool) error {
+	if d.NextArg() {
+		return d.Errf("%s takes no value: remove %q", name, d.Val())
+	}
+	*to = true
+	return nil
+}
+
 func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
 	var arg string
 	if err := oneArg(d, name, &arg); err != nil {
@@ -227,6 +242,8 @@ func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
 //	spotify_proxy [<matcher>] {
 //	    <options of spotify_auth>
 //	    replay_body <size>|off
+//	    links       rewrite|keep
+//	    retry       <times> [<max_wait>]
 //	    <options of reverse_proxy>
 //	}
 //

@@ -122,6 +122,12 @@ var wrongConfigs = []struct{ name, options, want string }{
 	{"authorize_url relative", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nauthorize_url /authorize", "authorize_url \"/authorize\" is not an absolute URL"},
 	{"upstream of its own", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nto https://evil.example", "spotify_proxy has one upstream"},
 	{"transport of its own", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\ntransport http", "spotify_proxy brings its own transport"},
+	{"links nonsense", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nlinks drop", "links \"drop\" is unknown: use rewrite or keep"},
+	{"retry without a number", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry often", "write it like retry 2 10s"},
+	{"retry too often", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry 1000", "give 1 to 10 times"},
+	{"retry with a bad wait", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry 2 -1s", "is not a positive duration"},
+	{"expose_token with a value", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nexpose_token yes", "expose_token takes no value"},
+	{"scope both fixed and optional", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nscopes streaming\noptional_scopes streaming", "is given twice"},
 	{"replay_body nonsense", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nreplay_body much", "replay_body"},
 }
 

@@ -3,6 +3,7 @@ package caddyspotify
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -25,6 +26,19 @@ func (ex *exchange) sessionRef() string {
 		return ""
 	}
 	return ex.session.ref()
+}
+
+// reauthorizeByHeader says until when the user has to consent anew, once that
+// is near.
+const reauthorizeByHeader = "Spotify-Proxy-Reauthorize-By"
+
+// remindToReauthorize sets the header on answers to a session whose refresh
+// token is about to reach the age at which Spotify ends it.
+func (ex *exchange) remindToReauthorize(h http.Header) {
+	if ex.session == nil || !ex.session.reauthorizeDue(ex.site.clock.Now(), ex.site.reauthorizeNotice) {
+		return
+	}
+	h.Set(reauthorizeByHeader, ex.session.reauthorizeBy().Format(time.RFC3339))
 }
 
 type exchangeCtxKey struct{}

@@ -106,7 +106,7 @@ func (h *Handler) serveLogin(w http.ResponseWriter, r *http.Request) error {
 			return h.fail(w, r, badRequest("The parameter "+printable(name)+" is given more than once."))
 		}
 	}
-	scopes, p := h.requestedScopes(query)
+	scopes, p := h.requestedScopes(r, query)
 	if p != nil {
 		return h.fail(w, r, p)
 	}
@@ -129,20 +129,28 @@ func badRequest(message string) *problem {
 	return &problem{status: http.StatusBadRequest, reason: reasonBadRequest, message: message}
 }
 
-// requestedScopes returns the scopes a login asks for: those configured, or
-// the part of them that the query names.
-func (h *Handler) requestedScopes(query url.Values) ([]string, *problem) {
-	asked := strings.Fields(query.Get("scope"))
-	if len(asked) == 0 {
-		return h.Scopes, nil
+// requestedScopes returns the scopes a login asks for: those configured, the
+// optional ones that the query names, and those that the visitor's session was
+// granted before, which the new one would otherwise lose.
+func (h *Handler) requestedScopes(r *http.Request, query url.Values) ([]string, *problem) {
+	scopes := slices.Clone(h.Scopes)
+	for _, scope := range strings.Fields(query.Get("scope")) {
+		if !h.site.mayAskFor([]string{scope}) {
+			return nil, badRequest("The scope " + printable(scope) + " is not among the configured ones. Add it to optional_scopes.")
+		}
+		scopes = append(scopes, scope)
 	}
-	for _, scope := range asked {
-		if !slices.Contains(h.Scopes, scope) {
-			return nil, badRequest("The scope " + printable(scope) + " is not among the configured ones. Add it to scopes.")
+	if sess, err := h.sessionOf(r); err == nil && len(h.OptionalScopes) > 0 {
+		if token := sess.auth.Current(); token != nil {
+			for _, scope := range token.Scopes() {
+				if slices.Contains(h.OptionalScopes, scope) {
+					scopes = append(scopes, scope)
+				}
+			}
 		}
 	}
-	slices.Sort(asked)
-	return slices.Compact(asked), nil
+	slices.Sort(scopes)
+	return slices.Compact(scopes), nil
 }
 
 type loginOptions struct {

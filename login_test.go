@@ -257,20 +257,43 @@ func TestLoginLoopStops(t *testing.T) {
 
 // L13
 func TestOnlyConfiguredScopes(t *testing.T) {
-	s := start(t, startOptions{})
+	s := start(t, startOptions{auth: "optional_scopes user-library-read user-library-modify"})
 	b := s.newBrowser()
-	u := b.beginLogin("/spotify/login?scope=user-top-read")
-	if got := u.Query().Get("scope"); got != "user-top-read" {
-		t.Errorf("scope %q", got)
+	asked := func(target string) []string {
+		return strings.Fields(b.beginLogin(target).Query().Get("scope"))
 	}
-	a := b.wantStatus(b.navigate("/spotify/login?scope=user-read-email"), http.StatusBadRequest)
-	if !strings.Contains(a.body, "user-read-email") {
-		t.Errorf("page: %s", a.body)
+	if got := asked("/spotify/login"); len(got) != 7 || slices.Contains(got, "user-library-read") {
+		t.Errorf("scopes %v", got)
 	}
-	b.wantStatus(b.navigate("/spotify/login?scope=user-top-read&scope=user-read-email"), http.StatusBadRequest)
+	if got := asked("/spotify/login?scope=user-library-read"); len(got) != 8 || !slices.Contains(got, "user-library-read") {
+		t.Errorf("scopes %v", got)
+	}
+	for _, scope := range []string{"user-read-email", "user-library-read+user-read-email", "%3Cscript%3E"} {
+		a := b.wantStatus(b.navigate("/spotify/login?scope="+scope), http.StatusBadRequest)
+		if !strings.Contains(a.body, "optional_scopes") || strings.Contains(a.body, "<script") {
+			t.Errorf("page: %s", a.body)
+		}
+	}
+	b.wantStatus(b.navigate("/spotify/login?scope=user-top-read&scope=user-library-read"), http.StatusBadRequest)
 	b.wantStatus(b.navigate("/spotify/login?show_dialog=yes"), http.StatusBadRequest)
 	if u := b.beginLogin("/spotify/login?show_dialog=true"); u.Query().Get("show_dialog") != "true" {
 		t.Error("show_dialog is lost")
+	}
+}
+
+// What a session was granted in addition it does not lose by asking for more.
+func TestOptionalScopesAddUp(t *testing.T) {
+	s := start(t, startOptions{auth: "optional_scopes user-library-read user-library-modify"})
+	b := s.newBrowser()
+	for _, scope := range []string{"user-library-read", "user-library-modify"} {
+		callback := spotifytest.Approve(t, b.client, b.origin+"/spotify/login?scope="+scope, "")
+		b.wantStatus(b.comeBack(callback), http.StatusSeeOther)
+		if !slices.Contains(b.session().Scopes, scope) {
+			t.Errorf("%s was not granted: %v", scope, b.session().Scopes)
+		}
+	}
+	if !slices.Contains(b.session().Scopes, "user-library-read") {
+		t.Errorf("the first was lost: %v", b.session().Scopes)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	pathpkg "path"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 
@@ -67,11 +67,12 @@ var (
 // without `/callback`:
 //
 //   - `GET login?return_to=/path` sends the browser to Spotify and afterwards
-//     back to the path. `scope=` asks for fewer scopes than configured, and
-//     `show_dialog=true` lets the user switch accounts.
+//     back to the path. `scope=` asks for some of the optional scopes as well,
+//     and `show_dialog=true` lets the user switch accounts.
 //   - `GET callback` is where Spotify sends the browser back.
 //   - `POST logout` ends the session.
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
+//   - `POST token`, if `expose_token` is on, answers with the access token.
 //   - `/v1/*` is the Web API. The request goes on to the next handler, with
 //     the session if there is one. Without one, a person who navigates is sent
 //     to log in, and code gets a 401 with the login's URL.
@@ -97,6 +98,11 @@ type Handler struct {
 	// public data.
 	Scopes []string `json:"scopes,omitempty"`
 
+	// Scopes that a login asks for only when its URL names them, as in
+	// `login?scope=user-library-modify`. A session keeps those it was granted
+	// at its later logins.
+	OptionalScopes []string `json:"optional_scopes,omitempty"`
+
 	// Paths of pages whose visitors are sent to log in first. A `*` at the end
 	// stands for everything below. The Web API always needs a session.
 	RequireLogin []string `json:"require_login,omitempty"`
@@ -110,6 +116,12 @@ type Handler struct {
 	// When and how tokens are refreshed.
 	Refresh *RefreshConfig `json:"refresh,omitempty"`
 
+	// Whether `POST token`, below the prefix, hands the session's access token
+	// to the site's own pages. The Web Playback SDK cannot do without. It needs
+	// the scope `streaming`. Off by default: a token in a page can be stolen by
+	// any script that runs there.
+	ExposeToken bool `json:"expose_token,omitempty"`
+
 	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
 	AuthorizeURL string `json:"authorize_url,omitempty"`
 
@@ -120,6 +132,7 @@ type Handler struct {
 	APIURL string `json:"api_url,omitempty"`
 
 	site        *site
+	gateKey     string
 	storeKey    string
 	sessionsKey *sessionsConfig
 }
@@ -136,6 +149,11 @@ type SessionConfig struct {
 	// The name of the cookie. Default: `__Host-spotify_session`, and
 	// `spotify_session` where the site is plain http on loopback.
 	Cookie string `json:"cookie,omitempty"`
+
+	// How long before Spotify ends a session's refresh token, six months after
+	// consent, its answers carry the header `Spotify-Proxy-Reauthorize-By`.
+	// Default: 14 days.
+	ReauthorizeNotice caddy.Duration `json:"reauthorize_notice,omitempty"`
 
 	// The cookie's SameSite attribute: `lax` (default) or `strict`.
 	SameSite string `json:"same_site,omitempty"`
@@ -179,8 +197,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	storeKey := provider.UsageKey()
 	pooled, _, err := storePool.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
-		store, err := provider.Store()
-		return &pooledStore{store}, err
+		return openStore(provider, clock)
 	})
 	if err != nil {
 		return fmt.Errorf("opening the token store: %w", err)
@@ -197,8 +214,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		ahead:    s.tokens.Ahead,
 		timeout:  s.tokens.Timeout,
 	}
+	s.store = pooled.(*pooledStore)
 	shared, _, err := sessionPool.LoadOrNew(cfg, func() (caddy.Destructor, error) {
-		m := newSessions(cfg, pooled.(*pooledStore).Store, s.tokens, clock, sessionLogger)
+		m := newSessions(cfg, s.store.Store, s.tokens, clock, sessionLogger)
 		s.tokens.OnRefresh = m.refreshed
 		return m, nil
 	})
@@ -206,25 +224,31 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.sessionsKey = &cfg
+	gate, _ := gatePool.LoadOrStore(s.clientID, pooledGate{ratelimit.New(clock)})
+	h.gateKey = s.clientID
+	s.gate = gate.(pooledGate).Gate
 	s.sessions = shared.(*sessions)
 	h.site = s
+	return h.observe(ctx)
+}
+
+// observe has the sessions tell this config's metrics and events of what happens.
+func (h *Handler) observe(ctx caddy.Context) error {
+	if err := registerMetrics(ctx); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	o, err := newObserver(ctx, h.site.host)
+	if err != nil {
+		return err
+	}
+	h.site.observer, h.site.metrics = o, o.metrics
+	h.site.sessions.audience.join(o)
 	return nil
 }
 
 // sessionLogger is the logger of what outlives a config, so it is looked up
 // whenever it is used.
 func sessionLogger() *zap.Logger { return caddy.Log().Named("http.handlers.spotify_auth") }
-
-// pooledStore closes a store when the last config that uses it is gone.
-type pooledStore struct{ tokenstore.Store }
-
-// Destruct implements caddy.Destructor.
-func (p *pooledStore) Destruct() error {
-	if c, ok := p.Store.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
-}
 
 func (h *Handler) loadStore(ctx caddy.Context) (tokenstore.Provider, error) {
 	if h.StoreRaw == nil {
@@ -246,12 +270,14 @@ func (h *Handler) replacePlaceholders() {
 	for _, s := range []*string{&h.ClientID, &h.RedirectURI, &h.AuthorizeURL, &h.TokenURL, &h.APIURL} {
 		*s = strings.TrimSpace(repl.ReplaceAll(*s, ""))
 	}
-	scopes := make([]string, 0, len(h.Scopes))
-	for _, s := range h.Scopes {
-		// One placeholder may stand for several scopes.
-		scopes = append(scopes, strings.Fields(repl.ReplaceAll(s, ""))...)
+	for _, list := range []*[]string{&h.Scopes, &h.OptionalScopes} {
+		scopes := make([]string, 0, len(*list))
+		for _, s := range *list {
+			// One placeholder may stand for several scopes.
+			scopes = append(scopes, strings.Fields(repl.ReplaceAll(s, ""))...)
+		}
+		*list = scopes
 	}
-	h.Scopes = scopes
 }
 
 // newSite makes the part of the site that needs no store.
@@ -295,23 +321,29 @@ func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
 			Timeout:      time.Duration(h.Refresh.Timeout),
 			Clock:        clock,
 		},
-		apiURL:        apiURL,
-		issuer:        issuerOf(authorizeURL),
-		origin:        redirect.origin,
-		host:          redirect.host,
-		hostname:      redirect.hostname,
-		secure:        redirect.secure,
-		prefix:        redirect.prefix,
-		sessionCookie: h.Session.Cookie,
-		loginCookies:  "spotify_login_",
-		guardCookie:   "spotify_login_done",
-		sameSite:      http.SameSiteLaxMode,
-		lifetime:      time.Duration(h.Session.Lifetime),
-		csrf:          csrf,
-		used:          newUsedStates(),
-		client:        client,
-		clock:         clock,
-		logger:        ctx.Logger(),
+		apiURL:            apiURL,
+		issuer:            issuerOf(authorizeURL),
+		origin:            redirect.origin,
+		host:              redirect.host,
+		hostname:          redirect.hostname,
+		secure:            redirect.secure,
+		prefix:            redirect.prefix,
+		sessionCookie:     h.Session.Cookie,
+		loginCookies:      "spotify_login_",
+		guardCookie:       "spotify_login_done",
+		sameSite:          http.SameSiteLaxMode,
+		lifetime:          time.Duration(h.Session.Lifetime),
+		scopes:            h.Scopes,
+		optionalScopes:    h.OptionalScopes,
+		reauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
+
+		links:   newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
+		exposed: newExposure(clock),
+		csrf:    csrf,
+		used:    newUsedStates(),
+		client:  client,
+		clock:   clock,
+		logger:  ctx.Logger(),
 	}
 	if s.sessionCookie == "" {
 		s.sessionCookie = "spotify_session"
@@ -346,8 +378,15 @@ func newServiceClient(timeout time.Duration) *http.Client {
 // less than all.
 func (h *Handler) Cleanup() error {
 	var errs []error
+	if h.site != nil && h.site.observer != nil {
+		h.site.sessions.audience.leave(h.site.observer)
+	}
 	if h.sessionsKey != nil {
 		_, err := sessionPool.Delete(*h.sessionsKey)
+		errs = append(errs, err)
+	}
+	if h.gateKey != "" {
+		_, err := gatePool.Delete(h.gateKey)
 		errs = append(errs, err)
 	}
 	if h.storeKey != "" {
@@ -364,7 +403,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.serveOther(w, r, next)
 	}
 	if strings.HasPrefix(rest, "/v1/") {
-		return h.serveAPI(w, r, next)
+		err := h.serveAPI(w, r, next)
+		h.site.metrics.request(w.Header(), err)
+		return err
 	}
 	methods, serve := []string{http.MethodGet}, h.serveSession
 	switch rest {
@@ -375,11 +416,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case "/logout":
 		methods, serve = []string{http.MethodPost}, h.serveLogout
 	case "/session":
+	case "/token":
+		if !h.ExposeToken {
+			return h.fail(w, r, h.nothingHere())
+		}
+		methods, serve = []string{http.MethodPost}, h.serveToken
 	default:
-		return h.fail(w, r, &problem{
-			status: http.StatusNotFound, reason: reasonNotFound,
-			message: "There is nothing here. The Web API is below " + h.site.prefix + "/v1/.",
-		})
+		return h.fail(w, r, h.nothingHere())
 	}
 	if !slices.Contains(methods, r.Method) {
 		return h.fail(w, r, &problem{
@@ -388,6 +431,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		})
 	}
 	return serve(w, r)
+}
+
+func (h *Handler) nothingHere() *problem {
+	return &problem{
+		status: http.StatusNotFound, reason: reasonNotFound,
+		message: "There is nothing here. The Web API is below " + h.site.prefix + "/v1/.",
+	}
 }
 
 // below returns what follows the prefix, and whether the path is ours at all.

@@ -11,6 +11,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
+// defaultNotice is how long before its end a consent is called due.
+const defaultNotice = 14 * 24 * time.Hour
+
 // minSession keeps sessions long enough to come back from a login.
 const minSession = time.Second
 
@@ -27,14 +30,15 @@ func (h *Handler) checkOptions() error {
 	if strings.ContainsFunc(h.ClientID, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return fmt.Errorf("client_id %q has spaces or other odd characters: copy it anew from Spotify's dashboard", h.ClientID)
 	}
-	for i, scope := range h.Scopes {
+	scopes := append(slices.Clone(h.Scopes), h.OptionalScopes...)
+	for i, scope := range scopes {
 		if strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
 			return fmt.Errorf("scopes: %q is not a scope: separate scopes by spaces, without commas or quotes", scope)
 		}
 		if strings.Contains(scope, ",") {
 			return fmt.Errorf("scopes: %q holds a comma: separate scopes by spaces", scope)
 		}
-		if slices.Contains(h.Scopes[:i], scope) {
+		if slices.Contains(scopes[:i], scope) {
 			return fmt.Errorf("scopes: %q is given twice: remove one", scope)
 		}
 	}
@@ -68,6 +72,9 @@ func (h *Handler) checkSession(secure bool) error {
 	if s.Idle > s.Lifetime {
 		return fmt.Errorf("session idle %s is longer than session lifetime %s: make it shorter",
 			time.Duration(s.Idle), time.Duration(s.Lifetime))
+	}
+	if err := positive("session reauthorize_notice", &s.ReauthorizeNotice, defaultNotice, time.Second); err != nil {
+		return err
 	}
 	switch s.SameSite {
 	case "", "lax", "strict":

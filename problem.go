@@ -33,6 +33,8 @@ const (
 	reasonLoginExpired            = "login_expired"
 	reasonLoginLoop               = "login_loop"
 	reasonMisconfigured           = "misconfigured"
+	reasonRateLimited             = "rate_limited"
+	reasonInsufficientScope       = "insufficient_scope"
 )
 
 const reasonHeader = "Spotify-Proxy-Reason"

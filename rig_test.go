@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -73,7 +74,12 @@ func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Trans
 		auth: cfg.NewAuthenticator(pkce.NewToken(pkce.TokenFields{
 			AccessToken: "token-1", RefreshToken: "refresh-1", Lifetime: time.Hour, Expiry: time.Now().Add(time.Hour),
 		}), nil),
-		site:   &site{prefix: "/spotify"},
+		site: &site{
+			prefix: "/spotify",
+			links:  newLinkRewriter(server.URL, "http://127.0.0.1:8080", "/spotify"),
+			gate:   ratelimit.New(clock),
+			clock:  clock,
+		},
 		header: http.Header{},
 	}
 	return r

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -33,12 +34,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.refuse(req, ex, err)
 	}
 	c := newCall(t, ex, req)
-	res, err := t.send(c, token)
+	res, err := t.sendPatiently(c, token)
 	if c.body != nil {
 		c.body.settle()
 	}
 	if err != nil {
-		return nil, err
+		return t.refuse(req, ex, err)
 	}
 	return t.answer(c, res)
 }
@@ -115,10 +116,17 @@ func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Re
 		if p.status >= http.StatusInternalServerError {
 			level = zap.WarnLevel
 		}
+		suppressed, ok := zap.Skip(), true
+		if ex != nil {
+			suppressed, ok = ex.site.faults().admit("request " + p.reason)
+		}
+		if !ok {
+			return p.response(req)
+		}
 		if c := t.logger.Check(level, "request not served"); c != nil {
 			fields := []zap.Field{
 				zap.Int("status", p.status), zap.String("reason", p.reason),
-				zap.String("method", req.Method), zap.String("path", req.URL.Path), zap.Error(p.err),
+				zap.String("method", req.Method), zap.String("path", req.URL.Path), zap.Error(p.err), suppressed,
 			}
 			if ex != nil {
 				fields = append(fields, zap.String("session", ex.sessionRef()))
@@ -134,7 +142,7 @@ func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Re
 // the 401 is the answer.
 func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	c.out.Header["Authorization"] = token.Header()
-	res, err := t.next.RoundTrip(c.out)
+	res, err := t.sendOnce(c, c.out)
 	if err != nil || res.StatusCode != http.StatusUnauthorized || t.unhelped.has(token) {
 		return res, err
 	}
@@ -162,7 +170,8 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	}
 	discard(res)
 	again.Header["Authorization"] = newer.Header()
-	res, err = t.next.RoundTrip(again)
+	res, err = t.sendOnce(c, again)
+	c.ex.site.metrics.replayed(res, err)
 	if err == nil && res.StatusCode == http.StatusUnauthorized {
 		t.unhelped.add(newer)
 	}
@@ -194,6 +203,15 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	c.res.Request = c.in
 	c.res.Trailer = nil
 	setResponseHeaders(c.res.Header, &c.values)
+	if c.reason == "" {
+		c.reason = refusalReason(&c.res)
+	}
+	explainRefusal(c, c.res.Header, c.reason)
+	announceRemoval(c, c.res.Header)
+	c.ex.remindToReauthorize(c.res.Header)
+	if t.Links != linksKeep {
+		rewriteLinks(c.ex.site.links, c.in.Method, &c.res)
+	}
 	return &c.res, nil
 }
 
@@ -208,6 +226,7 @@ type call struct {
 	ctx    callContext
 	res    http.Response
 	values headerValues
+	reason reason.Reason // why the API refused, if it did
 }
 
 func newCall(t *Transport, ex *exchange, req *http.Request) *call {
@@ -243,6 +262,11 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 	c.out.Trailer = nil
 	c.out.Header = make(http.Header, 8)
 	setRequestHeaders(c.out.Header, req.Header, ex.header)
+	if t.Links != linksKeep {
+		// Links can be found in plain text only. Without this header the
+		// transport asks for gzip and unpacks it by itself.
+		delete(c.out.Header, "Accept-Encoding")
+	}
 	if req.Body != nil && req.Body != http.NoBody && t.replayLimit > 0 && req.ContentLength <= t.replayLimit {
 		c.body = newReplayBody(req.Body, t.replayLimit, t.memory)
 		c.out.Body = c.body.view.Load()

@@ -45,7 +45,7 @@ type session struct {
 	lastSeen     atomic.Int64 // last use
 	savedSeen    atomic.Int64 // last use as the store knows it
 	checked      atomic.Int64 // when the store last confirmed the session; 0: ask before use
-	working      atomic.Int32 // bits of what runs in the background
+	working      atomic.Int32 // bits of what runs in the background, and of what was told
 	pins         atomic.Int32
 
 	mu      sync.Mutex
@@ -56,10 +56,19 @@ type session struct {
 const (
 	workTouch int32 = 1 << iota
 	workRevalidate
+	workSave // a save that has failed so far
 )
 
+// What is told of a session once.
+const (
+	toldReauthorization int32 = 1 << (iota + 8)
+	toldEnd
+)
+
+// begin sets a bit and reports whether it was unset; end unsets it and reports
+// whether it was set.
 func (s *session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
-func (s *session) end(work int32)        { s.working.And(^work) }
+func (s *session) end(work int32) bool   { return s.working.And(^work)&work != 0 }
 
 func (s *session) key() string { return s.id.Key(s.owner.namespace) }
 
@@ -83,6 +92,13 @@ func (s *session) reauthorizeBy() time.Time {
 		return end
 	}
 	return consent
+}
+
+// reauthorizeDue reports whether the user has to consent anew within notice.
+func (s *session) reauthorizeDue(now time.Time, notice time.Duration) bool {
+	// Six months have 181 days at least, so most sessions need no calendar.
+	soonest := min(s.authorizedAt+181*24*3600, s.endsAt())
+	return now.Unix()+int64(notice/time.Second) >= soonest && !now.Add(notice).Before(s.reauthorizeBy())
 }
 
 // record seals the session with token as its token.
@@ -220,7 +236,21 @@ func (s *session) Load(ctx context.Context) (*pkce.Token, error) {
 
 // Save implements pkce.Persister.
 func (s *session) Save(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {
-	return s.replace(ctx, old, next)
+	current, err := s.replace(ctx, old, next)
+	switch {
+	case err == nil || errors.Is(err, pkce.ErrGone):
+		s.saved()
+	case s.begin(workSave):
+		s.owner.pendingSaves.Add(1)
+	}
+	return current, err
+}
+
+// saved notes that no save of the session is pending.
+func (s *session) saved() {
+	if s.end(workSave) {
+		s.owner.pendingSaves.Add(-1)
+	}
 }
 
 // Delete implements pkce.Persister.
@@ -247,6 +277,8 @@ func (s *session) Pin() {
 // Unpin implements pkce.Pinner.
 func (s *session) Unpin() {
 	if s.pins.Add(-1) == 0 {
+		// A save that was pending is over or was given up.
+		s.saved()
 		s.owner.unpin(s)
 	}
 }

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/links"
+	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -33,8 +36,19 @@ type site struct {
 	sameSite      http.SameSite
 	lifetime      time.Duration
 
+	scopes         []string // asked for at every login
+	optionalScopes []string // that a login may ask for in addition
+	// reauthorizeNotice is how long before its end a consent is called due.
+	reauthorizeNotice time.Duration
+
+	links    *links.Rewriter
+	gate     *ratelimit.Gate
+	exposed  *exposure
 	csrf     *http.CrossOriginProtection
 	sessions *sessions
+	store    *pooledStore
+	observer *observer
+	metrics  *siteMetrics
 	used     *usedStates
 	client   *http.Client // for the account lookup at login
 	clock    pkce.Clock
@@ -130,4 +144,22 @@ func (s *site) loginURLFor(path string) string {
 // its origin, as Spotify's.
 func issuerOf(authorizeURL *url.URL) string {
 	return authorizeURL.Scheme + "://" + strings.ToLower(authorizeURL.Host)
+}
+
+// mayAskFor reports whether a login here can grant the scopes.
+func (s *site) mayAskFor(scopes []string) bool {
+	for _, scope := range scopes {
+		if !slices.Contains(s.scopes, scope) && !slices.Contains(s.optionalScopes, scope) {
+			return false
+		}
+	}
+	return true
+}
+
+// loginURLForScope is the login that grants a scope, or empty if none does.
+func (s *site) loginURLForScope(scope string) string {
+	if !s.mayAskFor([]string{scope}) {
+		return ""
+	}
+	return s.loginURL() + "?scope=" + url.QueryEscape(scope)
 }

@@ -2,8 +2,10 @@ package caddyspotify
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +56,14 @@ const (
 //     and trailers, which the Web API has none of, do not pass.
 //   - When the API says 401, the token is refreshed and the request sent once
 //     more. Redirects are passed on and not followed.
+//   - URLs of the Web API in JSON answers, such as `next`, are made to lead to
+//     the proxy, while the answer streams (`links`).
+//   - After a 429 the proxy answers for Spotify until the time is up, then
+//     tries with one request. While the app is near its limit, each account
+//     gets its fair share. `retry` holds requests back instead.
+//   - Refusals carry the header `Spotify-Proxy-Reason`, and for a missing scope
+//     `Spotify-Proxy-Missing-Scope` and `Spotify-Proxy-Login-Url`. Operations
+//     that Spotify withdrew are marked by `Deprecation` and `Sunset`.
 //
 // All options of the transport `http` work here, too.
 type Transport struct {
@@ -69,6 +79,15 @@ type Transport struct {
 	// client. At most 64 MiB, which all requests share. 0 keeps none.
 	// Default: 1 MiB.
 	ReplayBody *int64 `json:"replay_body,omitempty"`
+
+	// Whether the Web API's own URLs in its answers are made to lead to the
+	// proxy: `rewrite` (default) or `keep`. Links are found in JSON and in the
+	// headers Location, Content-Location and Link.
+	Links string `json:"links,omitempty"`
+
+	// How long a GET that Spotify refuses for now, with 429, 500, 502 or 503,
+	// is held back and sent again. Default: not at all.
+	Retry *RetryConfig `json:"retry,omitempty"`
 
 	api         *apiOrigin
 	replayLimit int64
@@ -97,6 +116,9 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if t.replayLimit, err = t.checkReplayBody(); err != nil {
+		return err
+	}
+	if err := errors.Join(t.checkLinks(), t.checkRetry()); err != nil {
 		return err
 	}
 	switch {
@@ -145,6 +167,8 @@ func (t *Transport) checkReplayBody() (int64, error) {
 //	transport spotify {
 //	    api_url     <url>
 //	    replay_body <size>|off
+//	    links       rewrite|keep
+//	    retry       <times> [<max_wait>]
 //	    <options of transport http>
 //	}
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -188,17 +212,33 @@ func inBlock(name caddyfile.Token, content []caddyfile.Token) *caddyfile.Dispens
 func (t *Transport) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
 	name := d.Val()
 	switch name {
-	case "api_url", "replay_body":
+	case "api_url", "replay_body", "links", "retry":
 	default:
 		return false, nil
 	}
 	if err := seen.once(d, name); err != nil {
 		return true, err
 	}
-	if name == "api_url" {
+	switch name {
+	case "api_url":
 		return true, oneArg(d, name, &t.APIURL)
+	case "links":
+		if err := oneArg(d, name, &t.Links); err != nil {
+			return true, err
+		}
+		return true, wrapped(d, t.checkLinks())
+	case "retry":
+		return true, t.unmarshalRetry(d)
 	}
 	return true, t.unmarshalReplayBody(d)
+}
+
+// wrapped says where in the Caddyfile an error is, if it is one.
+func wrapped(d *caddyfile.Dispenser, err error) error {
+	if err == nil {
+		return nil
+	}
+	return d.WrapErr(err)
 }
 
 func (t *Transport) unmarshalReplayBody(d *caddyfile.Dispenser) error {
@@ -215,10 +255,46 @@ func (t *Transport) unmarshalReplayBody(d *caddyfile.Dispenser) error {
 		return d.Errf("replay_body %q is not a size: write it like 512KiB or 1MiB, or off", arg)
 	}
 	*t.ReplayBody = int64(min(size, 1<<62))
-	if _, err := t.checkReplayBody(); err != nil {
-		return d.WrapErr(err)
+	_, err = t.checkReplayBody()
+	return wrapped(d, err)
+}
+
+func (t *Transport) checkLinks() error {
+	switch t.Links {
+	case "", linksRewrite, linksKeep:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("links %q is unknown: use rewrite or keep", t.Links)
+}
+
+func (t *Transport) unmarshalRetry(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 1 || len(args) > 2 {
+		return d.Err("retry takes the number of times and, if you like, the longest wait: write it like retry 2 10s")
+	}
+	times, err := strconv.Atoi(args[0])
+	if err != nil {
+		return d.Errf("retry %q is not a number of times: write it like retry 2 10s", args[0])
+	}
+	t.Retry = &RetryConfig{Times: times}
+	if len(args) == 2 {
+		wait, err := caddy.ParseDuration(args[1])
+		if err != nil || wait <= 0 {
+			return d.Errf("retry %q is not a positive duration: write it like retry 2 10s", args[1])
+		}
+		t.Retry.MaxWait = caddy.Duration(wait)
+	}
+	return wrapped(d, t.checkRetry())
+}
+
+func (t *Transport) checkRetry() error {
+	if t.Retry == nil {
+		return nil
+	}
+	if t.Retry.Times < 1 || t.Retry.Times > maxRetries {
+		return fmt.Errorf("retry %d is out of range: give 1 to %d times, or leave it out", t.Retry.Times, maxRetries)
+	}
+	return positive("retry max_wait", &t.Retry.MaxWait, defaultMaxWait, time.Millisecond)
 }
 
 // Interface guards

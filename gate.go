@@ -1,0 +1,61 @@
+package caddyspotify
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
+)
+
+// gatePool keeps one gate for each client ID: Spotify counts an app's requests
+// together, whoever they are for. Reloading the config does not open it.
+var gatePool = caddy.NewUsagePool()
+
+// pooledGate is a gate in the pool.
+type pooledGate struct{ *ratelimit.Gate }
+
+// Destruct implements caddy.Destructor.
+func (pooledGate) Destruct() error { return nil }
+
+// sendOnce sends a request unless the gate says that Spotify would refuse it
+// anyway. The error is then a problem. The gate learns from the answer.
+func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
+	gate := c.ex.site.gate
+	admission := gate.Admit(c.account())
+	if !admission.Admitted {
+		return nil, &problem{
+			status:     http.StatusTooManyRequests,
+			reason:     string(admission.Reason),
+			message:    "This app has used up its share of requests to Spotify for now. Try again later.",
+			retryAfter: admission.Wait,
+		}
+	}
+	res, err := t.next.RoundTrip(req)
+	if err != nil {
+		gate.Report(admission, 0, "", false)
+		return nil, err
+	}
+	if res.StatusCode != http.StatusTooManyRequests {
+		gate.Report(admission, res.StatusCode, "", false)
+		return res, nil
+	}
+	c.reason = refusalReason(res)
+	if op, known := webapi.Lookup(req.Method, c.in.URL.Path); known && op.OwnLimit {
+		// The operation has a limit of its own, which says nothing of others.
+		gate.Report(admission, 0, "", false)
+		return res, nil
+	}
+	gate.Report(admission, res.StatusCode, res.Header.Get("Retry-After"), c.reason == reason.QuotaExceeded)
+	return res, nil
+}
+
+// account is whose request it is, for the gate's fair share.
+func (c *call) account() string {
+	if c.ex.session == nil {
+		return ""
+	}
+	return c.ex.session.account.ID
+}

@@ -1,0 +1,62 @@
+package caddyspotify
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddyspotify/caddy-spotify/internal/links"
+)
+
+// The values of Transport.Links.
+const (
+	linksRewrite = "rewrite"
+	linksKeep    = "keep"
+)
+
+// newLinkRewriter makes what turns the Web API's URLs into the site's.
+func newLinkRewriter(apiURL, origin, prefix string) *links.Rewriter {
+	return links.New(apiURL+apiRoot, origin+prefix+apiRoot)
+}
+
+// rewriteLinks makes the Web API's own URLs in an answer lead to the proxy, so
+// that a client that pages by following them stays inside. The body is changed
+// while it streams, so what depended on its bytes does not hold any more.
+func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
+	h := res.Header
+	for _, name := range []string{"Location", "Content-Location"} {
+		rewriteHeader(h, name, rw.RewriteURL)
+	}
+	rewriteHeader(h, "Link", rw.RewriteLink)
+
+	if !links.IsJSON(h.Get("Content-Type")) || res.StatusCode == http.StatusPartialContent {
+		return
+	}
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return // nobody asked for it, so it is left as it is
+	}
+	// A strong validator promises the same bytes (RFC 9110 §8.8.1). A 304 and
+	// the answer to a HEAD speak of the same representation as a GET's.
+	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+		h.Set("ETag", "W/"+tag)
+	}
+	for _, name := range []string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest"} {
+		delete(h, name)
+	}
+	if res.StatusCode == http.StatusNotModified || res.StatusCode == http.StatusNoContent || res.ContentLength == 0 {
+		return
+	}
+	delete(h, "Content-Length")
+	res.ContentLength = -1
+	if method != http.MethodHead {
+		res.Body = rw.Reader(res.Body)
+	}
+}
+
+func rewriteHeader(h http.Header, name string, rewrite func(string) (string, bool)) {
+	values := h[name]
+	for i, v := range values {
+		if changed, ok := rewrite(v); ok {
+			values[i] = changed
+		}
+	}
+}

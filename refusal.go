@@ -1,0 +1,106 @@
+package caddyspotify
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
+)
+
+const (
+	missingScopeHeader = "Spotify-Proxy-Missing-Scope"
+	loginURLHeader     = "Spotify-Proxy-Login-Url"
+)
+
+// refusalReason reads from the start of a refusal why Spotify refused. The
+// body stays as it was.
+func refusalReason(res *http.Response) reason.Reason {
+	switch res.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+	default:
+		return ""
+	}
+	prefix := peek(res, reason.PrefixSize)
+	if strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") {
+		prefix = gunzip(prefix)
+	}
+	return reason.Parse(res.StatusCode, res.Header.Get("Content-Type"), prefix)
+}
+
+// peek returns up to n bytes of the body, which can be read in full afterwards.
+func peek(res *http.Response, n int64) []byte {
+	if res.Body == nil || res.ContentLength == 0 {
+		return nil
+	}
+	prefix, err := io.ReadAll(io.LimitReader(res.Body, n))
+	rest := io.Reader(res.Body)
+	if err != nil {
+		rest = failedReader{err}
+	}
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(prefix), rest), res.Body}
+	return prefix
+}
+
+// failedReader says again what reading ahead ran into.
+type failedReader struct{ err error }
+
+func (r failedReader) Read([]byte) (int, error) { return 0, r.err }
+
+// gunzip returns what can be read of the start of a gzip stream.
+func gunzip(b []byte) []byte {
+	zr, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil
+	}
+	plain, _ := io.ReadAll(io.LimitReader(zr, reason.PrefixSize)) // cut short, as a prefix is
+	return plain
+}
+
+// explainRefusal names the reason of a refusal in the headers, and what would
+// help against a missing scope.
+func explainRefusal(c *call, h http.Header, why reason.Reason) {
+	if why == "" {
+		return
+	}
+	h.Set(reason.Header, string(why))
+	if why != reason.InsufficientScope {
+		return
+	}
+	op, known := webapi.Lookup(c.in.Method, c.in.URL.Path)
+	token := c.ex.auth.Current()
+	if !known || token == nil {
+		return
+	}
+	missing := op.Missing(token.HasScope)
+	if len(missing) == 0 {
+		return
+	}
+	h.Set(missingScopeHeader, strings.Join(missing, " "))
+	if c.ex.site.mayAskFor(missing) {
+		h.Set(loginURLHeader, c.ex.site.loginURL()+"?scope="+url.QueryEscape(strings.Join(missing, " ")))
+	}
+}
+
+// announceRemoval says when the operation goes or went away (RFC 9745, RFC
+// 8594). The list is advice: apps with extended quota keep what others lose.
+func announceRemoval(c *call, h http.Header) {
+	op, known := webapi.Lookup(c.in.Method, c.in.URL.Path)
+	if !known || op.Change == nil {
+		return
+	}
+	for name, value := range map[string]string{
+		"Deprecation": op.Change.Deprecation(), "Sunset": op.Change.Sunset(), "Link": op.Change.Link(),
+	} {
+		if value != "" {
+			h.Add(name, value)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package caddyspotify
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// RetryConfig says how long a request may be held back and sent again.
+type RetryConfig struct {
+	// How many times a request is sent again at most.
+	Times int `json:"times,omitempty"`
+
+	// How long it is held back in all, at most. An answer that asks for more
+	// patience is passed on at once. Default: 10s.
+	MaxWait caddy.Duration `json:"max_wait,omitempty"`
+}
+
+const (
+	defaultMaxWait = 10 * time.Second
+	firstRetryWait = 250 * time.Millisecond
+	maxRetries     = 10
+)
+
+// sendPatiently sends a call, and again as the retry option allows.
+func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, error) {
+	res, err := t.send(c, token)
+	if t.Retry == nil || c.in.Method != http.MethodGet && c.in.Method != http.MethodHead || c.out.Body != nil {
+		return res, err
+	}
+	patience := time.Duration(t.Retry.MaxWait)
+	for n := range t.Retry.Times {
+		wait, worth := t.retryWait(n, res, err)
+		if !worth || wait > patience {
+			break
+		}
+		patience -= wait
+		if res != nil {
+			discard(res)
+		}
+		if err := sleep(c.in.Context(), wait); err != nil {
+			return nil, err
+		}
+		if token, err = accessToken(c.in.Context(), c.ex); err != nil {
+			return nil, err
+		}
+		c.reason = ""
+		res, err = t.send(c, token)
+	}
+	return res, err
+}
+
+// retryWait returns how long to wait before the next try, and whether another
+// one is worth it.
+func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Duration, bool) {
+	wait := firstRetryWait << min(n, 10)
+	wait += rand.N(wait/2 + 1)
+	if p := asProblem(err); p != nil && p.status == http.StatusTooManyRequests {
+		return max(wait, p.retryAfter), true
+	}
+	if err != nil {
+		return 0, false
+	}
+	switch res.StatusCode {
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable:
+	default:
+		return 0, false
+	}
+	if asked, ok := ratelimit.ParseRetryAfter(res.Header.Get("Retry-After"), clock.Now()); ok {
+		wait = max(wait, asked)
+	}
+	return wait, true
+}
+
+// sleep waits for d, or for the end of ctx and returns its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	due := make(chan struct{})
+	stop := clock.AfterFunc(d, func() { close(due) })
+	select {
+	case <-due:
+		return nil
+	case <-ctx.Done():
+		stop()
+		return ctx.Err()
+	}
+}

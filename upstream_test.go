@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -163,6 +162,30 @@ func TestStreamsAreNotHeldBack(t *testing.T) {
 	}
 }
 
+// startByHand starts a simulator, and leaves it to the test to load a config.
+// To load one over another would let requests fail that come at that moment.
+func startByHand(t *testing.T) *setup {
+	t.Helper()
+	s := &setup{t: t, origin: "http://" + freeAddress(t), storage: t.TempDir(), logs: newLogBuffer()}
+	s.sim = spotifytest.Start(t, spotifytest.Options{})
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Errorf("stopping Caddy: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("Caddy's log:\n%s", s.logs)
+		}
+	})
+	return s
+}
+
+func (s *setup) loadByHand(cfg string) {
+	s.t.Helper()
+	if err := caddy.Load(adapt(s.t, cfg), true); err != nil {
+		s.t.Fatalf("loading the config: %v", err)
+	}
+}
+
 // byHand is the two halves of spotify_proxy, written out. proxy and transport
 // are more options of reverse_proxy and of its transport.
 func (s *setup) byHand(upstream, proxy, transport string) string {
@@ -201,7 +224,7 @@ func (s *setup) byHand(upstream, proxy, transport string) string {
 
 // The API over https and HTTP/2, as Spotify's is.
 func TestProxyByHandOverTLS(t *testing.T) {
-	s := start(t, startOptions{})
+	s := startByHand(t)
 	api := httptest.NewUnstartedServer(s.sim.APIHandler())
 	api.EnableHTTP2 = true
 	api.StartTLS()
@@ -211,9 +234,7 @@ func TestProxyByHandOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := s.byHand(api.URL, "", "api_url "+api.URL+"\ntls_trust_pool file "+ca)
-	if err := caddy.Load(adapt(t, cfg), true); err != nil {
-		t.Fatal(err)
-	}
+	s.loadByHand(cfg)
 	b := s.newBrowser()
 	b.login("")
 	b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), 200)
@@ -231,7 +252,7 @@ func TestProxyByHandOverTLS(t *testing.T) {
 
 // Options of the http transport work, even the one that changes the URL's host.
 func TestProxyProtocolToUpstream(t *testing.T) {
-	s := start(t, startOptions{})
+	s := startByHand(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -247,9 +268,7 @@ func TestProxyProtocolToUpstream(t *testing.T) {
 	defer api.Close()
 	go api.Serve(&proxyListener{listener, headers})
 	upstream := "http://" + listener.Addr().String()
-	if err := caddy.Load(adapt(t, s.byHand(upstream, "", "api_url "+upstream+"\nproxy_protocol v1")), true); err != nil {
-		t.Fatal(err)
-	}
+	s.loadByHand(s.byHand(upstream, "", "api_url "+upstream+"\nproxy_protocol v1"))
 	b := s.newBrowser()
 	b.login("")
 	b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), 200)
@@ -287,47 +306,52 @@ func (l *proxyListener) Accept() (net.Conn, error) {
 
 // P41: whatever reverse_proxy is made to dial, the token does not go there.
 func TestForeignUpstreamIsNotCalled(t *testing.T) {
-	s := start(t, startOptions{})
-	var called atomic.Int32
-	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
-	defer evil.Close()
-	address := strings.TrimPrefix(evil.URL, "http://")
-	for name, test := range map[string]struct{ upstream, proxy, transport string }{
-		"another host":   {upstream: evil.URL},
-		"a host header":  {upstream: evil.URL, proxy: "header_up Host " + strings.TrimPrefix(s.sim.APIURL, "http://")},
-		"by placeholder": {upstream: "{http.request.header.X-Upstream}"},
-		"one of two":     {upstream: evil.URL + " " + s.sim.APIURL},
-		"PROXY protocol": {upstream: evil.URL, transport: "proxy_protocol v1"},
-		"a unix socket":  {upstream: "unix//nowhere.sock"},
+	type options struct{ upstream, proxy, transport string }
+	for name, config := range map[string]func(evil, api string) options{
+		"another host": func(evil, _ string) options { return options{upstream: evil} },
+		"a host header": func(evil, api string) options {
+			return options{upstream: evil, proxy: "header_up Host " + api[len("http://"):]}
+		},
+		"by placeholder": func(_, _ string) options { return options{upstream: "{http.request.header.X-Upstream}"} },
+		"one of two": func(evil, api string) options {
+			return options{upstream: evil + " " + api, proxy: "lb_policy round_robin"}
+		},
+		"PROXY protocol": func(evil, _ string) options { return options{upstream: evil, transport: "proxy_protocol v1"} },
+		"a unix socket":  func(_, _ string) options { return options{upstream: "unix//nowhere.sock"} },
 	} {
-		cfg := s.byHand(test.upstream, test.proxy, "api_url "+s.sim.APIURL+"\n"+test.transport)
-		if err := caddy.Load(adapt(t, cfg), true); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		b := s.newBrowser()
-		b.client.CloseIdleConnections() // to the config before
-		b.login("")
-		for range 4 { // both upstreams of two
-			a := b.fetch("GET", "/spotify/v1/me", "", header("X-Upstream", address))
-			if a.Header.Get("Spotify-Proxy-Reason") != "misconfigured" && (name != "one of two" || a.StatusCode != 200) {
-				t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
+		t.Run(name, func(t *testing.T) {
+			evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				t.Error("the other upstream was called")
+			}))
+			defer evil.Close()
+			s := startByHand(t)
+			o := config(evil.URL, s.sim.APIURL)
+			s.loadByHand(s.byHand(o.upstream, o.proxy, "api_url "+s.sim.APIURL+"\n"+o.transport))
+			b := s.newBrowser()
+			b.login("")
+			refused := 0
+			for range 4 {
+				a := b.fetch("GET", "/spotify/v1/me", "", header("X-Upstream", evil.URL[len("http://"):]))
+				if a.Header.Get("Spotify-Proxy-Reason") == "misconfigured" {
+					refused++
+				} else if name != "one of two" || a.StatusCode != 200 {
+					t.Errorf("%d %s", a.StatusCode, a.body)
+				}
 			}
-		}
-	}
-	if n := called.Load(); n != 0 {
-		t.Errorf("the other upstream got %d requests", n)
+			if want := map[bool]int{true: 2, false: 4}[name == "one of two"]; refused != want {
+				t.Errorf("%d of 4 requests refused", refused)
+			}
+		})
 	}
 }
 
 // Without spotify_auth in front there is no token, and so no request.
 func TestTransportWithoutAuth(t *testing.T) {
-	s := start(t, startOptions{})
+	s := startByHand(t)
 	cfg := s.byHand(s.sim.APIURL, "", "api_url "+s.sim.APIURL)
 	before, rest, _ := strings.Cut(cfg, "spotify_auth {")
 	_, after, _ := strings.Cut(rest, "}")
-	if err := caddy.Load(adapt(t, before+after), true); err != nil {
-		t.Fatal(err)
-	}
+	s.loadByHand(before + after)
 	a := s.newBrowser().fetch("GET", "/spotify/v1/me", "")
 	if e := a.apiError(t); a.StatusCode != 500 || e.Reason != "misconfigured" || !strings.Contains(e.Message, "spotify_auth must come before transport spotify") {
 		t.Errorf("%d %+v", a.StatusCode, e)

@@ -1,0 +1,124 @@
+package faulttest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+)
+
+const clientID = "0123456789abcdef0123456789abcdef"
+
+// cluster is a Spotify and what the instances of one site have in common.
+type cluster struct {
+	t   *testing.T
+	sim *spotifytest.Running
+	dir string
+	// storage is the folder of Caddy's file storage.
+	storage string
+	// store is the option store of spotify_proxy; empty is the default store.
+	store string
+	// options are further options of spotify_proxy.
+	options string
+	// gate, if any, is asked by the store named faulty.
+	gate *gate
+
+	instances int
+}
+
+func newCluster(t *testing.T, sim spotifytest.Options) *cluster {
+	t.Helper()
+	// Not t.TempDir, whose long path does not fit a Unix socket's name.
+	dir, err := os.MkdirTemp("", "fault")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return &cluster{t: t, sim: spotifytest.Start(t, sim), dir: dir, storage: filepath.Join(dir, "storage")}
+}
+
+// caddyfile returns the config of an instance.
+func (c *cluster) caddyfile(in *instance, extra string) string {
+	store := c.store
+	if c.gate != nil {
+		store = fmt.Sprintf("store faulty %s/%s %s", c.gate.server.URL, in.name, strings.TrimPrefix(store, "store "))
+	}
+	return fmt.Sprintf(`{
+	admin unix/%s
+	persist_config off
+	auto_https off
+	storage file_system %s
+	log {
+		output stderr
+		format json
+	}
+}
+%s {
+	bind 127.0.0.1
+	spotify_proxy {
+		client_id     %s
+		redirect_uri  %s/spotify/callback
+		scopes        user-read-private
+		authorize_url %s
+		token_url     %s
+		api_url       %s
+		%s
+		%s
+		%s
+	}
+}
+`, "/"+in.socket, c.storage, in.origin, clientID, in.origin, c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
+}
+
+// nextPort walks through a range that no operating system hands out by itself,
+// so that a port is still free when a killed instance comes back to it.
+var nextPort atomic.Int32
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 2000 {
+		port := 20000 + (int(nextPort.Add(1))+os.Getpid()*101)%10000
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// patience bounds every wait for something that must happen. It is long because
+// it ends only tests that fail.
+const patience = 60 * time.Second
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// await waits for a channel to yield.
+func await[T any](t testing.TB, what string, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("waited in vain: %s", what)
+		panic("unreachable")
+	}
+}

@@ -1,0 +1,93 @@
+package faulttest
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/redistest"
+	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+)
+
+// sharedStores are the stores that instances can share, by name. Each makes a
+// cluster use it.
+var sharedStores = []struct {
+	name string
+	use  func(*cluster)
+}{
+	{"redis", func(c *cluster) { c.startRedis() }},
+	{"files", func(c *cluster) { c.store = "store caddy" }},
+}
+
+// startRedis has a cluster keep its sessions in a Redis that forgets nothing.
+// Its leases are short, so that nobody waits long for a holder that was killed.
+func (c *cluster) startRedis() *redistest.Server {
+	c.t.Helper()
+	server := redistest.Start(c.t, redistest.Persistent())
+	c.store = "store redis " + server.Addr + ` {
+			lease 2s
+		}`
+	return server
+}
+
+// R27, R28, R31: of two hundred requests at expiry, sent to two instances that
+// share a store, one leads to a refresh, and all are served. Reuse of a
+// refresh token would end the session.
+func TestOneRefreshAcrossInstances(t *testing.T) {
+	t.Parallel()
+	const rounds, requests = 10, 200
+	for _, store := range sharedStores {
+		t.Run(store.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke})
+			store.use(c)
+			instances := []*instance{c.start(), c.start()}
+			v := c.login(instances[0])
+			for round := range rounds {
+				// A token that soon expires, known to both instances.
+				c.sim.SetTokenLife(time.Second)
+				c.sim.ExpireAccessTokens()
+				for _, in := range instances {
+					want(t, v.me(in), http.StatusOK, "")
+				}
+				issued := time.Now()
+				c.sim.SetTokenLife(time.Hour)
+				time.Sleep(time.Until(issued.Add(time.Second)))
+
+				before := c.sim.Refreshes()
+				answers := make([]answer, requests)
+				var group sync.WaitGroup
+				for i := range answers {
+					group.Go(func() {
+						var err error
+						answers[i], err = v.try(t.Context(), instances[i%len(instances)], http.MethodGet, "/spotify/v1/me")
+						if err != nil {
+							t.Errorf("round %d, request %d: %v", round, i, err)
+						}
+					})
+				}
+				group.Wait()
+				for i, a := range answers {
+					if a.Response == nil || a.StatusCode != http.StatusOK {
+						t.Fatalf("round %d, request %d: %v %s", round, i, a.Response, a.body)
+					}
+				}
+				if n := c.sim.Refreshes() - before; n != 1 {
+					t.Errorf("round %d: %d refreshes, want 1", round, n)
+				}
+			}
+			if n := c.sim.RefreshesRefused(); n != 0 {
+				t.Errorf("%d refreshes were refused", n)
+			}
+			for _, in := range instances {
+				if a := v.fetch(in, http.MethodGet, "/spotify/session"); !strings.Contains(a.body, `"authenticated":true`) {
+					t.Errorf("the session is lost on %s: %s", in.name, a.body)
+				}
+			}
+			t.Log(store.name + ": " + strconv.Itoa(rounds*requests) + " requests, no session lost")
+		})
+	}
+}

@@ -24,6 +24,9 @@ const (
 	// background; one that lay idle for longer is checked before it is used.
 	// So a logout on another instance counts here within twice this time.
 	revalidateAfter = 10 * time.Second
+	// retryAfterOutage is how soon a store that was out of reach is asked about
+	// a session in use again.
+	retryAfterOutage = time.Second
 	// sweepEvery is the pause between two sweeps, give or take a half.
 	sweepEvery = 10 * time.Minute
 	// flushTimeout bounds how long shutdown waits for refreshes and saves.
@@ -209,15 +212,11 @@ func (m *sessions) get(ctx context.Context, cookie string) (*session, error) {
 	if s.auth.Ended() {
 		return nil, errNoSession
 	}
-	checked := s.checked.Load()
-	switch {
-	case checked == 0:
+	switch s.trust(now, m.watched) {
+	case trustNot:
 		return m.confirm(ctx, s, digest, now)
-	case m.watched || now-checked < int64(revalidateAfter/time.Second):
-	case now-checked < 2*int64(revalidateAfter/time.Second):
+	case trustForNow:
 		m.inBackground(s, workRevalidate, func(ctx context.Context) { _, _ = m.confirm(ctx, s, digest, now) })
-	default:
-		return m.confirm(ctx, s, digest, now)
 	}
 	return s, nil
 }
@@ -226,11 +225,16 @@ func (m *sessions) get(ctx context.Context, cookie string) (*session, error) {
 func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now int64) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	seen := m.cache.epoch(digest)
 	token, err := s.fetch(ctx)
 	switch {
 	case err == nil:
 		s.auth.Adopt(token)
 		s.checked.Store(now)
+		if m.cache.epoch(digest) != seen {
+			// It changed while it was read: have the next request ask again.
+			s.checked.Store(0)
+		}
 		return s, nil
 	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
 		s.auth.End()
@@ -238,8 +242,9 @@ func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now
 		return nil, errNoSession
 	case s.auth.Current() != nil:
 		// The store is out of reach. A person whose session is here goes on
-		// working, and the store is asked again later.
-		s.checked.Store(now)
+		// working, and the store is asked again soon: nobody tells us what
+		// happened to the session meanwhile.
+		s.checked.Store(-now)
 		return s, nil
 	default:
 		return nil, err
@@ -249,13 +254,15 @@ func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now
 // load reads a session from the store into the cache. Requests that come at
 // once share one reading.
 func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, digest [32]byte) (*session, error) {
-	if s := m.busy(digest); s != nil && m.clock.Now().Unix() < s.expiresAt() {
+	now := m.clock.Now().Unix()
+	if s := m.busy(digest); s != nil && !s.auth.Ended() && now < s.expiresAt() {
 		m.cache.add(digest, s)
-		return s, nil
+		return m.confirm(ctx, s, digest, now)
 	}
 	result := m.loads.DoChan(string(digest[:]), func() (any, error) {
-		// One caller's hanging up is not the others' business.
-		ctx, cancel := context.WithTimeout(m.ctx, storeTimeout)
+		// One caller's hanging up is not the others' business. Nor is the end
+		// of the config under which a request came in.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		defer cancel()
 		return m.read(ctx, id, digest)
 	})

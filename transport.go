@@ -26,11 +26,12 @@ const (
 	// defaultIdleConns is of use with HTTP/1.1 alone: each request in flight
 	// has a connection then, and closing and opening them is dear.
 	defaultIdleConns = 256
-	// pingAfter is how long a connection with requests in flight may be silent
-	// until it is asked for a sign of life. With HTTP/2 all requests share one
-	// connection, and one that has died unnoticed would hang them all for as
-	// long as TCP cares to wait, a quarter of an hour.
-	pingAfter = 15 * time.Second
+	// pingAfter is how long an HTTP/2 connection may be silent until it is asked
+	// for a sign of life, and pingTimeout how long that may take. All requests
+	// share one connection, and one that has died unnoticed would hang them for
+	// as long as TCP cares to wait, a quarter of an hour.
+	pingAfter   = 30 * time.Second
+	pingTimeout = 15 * time.Second
 )
 
 // Transport sends the requests of `reverse_proxy` to the Spotify Web API, each
@@ -134,7 +135,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
-	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter}
+	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	t.next = &t.HTTPTransport
 	t.memory = sharedReplayMemory
 	t.unhelped = newUnhelpedTokens(clock)

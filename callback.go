@@ -200,10 +200,12 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	s.used.succeeded(answer.state)
 	s.setSessionCookie(w, sess.id.Cookie())
 	http.SetCookie(w, s.cookie(s.guardCookie, "1", int(guardLife/time.Second)))
+	s.metrics.login(loginSucceeded)
 	s.logger.Info("login",
 		zap.String("session", sess.ref()),
 		zap.String("account", acct.ID),
 		zap.Strings("scopes", token.Scopes()))
+	s.observer.emit(eventLogin, sess, map[string]any{"scopes": token.Scopes()})
 	return h.goOn(w, r, pending.returnTo)
 }
 
@@ -214,12 +216,8 @@ func (h *Handler) endReplaced(ctx context.Context, r *http.Request, by *session)
 	if !ok {
 		return
 	}
-	old, err := h.site.sessions.remove(ctx, value)
-	switch {
-	case err == nil:
-		h.site.logger.Info("session replaced by a new login",
-			zap.String("session", old.ref()), zap.String("by", by.ref()))
-	case !errors.Is(err, errNoSession):
+	_, err := h.site.sessions.remove(ctx, value, endReplaced)
+	if err != nil && !errors.Is(err, errNoSession) {
 		h.site.logger.Warn("the session before this login could not be ended", zap.String("by", by.ref()), zap.Error(err))
 	}
 }
@@ -271,6 +269,7 @@ func storeProblem(err error, loginURL string) *problem {
 // loginFailed ends a login that did not work. Nothing starts it again but the
 // person, so it cannot loop.
 func (h *Handler) loginFailed(w http.ResponseWriter, r *http.Request, p *problem) error {
+	h.site.metrics.login(p.reason)
 	return h.fail(w, r, p)
 }
 

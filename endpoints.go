@@ -1,7 +1,6 @@
 package caddyspotify
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -176,11 +175,8 @@ func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		return h.fail(w, r, p)
 	}
 	if value, ok := cookieValue(r.Header, s.sessionCookie); ok {
-		sess, err := s.sessions.remove(r.Context(), value)
-		switch {
-		case err == nil:
-			s.logger.Info("logout", zap.String("session", sess.ref()), zap.String("account", sess.account.ID))
-		case !errors.Is(err, errNoSession):
+		_, err := s.sessions.remove(r.Context(), value, endLogout)
+		if err != nil && !errors.Is(err, errNoSession) {
 			p := storeProblem(err, "")
 			p.message = "You could not be logged out just now. Try again in a moment."
 			return h.fail(w, r, p)
@@ -206,26 +202,46 @@ func wantsPageFromForm(r *http.Request) bool {
 
 // refreshed is called after each attempt to refresh a session's token.
 func (m *sessions) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
-	log := m.logger()
+	s, ok := a.Persister().(*session)
+	if !ok {
+		return
+	}
+	if o := m.observer(); o != nil {
+		o.metrics.refreshed(ev)
+	}
+	if ev.Outcome == pkce.RefreshReauthorize {
+		m.forget(s)
+		m.ended(s, endReauthorize, zap.Error(ev.Err))
+		return
+	}
+	m.announceRefresh(s, ev)
 	fields := []zap.Field{
+		zap.String("session", s.ref()),
+		zap.String("account", s.account.ID),
 		zap.String("outcome", string(ev.Outcome)),
 		zap.Duration("duration", ev.Duration),
+		zap.Int("waiters", ev.Waiters),
 		zap.Bool("background", ev.Background),
 		zap.Bool("rotated", ev.Rotated),
 	}
-	if s, ok := a.Persister().(*session); ok {
-		fields = append(fields, zap.String("session", s.ref()), zap.String("account", s.account.ID))
-		if ev.Outcome == pkce.RefreshReauthorize {
-			m.forget(s)
-		}
-	}
 	switch {
-	case ev.Outcome == pkce.RefreshReauthorize:
-		log.Info("session ended by the authorization server", append(fields, zap.Error(ev.Err))...)
-	case ev.Err != nil && !errors.Is(ev.Err, context.Canceled):
-		log.Warn("refreshing a token failed; it will be tried again", append(fields, zap.Error(ev.Err))...)
+	case ev.Outcome == pkce.RefreshSuperseded:
+		if errors.Is(ev.Err, pkce.ErrGone) {
+			m.forget(s)
+			m.ended(s, endElsewhere)
+		}
+	case ev.Err == nil:
+		m.logger().Info("token refreshed", fields...)
 	default:
-		log.Info("token refreshed", fields...)
+		suppressed, ok := m.faults.admit("refresh " + string(ev.Outcome))
+		if !ok {
+			return
+		}
+		line := "refreshing a token failed; it will be tried again"
+		if ev.Outcome == pkce.RefreshRefreshed {
+			line = "token refreshed, but not saved yet; saving will be tried again"
+		}
+		m.logger().Warn(line, append(fields, zap.Error(ev.Err), suppressed)...)
 	}
 }
 
@@ -239,11 +255,16 @@ func (h *Handler) logProblem(r *http.Request, p *problem) {
 		level = zap.WarnLevel
 	}
 	if c := h.site.logger.Check(level, "request not served"); c != nil {
+		suppressed, ok := h.site.faults().admit("request " + p.reason)
+		if !ok {
+			return
+		}
 		c.Write(
 			zap.Int("status", p.status),
 			zap.String("reason", p.reason),
 			zap.String("method", r.Method),
 			zap.String("path", r.URL.Path),
-			zap.Error(p.err))
+			zap.Error(p.err),
+			suppressed)
 	}
 }

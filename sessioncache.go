@@ -56,6 +56,22 @@ func (c *sessionCache) remove(digest [32]byte) {
 	c.shard(digest).sessions.Remove(digest)
 }
 
+// peek is get without counting as a use.
+func (c *sessionCache) peek(digest [32]byte) (*session, bool) {
+	return c.shard(digest).sessions.Peek(digest)
+}
+
+// each yields every session, but for those that come or go meanwhile.
+func (c *sessionCache) each(yield func(*session) bool) {
+	for i := range c.shards {
+		for _, s := range c.shards[i].sessions.Values() {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
 func (c *sessionCache) len() int {
 	n := 0
 	for i := range c.shards {

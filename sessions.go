@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,14 +20,6 @@ import (
 const (
 	// storeTimeout bounds one wait for the store on behalf of a request.
 	storeTimeout = 5 * time.Second
-	// revalidateAfter is how long a cached session is trusted when the store
-	// cannot tell of changes by itself. A session in use is then checked in the
-	// background; one that lay idle for longer is checked before it is used.
-	// So a logout on another instance counts here within twice this time.
-	revalidateAfter = 10 * time.Second
-	// retryAfterOutage is how soon a store that was out of reach is asked about
-	// a session in use again.
-	retryAfterOutage = time.Second
 	// sweepEvery is the pause between two sweeps, give or take a half.
 	sweepEvery = 10 * time.Minute
 	// flushTimeout bounds how long shutdown waits for refreshes and saves.
@@ -64,6 +57,12 @@ type sessions struct {
 	idleSeconds     int64
 	lifetimeSeconds int64
 	logger          func() *zap.Logger
+	faults          *faultLog
+
+	audience     audience
+	events       eventQueue
+	pendingSaves atomic.Int64
+	soonest      soonestReauthorization
 
 	cache      *sessionCache
 	loads      singleflight.Group
@@ -93,6 +92,7 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 		idleSeconds:     int64(cfg.idle / time.Second),
 		lifetimeSeconds: int64(cfg.lifetime / time.Second),
 		logger:          logger,
+		faults:          newFaultLog(clock),
 		cache:           newSessionCache(maxCachedSessions),
 		background:      make(chan struct{}, maxBackground),
 		ctx:             ctx,
@@ -102,6 +102,9 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 	}
 	return m
 }
+
+// observer returns whom to tell of what happens, or nil.
+func (m *sessions) observer() *observer { return m.audience.observer() }
 
 // start begins to watch and to sweep the store. It waits for the first request
 // so that checking a config touches nothing.
@@ -239,6 +242,7 @@ func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now
 	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
 		s.auth.End()
 		m.cache.remove(digest)
+		m.ended(s, endElsewhere)
 		return nil, errNoSession
 	case s.auth.Current() != nil:
 		// The store is out of reach. A person whose session is here goes on
@@ -335,20 +339,29 @@ func (m *sessions) create(ctx context.Context, token *pkce.Token, acct account) 
 	return s, nil
 }
 
-// remove ends the session behind a cookie, here and in the store. When the
-// store cannot be reached nothing is ended and the error says so: a logout
-// that only looks like one would be worse than none.
-func (m *sessions) remove(ctx context.Context, cookie string) (*session, error) {
+// remove ends the session behind a cookie, here and in the store, and tells of
+// it with the reason why. When the store cannot be reached nothing is ended and
+// the error says so: a logout that only looks like one would be worse than none.
+func (m *sessions) remove(ctx context.Context, cookie, why string) (*session, error) {
 	s, err := m.get(ctx, cookie)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
+	// A refresh under way may be the first to see that the session is gone. It
+	// is not the one to tell why.
+	tell := s.begin(toldEnd)
 	if err := m.store.Delete(ctx, s.key()); err != nil {
+		if tell {
+			s.end(toldEnd)
+		}
 		return nil, fmt.Errorf("deleting the session: %w", err)
 	}
 	m.forget(s)
+	if tell {
+		m.tellEnd(s, why)
+	}
 	return s, nil
 }
 
@@ -388,9 +401,12 @@ func (m *sessions) touch(s *session) {
 		switch {
 		case errors.Is(err, pkce.ErrGone):
 			m.forget(s)
+			m.ended(s, endElsewhere)
 		case err != nil:
-			m.logger().Warn("noting a session's last use failed; it will be tried again",
-				zap.String("session", s.ref()), zap.Error(err))
+			if suppressed, ok := m.faults.admit("last use"); ok {
+				m.logger().Warn("noting a session's last use failed; it will be tried again",
+					zap.String("session", s.ref()), zap.Error(err), suppressed)
+			}
 		case current != token:
 			s.auth.Adopt(current)
 		}

@@ -1,0 +1,80 @@
+package caddyspotify
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+)
+
+// observer is whom sessions tell of what happens to them: one site of one
+// config. Its methods may be called on nil, for then nobody is to be told.
+type observer struct {
+	metrics *siteMetrics
+	// ctx is the config's, as Caddy's events want it.
+	ctx    caddy.Context
+	events *caddyevents.App
+}
+
+// ended reports whether the observer's config is no longer in force.
+func (o *observer) ended() bool { return o.ctx.Err() != nil }
+
+// audience is the observers of sessions that outlive configs. What happens is
+// told to one of them: to one of the config in force.
+//
+// While a config is loaded there are observers of two. The old one's stay in
+// charge until it has ended, since the new one may fail to start, and its
+// events app must not be used before it has.
+type audience struct {
+	current atomic.Pointer[observer]
+
+	mu  sync.Mutex
+	all []*observer
+}
+
+func (a *audience) join(o *observer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(a.all, o)
+	if a.current.Load() == nil {
+		a.current.Store(o)
+	}
+}
+
+func (a *audience) leave(o *observer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = slices.DeleteFunc(a.all, func(other *observer) bool { return other == o })
+	if a.current.Load() == o {
+		a.choose()
+	}
+}
+
+// observer returns the one in charge, which is the last one there was when all
+// are gone, or nil if there never was one.
+func (a *audience) observer() *observer {
+	o := a.current.Load()
+	if o == nil || !o.ended() {
+		return o
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.choose()
+	return a.current.Load()
+}
+
+// choose puts the first observer of the newest config in charge. a.mu is held.
+func (a *audience) choose() {
+	if len(a.all) == 0 {
+		return
+	}
+	newest := a.all[len(a.all)-1].events
+	for _, o := range a.all {
+		if o.events == newest {
+			a.current.Store(o)
+			return
+		}
+	}
+}

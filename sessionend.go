@@ -1,0 +1,44 @@
+package caddyspotify
+
+import "go.uber.org/zap"
+
+// Why sessions end before their time.
+const (
+	endLogout        = "logout"                   // the user logged out
+	endReplaced      = "replaced"                 // the same browser logged in anew
+	endReauthorize   = "reauthorization_required" // Spotify no longer accepts the refresh token
+	endElsewhere     = "ended_elsewhere"          // it is no longer in the store: another instance ended it
+	endAdministrator = "administrator"            // through the admin API
+)
+
+// ended tells of a session's end, unless that has been told.
+func (m *sessions) ended(s *session, why string, fields ...zap.Field) {
+	if s.begin(toldEnd) {
+		m.tellEnd(s, why, fields...)
+	}
+}
+
+func (m *sessions) tellEnd(s *session, why string, fields ...zap.Field) {
+	m.observer().sessionEnded(why)
+	line := "session ended"
+	if why == endLogout {
+		line = "logout"
+	}
+	m.logger().Info(line, append([]zap.Field{
+		zap.String("session", s.ref()), zap.String("account", s.account.ID), zap.String("reason", why),
+	}, fields...)...)
+	switch why {
+	case endLogout:
+		m.observer().emit(eventLogout, s, nil)
+	case endReplaced, endAdministrator:
+		m.observer().emit(eventSessionEnded, s, map[string]any{"reason": why})
+	default:
+		m.emitLater(eventSessionEnded, s, map[string]any{"reason": why})
+	}
+}
+
+func (o *observer) sessionEnded(why string) {
+	if o != nil {
+		o.metrics.sessionEnded(why)
+	}
+}

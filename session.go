@@ -45,7 +45,7 @@ type session struct {
 	lastSeen     atomic.Int64 // last use
 	savedSeen    atomic.Int64 // last use as the store knows it
 	checked      atomic.Int64 // see trust
-	working      atomic.Int32 // bits of what runs in the background
+	working      atomic.Int32 // bits of what runs in the background, and of what was told
 	pins         atomic.Int32
 
 	mu      sync.Mutex
@@ -56,38 +56,19 @@ type session struct {
 const (
 	workTouch int32 = 1 << iota
 	workRevalidate
+	workSave // a save that has failed so far
 )
 
-func (s *session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
-func (s *session) end(work int32)        { s.working.And(^work) }
-
-// trust says how far a cached session may be used without asking the store. That
-// depends on checked: when the store last confirmed the session, negative if it
-// was out of reach then, or 0 if it must be asked before the next use.
-func (s *session) trust(now int64, watched bool) trust {
-	checked := s.checked.Load()
-	age, again := now-checked, int64(revalidateAfter/time.Second)
-	if checked < 0 {
-		age, again, watched = now+checked, int64(retryAfterOutage/time.Second), false
-	}
-	switch {
-	case checked == 0:
-		return trustNot
-	case watched || age < again:
-		return trustFully
-	case age < 2*int64(revalidateAfter/time.Second):
-		return trustForNow
-	}
-	return trustNot
-}
-
-type trust int
-
+// What is told of a session once.
 const (
-	trustFully  trust = iota
-	trustForNow       // ask in the background
-	trustNot          // ask before use
+	toldReauthorization int32 = 1 << (iota + 8)
+	toldEnd
 )
+
+// begin sets a bit and reports whether it was unset; end unsets it and reports
+// whether it was set.
+func (s *session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
+func (s *session) end(work int32) bool   { return s.working.And(^work)&work != 0 }
 
 func (s *session) key() string { return s.id.Key(s.owner.namespace) }
 
@@ -111,6 +92,13 @@ func (s *session) reauthorizeBy() time.Time {
 		return end
 	}
 	return consent
+}
+
+// reauthorizeDue reports whether the user has to consent anew within notice.
+func (s *session) reauthorizeDue(now time.Time, notice time.Duration) bool {
+	// Six months have 181 days at least, so most sessions need no calendar.
+	soonest := min(s.authorizedAt+181*24*3600, s.endsAt())
+	return now.Unix()+int64(notice/time.Second) >= soonest && !now.Add(notice).Before(s.reauthorizeBy())
 }
 
 // record seals the session with token as its token.
@@ -248,7 +236,21 @@ func (s *session) Load(ctx context.Context) (*pkce.Token, error) {
 
 // Save implements pkce.Persister.
 func (s *session) Save(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {
-	return s.replace(ctx, old, next)
+	current, err := s.replace(ctx, old, next)
+	switch {
+	case err == nil || errors.Is(err, pkce.ErrGone):
+		s.saved()
+	case s.begin(workSave):
+		s.owner.pendingSaves.Add(1)
+	}
+	return current, err
+}
+
+// saved notes that no save of the session is pending.
+func (s *session) saved() {
+	if s.end(workSave) {
+		s.owner.pendingSaves.Add(-1)
+	}
 }
 
 // Delete implements pkce.Persister.
@@ -275,6 +277,8 @@ func (s *session) Pin() {
 // Unpin implements pkce.Pinner.
 func (s *session) Unpin() {
 	if s.pins.Add(-1) == 0 {
+		// A save that was pending is over or was given up.
+		s.saved()
 		s.owner.unpin(s)
 	}
 }

@@ -2,6 +2,7 @@ package pkce
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,13 +22,15 @@ type Authenticator struct {
 	work      *work // nil while there is none; guarded by mu
 }
 
-// held is a token in use. It is replaced as a whole.
+// held is a token in use, with what this process knows about it besides. The
+// token handed out is the one in here: there may be a million of them.
 type held struct {
-	*Token
-	deadline time.Duration // expiry by the monotonic clock
-	life     time.Duration // as granted, or what was left of it when the token came here
-	stale    bool          // the API said that it is no longer good
+	Token
+	deadline atomic.Int64 // expiry by the monotonic clock, or refused
 }
+
+// refused is the deadline of a token that the API said is no longer good.
+const refused = math.MinInt64
 
 // phase is where a token is in its life.
 type phase int
@@ -43,15 +46,16 @@ const (
 // clock can be set back, and the monotonic clock stands still while a machine
 // sleeps.
 func (a *Authenticator) phaseOf(h *held) phase {
-	if h.stale {
+	deadline := h.deadline.Load()
+	if deadline == refused {
 		return expired
 	}
 	if h.expiry == 0 {
 		return fresh
 	}
-	clock := a.cfg.clock()
-	left := min(time.Duration(h.expiry-clock.Now().UnixNano()), h.deadline-clock.Monotonic())
-	margin, early := a.cfg.margins(h.life)
+	wall, mono := read(a.cfg.clock())
+	left := min(time.Duration(h.expiry-wall), time.Duration(deadline)-mono)
+	margin, early := a.cfg.margins(h.lifetime)
 	switch {
 	case left > 0 && h.refresh == "":
 		// Nothing can be done for it, so it is good until it is not.
@@ -68,17 +72,21 @@ func (a *Authenticator) phaseOf(h *held) phase {
 
 // received returns t as it comes into use.
 func (a *Authenticator) received(t *Token) *held {
-	clock := a.cfg.clock()
-	left := time.Duration(t.expiry - clock.Now().UnixNano())
-	life := t.lifetime
-	if life > 0 {
+	h := &held{Token: *t}
+	if t.expiry == 0 {
+		return h
+	}
+	wall, mono := read(a.cfg.clock())
+	left := time.Duration(t.expiry - wall)
+	if t.lifetime > 0 {
 		// A clock that was set back since the token was granted does not make
 		// it live longer than it was granted for.
-		left = min(left, life)
+		left = min(left, t.lifetime)
 	} else {
-		life = max(left, 0)
+		h.lifetime = max(left, 0) // it was granted for that at least
 	}
-	return &held{Token: t, deadline: clock.Monotonic() + left, life: life}
+	h.deadline.Store(int64(mono + left))
+	return h
 }
 
 // hold makes t the token in use.
@@ -102,17 +110,17 @@ func (a *Authenticator) Token(ctx context.Context) (*Token, error) {
 	}
 	switch a.phaseOf(h) {
 	case fresh:
-		return h.Token, nil
+		return &h.Token, nil
 	case ahead:
 		a.refreshAhead(ctx)
-		return h.Token, nil
+		return &h.Token, nil
 	}
 	t, err := a.await(ctx, false)
 	if err == nil || ctx.Err() != nil {
 		return t, err
 	}
 	if h := a.token.Load(); h != nil && a.phaseOf(h) != expired {
-		return h.Token, nil
+		return &h.Token, nil
 	}
 	return nil, err
 }
@@ -121,7 +129,7 @@ func (a *Authenticator) Token(ctx context.Context) (*Token, error) {
 // returns nil when the session is over.
 func (a *Authenticator) Current() *Token {
 	if h := a.token.Load(); h != nil {
-		return h.Token
+		return &h.Token
 	}
 	return nil
 }
@@ -132,14 +140,8 @@ func (a *Authenticator) Persister() Persister { return a.persister }
 // Invalidate says that the API refused t. The next call of Token refreshes,
 // unless t has been replaced since it was used.
 func (a *Authenticator) Invalidate(t *Token) {
-	for {
-		h := a.token.Load()
-		if h == nil || h.stale || !h.equal(t) {
-			return
-		}
-		if a.token.CompareAndSwap(h, &held{Token: h.Token, deadline: h.deadline, life: h.life, stale: true}) {
-			return
-		}
+	if h := a.token.Load(); h != nil && h.equal(t) {
+		h.deadline.Store(refused)
 	}
 }
 
@@ -162,7 +164,7 @@ func (a *Authenticator) Adopt(t *Token) {
 	}
 	a.hold(t)
 	if a.work != nil {
-		a.work.failures = 0
+		a.work.succeeded()
 		a.settle()
 	}
 }

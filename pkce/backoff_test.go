@@ -165,6 +165,30 @@ func TestBackoffDoubles(t *testing.T) {
 	})
 }
 
+// A success ends the series.
+func TestBackoffStartsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a := r.authenticator()
+		for _, fails := range []bool{true, true, true, false, true} {
+			r.endpoint.says(nil)
+			if fails {
+				r.endpoint.says(unreachable)
+			}
+			r.clock.Advance(2 * time.Hour)
+			_, err := a.Token(t.Context())
+			if (err != nil) != fails {
+				t.Fatalf("Token: %v", err)
+			}
+			temporary, _ := errors.AsType[*pkce.TemporaryError](err)
+			if last := r.endpoint.count() == 5; last && temporary.RetryAfter > 1250*time.Millisecond {
+				t.Errorf("the first back-off after a success is %v", temporary.RetryAfter)
+			}
+		}
+		r.endpoint.mustCount(t, 5)
+	})
+}
+
 // What is wrong with the app does not get better by haste.
 func TestBackoffOfRefusedApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -244,5 +268,36 @@ func TestTokenEndpointThatHangs(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		r.store.mustBeIdle(t)
+	})
+}
+
+// Everyone learns why there is no token, also those who come while it is too
+// early for another attempt, and learns it once.
+func TestBackoffNamesTheCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.endpoint.says(always(http.StatusServiceUnavailable, nil, ""))
+		a := r.authenticator()
+		r.clock.Advance(time.Hour)
+		for range 2 {
+			_, err := a.Token(t.Context())
+			if want := "no token can be had just now: token endpoint answered with status 503"; err == nil || err.Error() != want {
+				t.Errorf("Token: %v, want %s", err, want)
+			}
+		}
+		r.endpoint.mustCount(t, 1)
+	})
+}
+
+// R37: jitter spreads the sessions; it does not add hours to a long Retry-After.
+func TestJitterIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			r := newRig()
+			r.endpoint.says(always(http.StatusTooManyRequests, http.Header{"Retry-After": {"43200"}}, ""))
+			if wait := failures(t, r, 1)[0]; wait < 12*time.Hour || wait > 12*time.Hour+15*time.Second {
+				t.Fatalf("waits %v, want 12h and up to 15s more", wait)
+			}
+		}
 	})
 }

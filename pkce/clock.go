@@ -33,3 +33,13 @@ func (SystemClock) Monotonic() time.Duration { return time.Since(processStart) }
 func (SystemClock) AfterFunc(d time.Duration, f func()) func() bool {
 	return time.AfterFunc(d, f).Stop
 }
+
+// read returns both times of a clock, in Unix nanoseconds and since its fixed
+// moment. The system's is asked once: every request pays for it.
+func read(c Clock) (wall int64, mono time.Duration) {
+	if _, ok := c.(SystemClock); ok {
+		now := time.Now()
+		return now.UnixNano(), now.Sub(processStart)
+	}
+	return c.Now().UnixNano(), c.Monotonic()
+}

@@ -33,18 +33,17 @@ func (a *Authenticator) acquire(ctx context.Context) (lease Lease, saved bool, e
 
 // release gives the lease back once neither a refresh nor a pending save needs
 // it: another process must not redeem a refresh token that is still on its way.
+// a.mu is held, but not while the store is asked.
 func (a *Authenticator) release(ctx context.Context) {
-	a.mu.Lock()
 	w := a.work
 	w.users--
 	if w.users > 0 {
-		a.mu.Unlock()
 		return
 	}
 	lease := w.lease
 	w.lease = nil
 	a.mu.Unlock()
-
+	defer a.mu.Lock()
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
 	defer cancel()
 	// A lease that cannot be given back expires by itself.

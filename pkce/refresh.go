@@ -3,7 +3,6 @@ package pkce
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 )
 
@@ -14,8 +13,9 @@ type work struct {
 	pending  *pendingSave
 	lease    Lease         // nil while a has none
 	users    int           // of the lease: the flight, the pending save, or both
+	failures int           // in a row
 	retryAt  time.Duration // monotonic; no attempt before it
-	failures int
+	err      error         // of the last failure
 	pinned   bool
 }
 
@@ -30,12 +30,6 @@ type flight struct {
 	background bool
 }
 
-// Backing off after a failed refresh.
-const (
-	firstBackoff = time.Second
-	maxBackoff   = time.Minute
-)
-
 // await joins the refresh under way, or starts one, and waits for it.
 func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
 	a.mu.Lock()
@@ -48,11 +42,12 @@ func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
 		// Somebody may have refreshed between the caller's look and the lock.
 		if p := a.phaseOf(h); p == fresh || p == ahead {
 			a.mu.Unlock()
-			return h.Token, nil
+			return &h.Token, nil
 		}
 		if wait := a.backoffLeft(); wait > 0 {
+			err := &TemporaryError{RetryAfter: wait, Err: a.work.err}
 			a.mu.Unlock()
-			return nil, &TemporaryError{RetryAfter: wait}
+			return nil, err
 		}
 	}
 	f := a.start(ctx, false)
@@ -76,14 +71,6 @@ func (a *Authenticator) refreshAhead(ctx context.Context) {
 		return
 	}
 	a.start(ctx, true)
-}
-
-// backoffLeft returns how long to wait before the next attempt.
-func (a *Authenticator) backoffLeft() time.Duration {
-	if a.work == nil || a.work.failures == 0 {
-		return 0
-	}
-	return max(0, a.work.retryAt-a.cfg.clock().Monotonic())
 }
 
 // start returns the flight under way, or a new one. a.mu is held.
@@ -117,17 +104,19 @@ func (a *Authenticator) fly(ctx context.Context, f *flight) {
 
 	a.mu.Lock()
 	w := a.work
-	if result.outcome == RefreshTemporary {
-		w.failures++
-		w.retryAt = clock.Monotonic() + a.backoff(w.failures, result.err)
-		f.err = &TemporaryError{RetryAfter: w.retryAt - clock.Monotonic(), Err: result.err}
-	} else {
-		w.failures = 0
-	}
-	if h := a.token.Load(); h == nil {
+	h := a.token.Load()
+	switch {
+	case h == nil:
+		if result.outcome != RefreshReauthorize {
+			result.outcome = RefreshSuperseded
+		}
+		w.succeeded()
 		f.err = ErrReauthorize
-	} else if f.err == nil {
-		f.token = h.Token
+	case result.outcome == RefreshTemporary:
+		f.err = w.failed(clock.Monotonic(), result.err)
+	default:
+		w.succeeded()
+		f.token = &h.Token
 	}
 	event := RefreshEvent{
 		Outcome: result.outcome, Token: a.Current(), Err: result.err,
@@ -147,21 +136,6 @@ func (a *Authenticator) fly(ctx context.Context, f *flight) {
 	close(f.done)
 }
 
-// backoff is how long to wait after the nth failure in a row, with jitter so
-// that many sessions do not come back at once. A server that says when to come
-// back is never asked earlier.
-func (a *Authenticator) backoff(n int, err error) time.Duration {
-	wait := min(firstBackoff<<min(n-1, 10), maxBackoff)
-	if _, refused := errors.AsType[*TokenError](err); refused && !errors.Is(err, ErrTemporary) {
-		// Something is wrong with the app or the request. Haste does not help.
-		wait = maxBackoff
-	}
-	if t, ok := errors.AsType[*TemporaryError](err); ok {
-		wait = max(wait, t.RetryAfter)
-	}
-	return wait + rand.N(wait/4+1)
-}
-
 // refresh makes one attempt: it takes the lease, looks whether somebody else
 // was first, redeems the refresh token, saves what comes back and only then
 // puts it to use.
@@ -177,7 +151,11 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 	if err != nil {
 		return attempt{outcome: RefreshTemporary, err: err}
 	}
-	defer a.release(ctx)
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.release(ctx)
+	}()
 	if !saved {
 		// The store lags behind; there is nothing to learn from it.
 		next, err := a.redeem(ctx, old)
@@ -201,6 +179,9 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 	case <-lease.Lost():
 		return attempt{outcome: RefreshTemporary, err: errLeaseLost}
 	default:
+	}
+	if a.Ended() {
+		return attempt{outcome: RefreshSuperseded, err: ErrGone}
 	}
 	next, err := a.redeem(ctx, old)
 	if errors.Is(err, ErrReauthorize) {
@@ -260,9 +241,6 @@ func (a *Authenticator) failed(ctx context.Context, old *Token, err error) attem
 }
 
 func (a *Authenticator) redeem(ctx context.Context, old *Token) (*Token, error) {
-	if old.refresh == "" {
-		return nil, ErrReauthorize
-	}
 	next, err := a.cfg.Refresh(ctx, old.refresh)
 	if err != nil {
 		return nil, err

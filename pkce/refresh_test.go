@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -34,6 +35,40 @@ func TestHundredCallersShareOneRefresh(t *testing.T) {
 			t.Errorf("OnRefresh was told of %d waiters, background %v", ev.Waiters, ev.Background)
 		}
 	})
+}
+
+// R27: a caller who found the token expired, and then came late, does not
+// refresh once more.
+func TestLateCallerUsesTheRefreshedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		late := &lookingClock{Clock: r.clock}
+		r.cfg.Clock = late
+		a := r.authenticator()
+		r.clock.Advance(time.Hour)
+		late.looks = func() {
+			if _, err := a.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		mustGet(t, a, "access-1")
+		r.endpoint.mustCount(t, 1)
+	})
+}
+
+// lookingClock calls looks, once, after somebody was told the time.
+type lookingClock struct {
+	*fakeclock.Clock
+	looks func()
+}
+
+func (c *lookingClock) Now() time.Time {
+	now := c.Clock.Now()
+	if looks := c.looks; looks != nil {
+		c.looks = nil
+		looks()
+	}
+	return now
 }
 
 // R27: many callers in the window ahead of expiry start one refresh too.

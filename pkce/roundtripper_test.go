@@ -158,6 +158,17 @@ func TestUnauthorizedWithTokenReplacedMeanwhile(t *testing.T) {
 	r.endpoint.mustCount(t, 0)
 }
 
+// R39: a refresh that brings the same token is no reason to replay.
+func TestUnauthorizedWithSameTokenAgain(t *testing.T) {
+	api, r := newAPI(t, "access-1"), newRig()
+	r.endpoint.says(always(http.StatusOK, nil, `{"access_token":"access-0","token_type":"Bearer","expires_in":3600}`))
+	if status, _ := mustDo(t, r.authenticator().Client(), request(t, http.MethodGet, api.URL, nil)); status != http.StatusUnauthorized {
+		t.Errorf("got %d", status)
+	}
+	api.mustSee(t, "Bearer access-0")
+	r.endpoint.mustCount(t, 1)
+}
+
 // R39: if no better token can be had, the 401 is the answer, body and all.
 func TestUnauthorizedWithRefreshFailing(t *testing.T) {
 	for name, answer := range map[string]func(int, url.Values) (*http.Response, error){

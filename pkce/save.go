@@ -161,12 +161,9 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 		a.mu.Unlock()
 		return
 	}
-	p.over = true
-	a.mu.Unlock()
-	a.release(context.WithoutCancel(ctx))
-
-	a.mu.Lock()
 	defer a.mu.Unlock()
+	p.over = true
+	a.release(context.WithoutCancel(ctx))
 	if a.work.pending == p {
 		a.work.pending = nil
 	}

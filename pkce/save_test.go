@@ -1,9 +1,11 @@
 package pkce_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,6 +212,29 @@ func TestLeaseOutlastsPendingSave(t *testing.T) {
 	})
 }
 
+// While the lease of a pending save is on its way back, a refresh takes a new
+// one and does not lean on the old.
+func TestRefreshWhileLeaseGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		gate := make(chan struct{})
+		r.store.change(func(s *store) { s.readOnly, s.releaseGate = false, gate })
+		r.clock.Advance(time.Second)
+		synctest.Wait()
+		r.store.mustHold(t, "access-1")
+		waiting := ask(func() (*pkce.Token, error) { return a.Refresh(t.Context()) })
+		synctest.Wait()
+		r.endpoint.mustCount(t, 1)
+		close(gate)
+		if got := <-waiting; got.err != nil || got.token.AccessToken() != "access-2" {
+			t.Fatalf("Refresh = %v, %v", got.token, got.err)
+		}
+		synctest.Wait()
+		r.store.mustHold(t, "access-2")
+		r.store.mustBeIdle(t)
+	})
+}
+
 // R35: the grant ends while the store still holds an earlier token: the record
 // goes all the same.
 func TestGrantEndsWhileSaveIsPending(t *testing.T) {
@@ -249,6 +274,72 @@ func TestEndDuringRefresh(t *testing.T) {
 		r.store.mustHold(t, "")
 		r.store.mustBeIdle(t)
 	})
+}
+
+// R38: a logout wins at each step of a refresh.
+func TestEndAtEachStep(t *testing.T) {
+	for _, step := range []string{"acquire", "load", "load a newer token", "redeem", "save", "save in vain", "redeem without store"} {
+		t.Run(step, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig()
+				s := &interrupted{store: r.store, at: step}
+				a := r.cfg.NewAuthenticator(r.store.token, s)
+				if step == "redeem without store" {
+					a = r.cfg.NewAuthenticator(r.store.token, nil)
+				}
+				s.interrupt = a.End
+				r.endpoint.says(func(int, url.Values) (*http.Response, error) {
+					s.reach(step[:min(len(step), 6)])
+					return granted(`{"access_token":"late","token_type":"Bearer","expires_in":3600}`), nil
+				})
+				r.clock.Advance(time.Hour)
+				if step == "load a newer token" {
+					r.store.change(func(st *store) { st.token = r.grant("newer", "refresh-n", time.Hour) })
+				}
+				if _, err := a.Token(t.Context()); !errors.Is(err, pkce.ErrReauthorize) {
+					t.Errorf("Token: %v, want ErrReauthorize", err)
+				}
+				if err := a.Flush(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if !a.Ended() || a.Current() != nil {
+					t.Error("the session has not ended")
+				}
+				r.store.mustBeIdle(t)
+			})
+		})
+	}
+}
+
+// interrupted is a store during one of whose steps something else happens.
+type interrupted struct {
+	*store
+	at        string
+	interrupt func()
+}
+
+func (s *interrupted) reach(step string) {
+	if strings.HasPrefix(s.at, step) {
+		s.interrupt()
+	}
+}
+
+func (s *interrupted) Acquire(ctx context.Context) (pkce.Lease, error) {
+	defer s.reach("acquire")
+	return s.store.Acquire(ctx)
+}
+
+func (s *interrupted) Load(ctx context.Context) (*pkce.Token, error) {
+	defer s.reach("load")
+	return s.store.Load(ctx)
+}
+
+func (s *interrupted) Save(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {
+	defer s.reach("save")
+	if s.at == "save in vain" {
+		return nil, errDown
+	}
+	return s.store.Save(ctx, old, next)
 }
 
 // R38: a logout in another process is not undone by the save.

@@ -21,8 +21,10 @@ type store struct {
 	readOnly bool        // Save fails
 	lossy    bool        // Save works and says that it failed
 	saveGate chan struct{}
-	log      []string // what was done, in order
-	pins     int
+
+	releaseGate chan struct{}
+	log         []string // what was done, in order
+	pins        int
 
 	lease chan struct{} // holds a value while somebody has the lease
 	lost  chan struct{} // of the leases handed out; closed by loseLease
@@ -207,7 +209,17 @@ type lease struct {
 
 func (l *lease) Lost() <-chan struct{} { return l.lost }
 
-func (l *lease) Release(context.Context) error {
+func (l *lease) Release(ctx context.Context) error {
+	l.store.mu.Lock()
+	gate := l.store.releaseGate
+	l.store.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	l.store.log = append(l.store.log, "release")

@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"bufio"
+	"flag"
 	"os"
 	"testing"
 
@@ -24,6 +25,9 @@ var orders = map[string]func() error{}
 // detector if the tests are, and has the store in it that stops on command.
 func TestMain(m *testing.M) {
 	if os.Getenv(asCaddy) == "" {
+		// They wait most of the time, for leases and tokens to expire, so more
+		// of them than there are cores run at once. A flag given counts.
+		flag.CommandLine.Lookup("test.parallel").Value.Set("6")
 		os.Exit(m.Run())
 	}
 	go obey()

@@ -53,16 +53,24 @@ func (v *visitor) login(in *instance) {
 // tryLogin goes through the consent page and returns the callback's answer.
 func (v *visitor) tryLogin(in *instance) answer {
 	v.t.Helper()
-	callback := spotifytest.Approve(v.t, v.client, in.origin+"/spotify/login", "mira")
-	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, callback, nil)
+	a, err := v.comeIn(in)
 	if err != nil {
-		v.t.Fatal(err)
-	}
-	a, err := v.send(req)
-	if err != nil {
-		v.t.Fatalf("coming back from the consent page: %v", err)
+		v.t.Fatalf("logging in: %v", err)
 	}
 	return a
+}
+
+// comeIn is tryLogin for any goroutine.
+func (v *visitor) comeIn(in *instance) (answer, error) {
+	callback, err := spotifytest.Visit(v.client, in.origin+"/spotify/login", "mira", "agree")
+	if err != nil {
+		return answer{}, err
+	}
+	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, callback, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	return v.send(req)
 }
 
 // answer is a response, read.

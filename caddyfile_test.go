@@ -117,6 +117,8 @@ var wrongConfigs = []struct{ name, options, want string }{
 	{"scopes with commas", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nscopes user-read-private,user-top-read", "separate scopes by spaces"},
 	{"scope twice", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nscopes user-top-read user-top-read", "is given twice"},
 	{"require_login without slash", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrequire_login app", "begin with a slash"},
+	{"require_login encoded", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrequire_login /a%20b", "write it decoded"},
+	{"require_login by placeholder", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrequire_login /{env.X}", "is not a plain path"},
 	{"token_url in the clear", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\ntoken_url http://accounts.example.com/token", "would send tokens in the clear"},
 	{"api_url in the clear", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\napi_url http://api.example.com", "would send tokens in the clear"},
 	{"authorize_url relative", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nauthorize_url /authorize", "authorize_url \"/authorize\" is not an absolute URL"},

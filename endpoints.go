@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -54,7 +53,7 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 // serveOther hands on a request for anything else, once its visitor is logged
 // in if that is required.
 func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if !h.requiresLogin(r.URL.Path) {
+	if !h.requiresLogin(r) {
 		return next.ServeHTTP(w, r)
 	}
 	if p := h.site.checkTransport(r); p != nil {
@@ -76,17 +75,11 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 	return next.ServeHTTP(w, r)
 }
 
-func (h *Handler) requiresLogin(path string) bool {
-	for _, pattern := range h.RequireLogin {
-		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
-			if strings.HasPrefix(path, prefix) {
-				return true
-			}
-		} else if path == pattern {
-			return true
-		}
-	}
-	return false
+// requiresLogin asks Caddy's own path matcher, because the handlers after this
+// one do. What they take for a page of theirs, be it spelt "/APP" or "/x/..//app",
+// must not be something else here.
+func (h *Handler) requiresLogin(r *http.Request) bool {
+	return len(h.guarded) > 0 && h.guarded.Match(r)
 }
 
 // identify tells the rest of the chain whose request it is.

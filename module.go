@@ -104,7 +104,8 @@ type Handler struct {
 	OptionalScopes []string `json:"optional_scopes,omitempty"`
 
 	// Paths of pages whose visitors are sent to log in first. A `*` at the end
-	// stands for everything below. The Web API always needs a session.
+	// stands for whatever follows. Case and superfluous slashes and dots do not
+	// matter, as in Caddy's path matcher. The Web API always needs a session.
 	RequireLogin []string `json:"require_login,omitempty"`
 
 	// How long sessions last, and their cookie.
@@ -132,6 +133,7 @@ type Handler struct {
 	APIURL string `json:"api_url,omitempty"`
 
 	site        *site
+	guarded     caddyhttp.MatchPath // RequireLogin
 	gateKey     string
 	storeKey    string
 	sessionsKey *sessionsConfig
@@ -228,6 +230,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.gateKey = s.clientID
 	s.gate = gate.(pooledGate).Gate
 	s.sessions = shared.(*sessions)
+	h.guarded = slices.Clone(h.RequireLogin)
+	if err := h.guarded.Provision(ctx); err != nil {
+		return fmt.Errorf("require_login: %w", err)
+	}
 	h.site = s
 	return h.observe(ctx)
 }

@@ -46,6 +46,9 @@ func (h *Handler) checkOptions() error {
 		if !strings.HasPrefix(path, "/") || strings.Contains(strings.TrimSuffix(path, "*"), "*") {
 			return fmt.Errorf("require_login: %q is not a path: begin with a slash, and use * only at the end", path)
 		}
+		if strings.ContainsAny(path, `{}%?[]\#`) || strings.Contains(path, "//") {
+			return fmt.Errorf("require_login: %q is not a plain path: write it decoded, with single slashes and without any of { } %% ? [ ] \\ #", path)
+		}
 	}
 	redirect, err := parseRedirectURI(h.RedirectURI)
 	if err != nil {

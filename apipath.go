@@ -25,20 +25,21 @@ func plainAPIPath(u *url.URL) bool {
 		return false
 	}
 	segment := 1 // where the current segment begins
-	for i := 1; i <= len(u.Path); i++ {
-		if i < len(u.Path) && u.Path[i] != '/' {
-			if c := u.Path[i]; c < ' ' || c == 0x7f || c == '\\' {
+	for i := 1; i < len(u.Path); i++ {
+		c := u.Path[i]
+		switch {
+		case c > '/' && c != '\\' && c != 0x7f:
+		case c == '/':
+			if i == segment || isDots(u.Path[segment:i]) {
 				return false
 			}
-			continue
-		}
-		// Only the last segment may be empty: the path then ends in a slash.
-		if i == segment && i < len(u.Path) || isDots(u.Path[segment:i]) {
+			segment = i + 1
+		case c < ' ', c == '\\', c == 0x7f:
 			return false
 		}
-		segment = i + 1
 	}
-	return true
+	// The last segment may be empty: the path then ends in a slash.
+	return !isDots(u.Path[segment:])
 }
 
 // isDots reports whether a server may take a path segment for "." or "..".

@@ -26,7 +26,7 @@ func setRequestHeaders(dst, directed, client http.Header) {
 			dst[name] = values
 			continue
 		}
-		if client == nil || addedByReverseProxy(name) {
+		if client == nil || neverPasses(name) {
 			continue
 		}
 		if sent, ok := client[name]; ok {
@@ -54,14 +54,16 @@ func usedByAPI(name string) bool {
 	return false
 }
 
-// addedByReverseProxy reports whether it is reverse_proxy's own habit to add a
-// header. It spares the common ones the closer look of tellsOfVisitor.
-func addedByReverseProxy(name string) bool {
+// neverPasses reports whether a header stays here, whoever set it. These are
+// the ones that most requests have, because their browser or reverse_proxy adds
+// them; tellsOfVisitor would say the same of them, less quickly.
+func neverPasses(name string) bool {
 	switch name {
-	case "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Early-Data", "Connection", "Upgrade":
+	case "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Early-Data", "Connection", "Upgrade",
+		"Cookie", "Authorization", "Origin", "Referer":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, "Sec-")
 }
 
 // tellsOfVisitor reports whether a header would, in any spelling, carry
@@ -74,7 +76,8 @@ func tellsOfVisitor(name string) bool {
 		return r
 	}, strings.ToLower(name))
 	switch name {
-	case "authorization", "proxy-authorization", "cookie", "cookie2", "forwarded", "via", "x-real-ip", "referer", "origin":
+	case "authorization", "proxy-authorization", "cookie", "cookie2", "forwarded", "via", "x-real-ip", "referer", "origin",
+		"early-data", "connection", "upgrade":
 		return true
 	}
 	return strings.HasPrefix(name, "x-forwarded") || strings.HasPrefix(name, "sec-") || strings.HasPrefix(name, "spotify-proxy-")

@@ -197,6 +197,7 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	}
 	h.endReplaced(ctx, r, sess)
 
+	identify(r, sess)
 	s.used.succeeded(answer.state)
 	s.setSessionCookie(w, sess.id.Cookie())
 	http.SetCookie(w, s.cookie(s.guardCookie, "1", int(guardLife/time.Second)))
@@ -205,7 +206,7 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 		zap.String("session", sess.ref()),
 		zap.String("account", acct.ID),
 		zap.Strings("scopes", token.Scopes()))
-	s.observer.emit(eventLogin, sess, map[string]any{"scopes": token.Scopes()})
+	s.observer.emit(eventLogin, sess, payload{"scopes": token.Scopes()})
 	return h.goOn(w, r, pending.returnTo)
 }
 

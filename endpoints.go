@@ -46,8 +46,8 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	// must not be able to copy it.
 	delete(r.Header, "Cookie")
 	delete(r.Header, "Authorization")
-	ex := &exchange{auth: sess.auth, site: s, session: sess, header: r.Header}
-	return next.ServeHTTP(w, r.WithContext(withExchange(r.Context(), ex)))
+	ex := &exchange{Context: r.Context(), auth: sess.auth, site: s, session: sess, header: r.Header}
+	return next.ServeHTTP(w, r.WithContext(ex))
 }
 
 // serveOther hands on a request for anything else, once its visitor is logged
@@ -80,13 +80,6 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 // must not be something else here.
 func (h *Handler) requiresLogin(r *http.Request) bool {
 	return len(h.guarded) > 0 && h.guarded.Match(r)
-}
-
-// identify tells the rest of the chain whose request it is.
-func identify(r *http.Request, sess *session) {
-	if repl := replacerFrom(r); repl != nil {
-		repl.Set("http.auth.user.id", sess.account.ID)
-	}
 }
 
 // askToLogIn sends a person to log in and tells code to. Only a navigation is
@@ -139,6 +132,7 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	info := sessionInfo{LoginURL: s.loginURL()}
 	if err == nil {
+		identify(r, sess)
 		if token := sess.auth.Current(); token != nil {
 			expires, reauthorize := time.Unix(sess.expiresAt(), 0).UTC(), sess.reauthorizeBy()
 			info = sessionInfo{
@@ -168,8 +162,11 @@ func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		return h.fail(w, r, p)
 	}
 	if value, ok := cookieValue(r.Header, s.sessionCookie); ok {
-		_, err := s.sessions.remove(r.Context(), value, endLogout)
-		if err != nil && !errors.Is(err, errNoSession) {
+		sess, err := s.sessions.remove(r.Context(), value, endLogout)
+		switch {
+		case err == nil:
+			identify(r, sess)
+		case !errors.Is(err, errNoSession):
 			p := storeProblem(err, "")
 			p.message = "You could not be logged out just now. Try again in a moment."
 			return h.fail(w, r, p)

@@ -2,7 +2,6 @@ package caddyspotify
 
 import (
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -19,19 +18,16 @@ const (
 	eventTokenRefreshed     = "spotify.token_refreshed"
 	eventSessionEnded       = "spotify.session_ended"
 	eventReauthorizationDue = "spotify.reauthorization_due"
+	eventRateLimited        = "spotify.rate_limited"
 )
 
-// reauthorizationNotice is how long before its end a session is due to be
-// authorized anew.
-const reauthorizationNotice = 14 * 24 * time.Hour
-
 // newObserver makes the observer of a site.
-func newObserver(ctx caddy.Context, site string) (*observer, error) {
+func newObserver(ctx caddy.Context, site string, notice time.Duration) (*observer, error) {
 	app, err := ctx.App("events")
 	if err != nil {
 		return nil, fmt.Errorf("getting the events app: %w", err)
 	}
-	return &observer{metrics: newSiteMetrics(site), ctx: ctx, events: app.(*caddyevents.App)}, nil
+	return &observer{metrics: newSiteMetrics(site), notice: notice, ctx: ctx, events: app.(*caddyevents.App)}, nil
 }
 
 // wants reports whether anybody would notice an event. Nobody does once the
@@ -40,29 +36,41 @@ func (o *observer) wants(name string) bool {
 	return o != nil && !o.ended() && o.events.ShouldEmit(name)
 }
 
-// emit emits an event about a session. Its handlers have run when it returns.
-func (o *observer) emit(name string, s *session, details map[string]any) {
+// payload is the data of an event. All have the site in them, which emit adds,
+// and those about a session what about puts in.
+type payload map[string]any
+
+// about adds to p whose session it is. s may be nil.
+func (p payload) about(s *session) payload {
+	if s != nil {
+		p["account"], p["session"] = s.account.ID, s.ref()
+	}
+	return p
+}
+
+// emit emits an event about a session, or about none. Its handlers have run
+// when it returns. The payload is not to be used afterwards.
+func (o *observer) emit(name string, s *session, p payload) {
 	if !o.wants(name) {
 		return
 	}
-	data := map[string]any{"site": o.metrics.site, "account": s.account.ID, "session": s.ref()}
-	maps.Copy(data, details)
-	o.events.Emit(o.ctx, name, data)
+	p["site"] = o.metrics.site
+	o.events.Emit(o.ctx, name, p.about(s))
 }
 
 // maxWaitingEvents bounds the events that wait for slow handlers.
 const maxWaitingEvents = 1024
 
-// eventQueue emits, one after the other, the events of what no request is
-// waiting for, so that a slow handler delays no refresh.
+// eventQueue emits one event after the other, so that a slow handler delays
+// neither a refresh nor, if there are many events, anything else.
 type eventQueue struct {
 	mu      sync.Mutex
 	waiting []func()
 	running bool
 }
 
-// emitLater emits an event in the background.
-func (m *sessions) emitLater(name string, s *session, details map[string]any) {
+// emitLater is emit in the background, for what no request waits for.
+func (m *sessions) emitLater(name string, s *session, p payload) {
 	o := m.observer()
 	if !o.wants(name) {
 		return
@@ -75,7 +83,7 @@ func (m *sessions) emitLater(name string, s *session, details map[string]any) {
 		return
 	}
 	// Who is in charge may change while the event waits.
-	q.waiting = append(q.waiting, func() { m.observer().emit(name, s, details) })
+	q.waiting = append(q.waiting, func() { m.observer().emit(name, s, p) })
 	if !q.running {
 		q.running = m.spawn(m.emitWaiting)
 	}
@@ -106,14 +114,13 @@ func (m *sessions) announceRefresh(s *session, ev pkce.RefreshEvent) {
 	if ev.Outcome != pkce.RefreshRefreshed || ev.Token == nil {
 		return
 	}
-	m.emitLater(eventTokenRefreshed, s, map[string]any{
+	m.emitLater(eventTokenRefreshed, s, payload{
 		"rotated":          ev.Rotated,
 		"background":       ev.Background,
 		"duration_seconds": ev.Duration.Seconds(),
 		"expires_at":       timestamp(ev.Token.Expiry()),
 	})
-	due := s.reauthorizeBy()
-	if due.Sub(m.clock.Now()) < reauthorizationNotice && s.begin(toldReauthorization) {
-		m.emitLater(eventReauthorizationDue, s, map[string]any{"reauthorize_by": timestamp(due)})
+	if o := m.observer(); o != nil && s.reauthorizeDue(m.clock.Now(), o.notice) && s.begin(toldReauthorization) {
+		m.emitLater(eventReauthorizationDue, s, payload{"reauthorize_by": timestamp(s.reauthorizeBy())})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
@@ -26,6 +27,7 @@ func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error)
 	gate := c.ex.site.gate
 	admission := gate.Admit(c.account())
 	if !admission.Admitted {
+		c.ex.site.metrics.limited(limitedByProxy)
 		return nil, &problem{
 			status:     http.StatusTooManyRequests,
 			reason:     string(admission.Reason),
@@ -39,17 +41,35 @@ func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error)
 		return nil, err
 	}
 	if res.StatusCode != http.StatusTooManyRequests {
-		gate.Report(admission, res.StatusCode, "", false)
+		c.ex.site.gateMoved(gate.Report(admission, res.StatusCode, "", false))
 		return res, nil
 	}
+	c.ex.site.metrics.limited(limitedBySpotify)
 	c.reason = refusalReason(res)
 	if op, known := webapi.Lookup(req.Method, c.in.URL.Path); known && op.OwnLimit {
 		// The operation has a limit of its own, which says nothing of others.
 		gate.Report(admission, 0, "", false)
 		return res, nil
 	}
-	gate.Report(admission, res.StatusCode, res.Header.Get("Retry-After"), c.reason == reason.QuotaExceeded)
+	c.ex.site.gateMoved(gate.Report(admission, res.StatusCode, res.Header.Get("Retry-After"), c.reason == reason.QuotaExceeded))
 	return res, nil
+}
+
+// gateMoved tells of a gate that closed or opened.
+func (s *site) gateMoved(t ratelimit.Transition) {
+	if t == ratelimit.Unchanged || s.sessions == nil {
+		return
+	}
+	if t == ratelimit.Opened {
+		s.logger.Info("spotify answers again; requests are sent as before")
+		return
+	}
+	until, why := s.gate.Snapshot()
+	if suppressed, ok := s.faults().admit("gate"); ok {
+		s.logger.Warn("spotify has had enough of this app's requests; they are answered here for a while",
+			zap.String("reason", string(why)), zap.Time("until", until), suppressed)
+	}
+	s.sessions.emitLater(eventRateLimited, nil, payload{"reason": string(why), "until": timestamp(until)})
 }
 
 // account is whose request it is, for the gate's fair share.

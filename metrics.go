@@ -26,6 +26,7 @@ type metricSet struct {
 	waiters         *prometheus.CounterVec
 	requests        *prometheus.CounterVec
 	replays         *prometheus.CounterVec
+	rateLimited     *prometheus.CounterVec
 	ended           *prometheus.CounterVec
 	eventsDropped   *prometheus.CounterVec
 	storeOperations *prometheus.HistogramVec
@@ -52,6 +53,8 @@ func newMetricSet() *metricSet {
 			"Requests for the Web API, by the reason that the answer carries, or none.", "site", "reason"),
 		replays: counter("replays_total",
 			"Requests sent once more with a newer token after the Web API had said 401, by what came of it.", "site", "outcome"),
+		rateLimited: counter("rate_limited_total",
+			"Requests answered 429, by who did: spotify, or the proxy, which knew that Spotify would.", "site", "by"),
 		ended: counter("sessions_ended_total",
 			"Sessions that ended before their time, by reason.", "site", "reason"),
 		eventsDropped: counter("events_dropped_total",
@@ -66,7 +69,7 @@ func newMetricSet() *metricSet {
 // config share it.
 func (m *metricSet) register(registry *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
-		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.ended, m.eventsDropped, m.storeOperations,
+		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.ended, m.eventsDropped, m.storeOperations,
 		sessionCollector{},
 	} {
 		err := registry.Register(c)
@@ -136,6 +139,19 @@ func (m *siteMetrics) replayed(res *http.Response, err error) {
 		outcome = replayUnauthorized
 	}
 	metrics.replays.WithLabelValues(m.site, outcome).Inc()
+}
+
+// Who answers 429.
+const (
+	limitedBySpotify = "spotify"
+	limitedByProxy   = "proxy"
+)
+
+// limited counts a request answered 429.
+func (m *siteMetrics) limited(by string) {
+	if m != nil {
+		metrics.rateLimited.WithLabelValues(m.site, by).Inc()
+	}
 }
 
 // sessionEnded counts a session that is over.

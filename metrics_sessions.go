@@ -18,6 +18,10 @@ var (
 		"Sessions with a refresh or a save under way.", []string{"site"}, nil)
 	pendingSavesDesc = prometheus.NewDesc("caddy_spotify_pending_saves",
 		"Refreshed tokens that could not be saved yet. They are lost if the process dies now.", []string{"site"}, nil)
+	gateClosedDesc = prometheus.NewDesc("caddy_spotify_gate_closed",
+		"Whether requests are answered 429 here, because Spotify asked to be left alone: 1 or 0.", []string{"site"}, nil)
+	gateOpensDesc = prometheus.NewDesc("caddy_spotify_gate_opens_timestamp_seconds",
+		"When Spotify will be asked again, while the gate is closed.", []string{"site"}, nil)
 	reauthorizeDesc = prometheus.NewDesc("caddy_spotify_reauthorize_soonest_timestamp_seconds",
 		"When the first of the sessions in memory ends because Spotify wants consent anew.", []string{"site"}, nil)
 )
@@ -28,6 +32,8 @@ func (sessionCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- sessionsBusyDesc
 	ch <- pendingSavesDesc
 	ch <- reauthorizeDesc
+	ch <- gateClosedDesc
+	ch <- gateOpensDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -35,6 +41,7 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 	type sums struct {
 		cached, busy, pending int
 		reauthorize           int64
+		gate                  time.Time
 	}
 	// Two sets of sessions may belong to one site, for example while a config
 	// that changes their limits takes over.
@@ -55,6 +62,9 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 		if at := m.soonest.of(m); at != 0 && (s.reauthorize == 0 || at < s.reauthorize) {
 			s.reauthorize = at
 		}
+		if until := gateOf(m.namespace); until.After(s.gate) {
+			s.gate = until
+		}
 	}
 	gauge := func(desc *prometheus.Desc, v float64, site string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, site)
@@ -66,6 +76,12 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 		if s.reauthorize != 0 {
 			gauge(reauthorizeDesc, float64(s.reauthorize), site)
 		}
+		closed := 0.
+		if !s.gate.IsZero() {
+			closed = 1
+			gauge(gateOpensDesc, float64(s.gate.Unix()), site)
+		}
+		gauge(gateClosedDesc, closed, site)
 	}
 }
 
@@ -79,6 +95,19 @@ func allSessions() []*sessions {
 		return true
 	})
 	return all
+}
+
+// gateOf returns until when a client ID's gate is closed, or the zero time.
+func gateOf(clientID string) (until time.Time) {
+	gatePool.Range(func(key, value any) bool {
+		gate, ok := value.(pooledGate)
+		if !ok || key != clientID {
+			return true
+		}
+		until, _ = gate.Snapshot()
+		return false
+	})
+	return until
 }
 
 func (m *sessions) countBusy() int {

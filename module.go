@@ -73,6 +73,10 @@ var (
 //   - `POST logout` ends the session.
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
 //   - `POST token`, if `expose_token` is on, answers with the access token.
+//   - `GET health` is for load balancers: 200 if the token store answers, 503 if
+//     not, and a little JSON. It works over plain http as well. `GET
+//     health/live` is 200 for as long as the process answers; sessions in memory
+//     go on working while the store is away.
 //   - `/v1/*` is the Web API. The request goes on to the next handler, with
 //     the session if there is one. Without one, a person who navigates is sent
 //     to log in, and code gets a 401 with the login's URL.
@@ -83,7 +87,40 @@ var (
 // Sessions are looked up by a cookie that says nothing by itself. What it leads
 // to is kept sealed in a token store, under a key that only the cookie holds.
 //
-// It sets the placeholder `{http.auth.user.id}` to the Spotify account's id.
+// On requests of visitors that it has identified, which are those for the Web
+// API, for pages of `require_login` and for the endpoints above, it sets these
+// placeholders. None of them is a secret.
+//
+// Placeholder | Description
+// ------------|-------------
+// `{http.auth.user.id}` | The Spotify account's id, which the access log shows as `user_id`
+// `{spotify.account.id}` | The same
+// `{spotify.account.display_name}` | The name that the account shows to others; may be empty
+// `{spotify.scopes}` | The scopes that the session was granted, separated by spaces
+// `{spotify.session.ref}` | A reference to the session, the same in all logs, events and the admin API; it is not the session's id
+// `{spotify.session.age}` | Seconds since the login
+// `{spotify.session.reauthorize_by}` | When the session ends because Spotify wants consent anew (RFC 3339)
+//
+// It emits these events, whose data always hold the `site` (the host of its
+// public origin) and, if they are about a session, its `session` (the
+// reference) and its `account` (the id). None holds a secret.
+//
+//   - `spotify.login`: somebody logged in. Also in the data: `scopes`.
+//   - `spotify.logout`: somebody logged out.
+//   - `spotify.token_refreshed`: a session has a new access token. Also in the
+//     data: `expires_at`, `duration_seconds`, `background` (no request waited
+//     for it) and `rotated` (there is a new refresh token, too).
+//   - `spotify.session_ended`: a session ended in another way. Also in the data:
+//     `reason`, which is `replaced` (the same browser logged in anew),
+//     `reauthorization_required` (Spotify no longer renews it),
+//     `ended_elsewhere` (it is gone from the store: another instance ended it)
+//     or `administrator`. Sessions that nobody uses expire without a word.
+//   - `spotify.reauthorization_due`: a session in use ends soon because Spotify
+//     wants consent anew. Also in the data: `reauthorize_by`. It comes with a
+//     refresh, and once for as long as the session is in memory.
+//   - `spotify.rate_limited`: Spotify has had enough of the app's requests for
+//     now. Also in the data: `until` and `reason` (`rate_limited` or
+//     `quota_exceeded`). There is no session in it.
 type Handler struct {
 	// The app's client ID, from Spotify's dashboard. Required. May be a
 	// placeholder such as `{env.SPOTIFY_CLIENT_ID}`.
@@ -243,7 +280,7 @@ func (h *Handler) observe(ctx caddy.Context) error {
 	if err := registerMetrics(ctx); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	o, err := newObserver(ctx, h.site.host)
+	o, err := newObserver(ctx, h.site.host, h.site.reauthorizeNotice)
 	if err != nil {
 		return err
 	}
@@ -422,6 +459,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case "/logout":
 		methods, serve = []string{http.MethodPost}, h.serveLogout
 	case "/session":
+	case "/health":
+		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveHealth
+	case "/health/live":
+		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveLive
 	case "/token":
 		if !h.ExposeToken {
 			return h.fail(w, r, h.nothingHere())

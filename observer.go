@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -13,6 +14,8 @@ import (
 // config. Its methods may be called on nil, for then nobody is to be told.
 type observer struct {
 	metrics *siteMetrics
+	// notice is how long before its end a consent is called due.
+	notice time.Duration
 	// ctx is the config's, as Caddy's events want it.
 	ctx    caddy.Context
 	events *caddyevents.App

@@ -29,11 +29,11 @@ func (m *sessions) tellEnd(s *session, why string, fields ...zap.Field) {
 	}, fields...)...)
 	switch why {
 	case endLogout:
-		m.observer().emit(eventLogout, s, nil)
+		m.observer().emit(eventLogout, s, payload{})
 	case endReplaced, endAdministrator:
-		m.observer().emit(eventSessionEnded, s, map[string]any{"reason": why})
+		m.observer().emit(eventSessionEnded, s, payload{"reason": why})
 	default:
-		m.emitLater(eventSessionEnded, s, map[string]any{"reason": why})
+		m.emitLater(eventSessionEnded, s, payload{"reason": why})
 	}
 }
 

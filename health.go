@@ -1,0 +1,49 @@
+package caddyspotify
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"go.uber.org/zap"
+)
+
+// health is what GET health answers. It is for load balancers, so it says
+// nothing that a visitor may not know, and costs next to nothing.
+type health struct {
+	// Live says that the process answers.
+	Live bool `json:"live"`
+	// Ready says that it can do its work: the token store answers.
+	Ready bool `json:"ready"`
+	// Reason says why it is not ready.
+	Reason string `json:"reason,omitempty"`
+}
+
+// serveHealth answers 200 if the site is ready, and 503 if not.
+func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) error {
+	if err := h.site.store.reachable(r.Context()); err != nil {
+		if suppressed, ok := h.site.faults().admit("health"); ok {
+			h.site.logger.Warn("not ready: the token store does not answer", zap.Error(err), suppressed)
+		}
+		return writeHealth(w, r, http.StatusServiceUnavailable, health{Live: true, Reason: reasonStoreUnavailable})
+	}
+	return writeHealth(w, r, http.StatusOK, health{Live: true, Ready: true})
+}
+
+// serveLive answers 200 for as long as anything does. It is for those who
+// restart what is dead: a process is not to be killed because its store is away.
+func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request) error {
+	return writeHealth(w, r, http.StatusOK, struct {
+		Live bool `json:"live"`
+	}{true})
+}
+
+func writeHealth(w http.ResponseWriter, r *http.Request, status int, answer any) error {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	return json.NewEncoder(w).Encode(answer)
+}

@@ -9,15 +9,39 @@ import (
 )
 
 // exchange is what spotify_auth hands to the spotify transport about one
-// request. It travels in the request's context under a private key, so no
+// request. It is the request's context, under a private key, so no
 // placeholder, template, matcher or foreign handler can reach the
 // Authenticator in it.
+//
+// It has room for the call that the transport makes of it, so that a request
+// takes one allocation for both.
 type exchange struct {
+	context.Context
 	auth    *pkce.Authenticator
 	site    *site
 	session *session
 	// header is what the client sent. reverse_proxy works on a copy.
 	header http.Header
+	call   call
+	called bool // call is taken
+}
+
+// Value implements context.Context.
+func (ex *exchange) Value(key any) any {
+	if key == (exchangeCtxKey{}) {
+		return ex
+	}
+	return ex.Context.Value(key)
+}
+
+// newCall returns room for a call. A second one, when reverse_proxy tries
+// again, gets its own.
+func (ex *exchange) newCall() *call {
+	if ex.called {
+		return new(call)
+	}
+	ex.called = true
+	return &ex.call
 }
 
 // sessionRef is the session's reference for logs. It is not the session id.
@@ -42,10 +66,6 @@ func (ex *exchange) remindToReauthorize(h http.Header) {
 }
 
 type exchangeCtxKey struct{}
-
-func withExchange(ctx context.Context, ex *exchange) context.Context {
-	return context.WithValue(ctx, exchangeCtxKey{}, ex)
-}
 
 // exchangeFrom returns what spotify_auth left in ctx, and false for a request
 // that did not come through it or that has no session.

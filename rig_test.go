@@ -165,3 +165,10 @@ func unlessToken(token string, next http.HandlerFunc) http.HandlerFunc {
 const expiredToken = `{"error":{"status":401,"message":"The access token expired"}}`
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
+
+// withExchange is the context of a request that spotify_auth let through.
+func withExchange(ctx context.Context, ex *exchange) context.Context {
+	own := *ex
+	own.Context = ctx
+	return &own
+}

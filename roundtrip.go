@@ -215,8 +215,7 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	return &c.res, nil
 }
 
-// call is one request for the Web API under way. What it consists of is
-// allocated at once.
+// call is one request for the Web API under way.
 type call struct {
 	ex     *exchange
 	in     *http.Request // as reverse_proxy made it; not changed
@@ -230,7 +229,8 @@ type call struct {
 }
 
 func newCall(t *Transport, ex *exchange, req *http.Request) *call {
-	c := &call{
+	c := ex.newCall()
+	*c = call{
 		ex: ex,
 		in: req,
 		url: url.URL{

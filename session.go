@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +51,7 @@ type session struct {
 
 	mu      sync.Mutex
 	version string // of the stored record, as last seen
+	stored  uint64 // fingerprint of the token in that version; 0 if it is not known
 }
 
 // Background work of which one at a time is enough.
@@ -138,12 +140,11 @@ func (s *session) fetch(ctx context.Context) (*pkce.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	s.version = rec.Version
-	s.mu.Unlock()
+	token := pkce.NewToken(data.Token)
+	s.know(rec.Version, token)
 	raise(&s.lastSeen, data.LastSeen.Unix())
 	raise(&s.savedSeen, data.LastSeen.Unix())
-	return pkce.NewToken(data.Token), nil
+	return token, nil
 }
 
 // raise sets v to at least n.
@@ -172,25 +173,38 @@ func openRecord(id tokenstore.SessionID, namespace string, rec *tokenstore.Recor
 // wrote the record; each time somebody else got on, so a few always do.
 const maxSaveConflicts = 8
 
-// replace writes the session with next as its token. It starts over when the
-// record changed underneath, as long as the stored token is still old; when it
-// is not, somebody newer was first, and their token is returned.
+// replace writes the session with next as its token, if the stored token is
+// old. If it is not, somebody newer was first, and their token is returned. It
+// starts over when the record changed underneath in other ways.
 func (s *session) replace(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {
 	for range maxSaveConflicts {
+		version, stored := s.known()
+		if stored != fingerprint(old) {
+			// A version alone says nothing of the token under it: another
+			// save in this process may have moved on from old.
+			stored, err := s.fetch(ctx)
+			switch {
+			case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
+				return nil, pkce.ErrGone
+			case err != nil:
+				return nil, err
+			case sameToken(stored, next):
+				return next, nil
+			case !sameToken(stored, old):
+				return stored, nil
+			}
+			continue
+		}
+
 		seen := s.lastSeen.Load()
 		rec, err := s.record(next)
 		if err != nil {
 			return nil, err
 		}
-		s.mu.Lock()
-		rec.Version = s.version
-		s.mu.Unlock()
-
+		rec.Version = version
 		switch err := s.owner.update(ctx, s.key(), rec); {
 		case err == nil:
-			s.mu.Lock()
-			s.version = rec.Version
-			s.mu.Unlock()
+			s.know(rec.Version, next)
 			raise(&s.savedSeen, seen)
 			return next, nil
 		case errors.Is(err, tokenstore.ErrNotFound):
@@ -198,20 +212,42 @@ func (s *session) replace(ctx context.Context, old, next *pkce.Token) (*pkce.Tok
 		case !errors.Is(err, tokenstore.ErrConflict):
 			return nil, err
 		}
-
-		stored, err := s.fetch(ctx)
-		switch {
-		case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
-			return nil, pkce.ErrGone
-		case err != nil:
-			return nil, err
-		case sameToken(stored, next):
-			return next, nil
-		case !sameToken(stored, old):
-			return stored, nil
-		}
+		s.forgetStored()
 	}
 	return nil, fmt.Errorf("saving the session: %w", tokenstore.ErrConflict)
+}
+
+// known returns the version of the stored record and the fingerprint of the
+// token in it, as this process saw them last.
+func (s *session) known() (version string, stored uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version, s.stored
+}
+
+func (s *session) know(version string, token *pkce.Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version, s.stored = version, fingerprint(token)
+}
+
+func (s *session) forgetStored() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stored = 0
+}
+
+var fingerprintSeed = maphash.MakeSeed()
+
+// fingerprint tells tokens apart within a process. It spares a session a second
+// copy of its token.
+func fingerprint(t *pkce.Token) uint64 {
+	var h maphash.Hash
+	h.SetSeed(fingerprintSeed)
+	_, _ = h.WriteString(t.AccessToken())
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(t.RefreshToken())
+	return max(1, h.Sum64())
 }
 
 // sameToken reports whether two tokens came from the same answer of the token

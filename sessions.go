@@ -300,8 +300,9 @@ func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, digest [32
 	s.lastSeen.Store(data.LastSeen.Unix())
 	s.savedSeen.Store(data.LastSeen.Unix())
 	s.checked.Store(now)
-	s.version = rec.Version
-	s.auth = m.tokens.NewAuthenticator(pkce.NewToken(data.Token), s)
+	token := pkce.NewToken(data.Token)
+	s.know(rec.Version, token)
+	s.auth = m.tokens.NewAuthenticator(token, s)
 	if now >= s.expiresAt() {
 		m.cache.remove(digest)
 		return nil, errNoSession
@@ -333,7 +334,7 @@ func (m *sessions) create(ctx context.Context, token *pkce.Token, acct account) 
 	if err := m.store.Create(ctx, s.key(), rec); err != nil {
 		return nil, fmt.Errorf("storing the session: %w", err)
 	}
-	s.version = rec.Version
+	s.know(rec.Version, token)
 	s.auth = m.tokens.NewAuthenticator(token, s)
 	m.cache.add(s.id.Digest(m.namespace), s)
 	return s, nil

@@ -1,0 +1,218 @@
+package caddyspotify
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// benchSite is a Handler and a Transport over a round trip that does nothing,
+// with sessions that are logged in.
+type benchSite struct {
+	handler   *Handler
+	transport *Transport
+	cookies   []string
+	next      caddyhttp.Handler
+}
+
+// nowhere answers every request at once.
+type nowhere struct {
+	contentType string
+	body        string
+}
+
+func (n nowhere) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {n.contentType}, "Cache-Control": {"private, max-age=0"}},
+		Body:          io.NopCloser(strings.NewReader(n.body)),
+		ContentLength: int64(len(n.body)),
+		Request:       req,
+	}, nil
+}
+
+func newBenchSite(b *testing.B, n int) *benchSite {
+	b.Helper()
+	ctx, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &benchSite{
+		handler: &Handler{
+			ClientID:    "0123456789abcdef0123456789abcdef",
+			RedirectURI: "http://127.0.0.1:8080/spotify/callback",
+			StoreRaw:    []byte(`{"module":"memory"}`),
+		},
+		transport: &Transport{},
+	}
+	if err := s.handler.Provision(ctx); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.handler.Cleanup() })
+	if err := s.transport.Provision(ctx); err != nil {
+		b.Fatal(err)
+	}
+	s.transport.next = nowhere{contentType: "text/plain", body: "ok"}
+	s.next = caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+		// As reverse_proxy directs it.
+		r.URL.Path = strings.TrimPrefix(r.URL.Path, "/spotify")
+		r.URL.Scheme, r.URL.Host = "https", "api.spotify.com"
+		res, err := s.transport.RoundTrip(r)
+		if err != nil {
+			return err
+		}
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", res.StatusCode)
+		}
+		return res.Body.Close()
+	})
+	s.fill(n)
+	return s
+}
+
+// fill logs n sessions in, in the cache alone.
+func (s *benchSite) fill(n int) {
+	m := s.handler.site.sessions
+	now := m.clock.Now()
+	for i := range n {
+		sess := m.newSession(tokenstore.NewSessionID(), account{ID: fmt.Sprintf("account-%07d", i), DisplayName: "Some Name"}, now.Unix(), now.Unix())
+		sess.lastSeen.Store(now.Unix())
+		sess.savedSeen.Store(now.Unix())
+		sess.checked.Store(now.Unix())
+		token := benchToken(i, now)
+		sess.know(fmt.Sprintf("%032x", i), token)
+		sess.auth = m.tokens.NewAuthenticator(token, sess)
+		m.cache.add(sess.id.Digest(m.namespace), sess)
+		if len(s.cookies) < 1<<12 || i == n-1 {
+			s.cookies = append(s.cookies, "spotify_session="+sess.id.Cookie())
+		}
+	}
+}
+
+// benchToken has the sizes of Spotify's.
+func benchToken(i int, now time.Time) *pkce.Token {
+	return pkce.NewToken(pkce.TokenFields{
+		AccessToken:  fmt.Sprintf("BQ%0200d", i),
+		RefreshToken: fmt.Sprintf("AQ%0129d", i),
+		Scope:        "user-read-private user-top-read playlist-read-private",
+		Expiry:       now.Add(30 * 24 * time.Hour),
+		Lifetime:     30 * 24 * time.Hour,
+	})
+}
+
+// request returns what a server hands to the first handler.
+func (s *benchSite) request(cookie string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8080/spotify/v1/me", nil)
+	r.Header = http.Header{
+		"Accept": {"*/*"}, "User-Agent": {"Mozilla/5.0"}, "Cookie": {cookie},
+		"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"empty"},
+	}
+	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, new(caddyhttp.Server))
+}
+
+// BenchmarkSessionHit is what the session costs a request: spotify_auth and
+// the transport over a round trip that does nothing, against the same round
+// trip alone.
+func BenchmarkSessionHit(b *testing.B) {
+	b.Run("baseline", func(b *testing.B) {
+		s := newBenchSite(b, 1)
+		template := s.request(s.cookies[0])
+		direct := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			r.URL.Path = strings.TrimPrefix(r.URL.Path, "/spotify")
+			r.URL.Scheme, r.URL.Host = "https", "api.spotify.com"
+			res, err := s.transport.next.RoundTrip(r)
+			if err != nil {
+				return err
+			}
+			return res.Body.Close()
+		})
+		hit(b, template, []string{s.cookies[0]}, func(w http.ResponseWriter, r *http.Request) error { return direct(w, r) })
+	})
+	for _, n := range []int{1, 10_000, 1_000_000} {
+		b.Run(fmt.Sprintf("sessions=%d", n), func(b *testing.B) {
+			s := newBenchSite(b, n)
+			template := s.request(s.cookies[0])
+			hit(b, template, s.cookies, func(w http.ResponseWriter, r *http.Request) error {
+				return s.handler.ServeHTTP(w, r, s.next)
+			})
+		})
+	}
+}
+
+func hit(b *testing.B, template *http.Request, cookies []string, serve func(http.ResponseWriter, *http.Request) error) {
+	b.Helper()
+	w := httptest.NewRecorder()
+	header, url := template.Header, *template.URL
+	values := [1]string{}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		// What a handler changes is put back by hand, since making a new
+		// request would cost more than what is measured.
+		u := url
+		r := *template
+		r.URL = &u
+		values[0] = cookies[i%len(cookies)]
+		header["Cookie"] = values[:]
+		i++
+		if err := serve(w, &r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSessionMemory reports the live heap that a cached session takes.
+func BenchmarkSessionMemory(b *testing.B) {
+	const n = 1_000_000
+	for b.Loop() {
+		s := newBenchSite(b, 0)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		s.fill(n)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/session")
+		runtime.KeepAlive(s)
+	}
+}
+
+// BenchmarkSessionMiss is a session that has to be read from the store.
+func BenchmarkSessionMiss(b *testing.B) {
+	s := newBenchSite(b, 0)
+	m := s.handler.site.sessions
+	sess, err := m.create(b.Context(), benchToken(1, time.Now()), account{ID: "account"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	digest, cookie := sess.id.Digest(m.namespace), sess.id.Cookie()
+	b.ReportAllocs()
+	for b.Loop() {
+		m.cache.remove(digest)
+		if _, err := m.get(b.Context(), cookie); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCookie is the search for our cookie among others.
+func BenchmarkCookie(b *testing.B) {
+	h := http.Header{"Cookie": {"theme=dark; _ga=GA1.1.123456789.1700000000; spotify_session=" + tokenstore.NewSessionID().Cookie() + "; lang=en"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := cookieValue(h, "spotify_session"); !ok {
+			b.Fatal("not found")
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package caddyspotify
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
+)
+
+// R38: noting that a session was used, with the token of a moment ago, does
+// not undo a refresh that was saved meanwhile. The version that the process
+// saw last is that of the refresh, so it alone would let the write pass.
+func TestLateTouchKeepsTheNewToken(t *testing.T) {
+	store := memory.New(memory.Config{})
+	cfg := sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}
+	m := newSessions(cfg, store, &pkce.Config{ClientID: "client"}, clock, zap.NewNop)
+	t.Cleanup(func() { _ = m.Destruct() })
+	first := benchToken(1, time.Now())
+	s, err := m.create(context.Background(), first, account{ID: "account"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := benchToken(2, time.Now())
+	if _, err := s.Save(context.Background(), first, second); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // whether or not this process knows what is stored
+		current, err := s.replace(context.Background(), first, first)
+		if err != nil || !sameToken(current, second) {
+			t.Errorf("the late write came to %v: %v", current, err)
+		}
+		stored, err := s.fetch(context.Background())
+		if err != nil || !sameToken(stored, second) {
+			t.Fatalf("the newer token was overwritten: %v", err)
+		}
+	}
+}

@@ -82,6 +82,7 @@ func zmb3Calls(c *spotify.Client) []zmb3Call {
 				return len(first.Playlists) == 6 && len(second.Playlists) == 6 && first.Playlists[0].ID != second.Playlists[0].ID
 			}, &second)
 		}},
+		{"NextPage", func(ctx context.Context) error { return zmb3Paging(ctx, c) }},
 		{"AddTracksToLibrary", func(ctx context.Context) error {
 			if err := c.AddTracksToLibrary(ctx, track); err != nil {
 				return err

@@ -45,6 +45,8 @@ func (s *Server) apiMux() http.Handler {
 	methods := make(map[string][]string)
 	for _, rt := range slices.Concat(meRoutes, catalogRoutes, searchRoutes, playlistRoutes, playlistItemRoutes, libraryRoutes, followingRoutes, playerRoutes) {
 		mux.Handle(rt.pattern, s.endpoint(rt))
+		// Old clients call /v1/search/ and are served.
+		mux.Handle(rt.pattern+"/{$}", s.endpoint(rt))
 		method, path, _ := strings.Cut(rt.pattern, " ")
 		methods[path] = append(methods[path], method)
 	}

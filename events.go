@@ -37,20 +37,28 @@ func (o *observer) wants(name string) bool {
 }
 
 // payload is the data of an event. All have the site in them, which emit adds,
-// and those about a session what about puts in.
+// and those about a session its account and reference.
 type payload map[string]any
 
-// about adds to p whose session it is. s may be nil.
-func (p payload) about(s *session) payload {
+// about adds to p whose session it is. The session may be nil, for none.
+func (p payload) about(s identified) payload {
 	if s != nil {
-		p["account"], p["session"] = s.account.ID, s.ref()
+		p["account"], p["session"] = s.accountID(), s.ref()
 	}
 	return p
 }
 
-// emit emits an event about a session, or about none. Its handlers have run
-// when it returns. The payload is not to be used afterwards.
-func (o *observer) emit(name string, s *session, p payload) {
+// identified is a session, as logs and events name it.
+type identified interface {
+	ref() string
+	accountID() string
+}
+
+func (s *session) accountID() string { return s.account.ID }
+
+// emit emits an event about a session, or about none if s is nil. Its handlers
+// have run when it returns. The payload is not to be used afterwards.
+func (o *observer) emit(name string, s identified, p payload) {
 	if !o.wants(name) {
 		return
 	}
@@ -70,7 +78,7 @@ type eventQueue struct {
 }
 
 // emitLater is emit in the background, for what no request waits for.
-func (m *sessions) emitLater(name string, s *session, p payload) {
+func (m *sessions) emitLater(name string, s identified, p payload) {
 	o := m.observer()
 	if !o.wants(name) {
 		return

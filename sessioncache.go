@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"bytes"
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -59,6 +60,21 @@ func (c *sessionCache) remove(digest [32]byte) {
 // peek is get without counting as a use.
 func (c *sessionCache) peek(digest [32]byte) (*session, bool) {
 	return c.shard(digest).sessions.Peek(digest)
+}
+
+// withPrefix returns the sessions whose digests begin with the given bytes, of
+// which there must be one at least.
+func (c *sessionCache) withPrefix(prefix []byte) (found []*session) {
+	shard := &c.shards[prefix[0]%cacheShards]
+	for _, digest := range shard.sessions.Keys() {
+		if !bytes.HasPrefix(digest[:], prefix) {
+			continue
+		}
+		if s, ok := shard.sessions.Peek(digest); ok {
+			found = append(found, s)
+		}
+	}
+	return found
 }
 
 // each yields every session, but for those that come or go meanwhile.

@@ -18,14 +18,14 @@ func (m *sessions) ended(s *session, why string, fields ...zap.Field) {
 	}
 }
 
-func (m *sessions) tellEnd(s *session, why string, fields ...zap.Field) {
+func (m *sessions) tellEnd(s identified, why string, fields ...zap.Field) {
 	m.observer().sessionEnded(why)
 	line := "session ended"
 	if why == endLogout {
 		line = "logout"
 	}
 	m.logger().Info(line, append([]zap.Field{
-		zap.String("session", s.ref()), zap.String("account", s.account.ID), zap.String("reason", why),
+		zap.String("session", s.ref()), zap.String("account", s.accountID()), zap.String("reason", why),
 	}, fields...)...)
 	switch why {
 	case endLogout:

@@ -2,7 +2,6 @@ package caddyspotify
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -121,8 +120,7 @@ func (m *sessions) start() {
 
 func (m *sessions) watch(w tokenstore.Watcher) {
 	changed := func(key string) {
-		var digest [32]byte
-		if n, err := hex.Decode(digest[:], []byte(key)); err == nil && n == len(digest) {
+		if digest, ok := digestOf(key); ok {
 			m.cache.invalidate(digest)
 		}
 	}

@@ -1,0 +1,217 @@
+package caddyspotify
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+func init() {
+	caddy.RegisterModule(adminAPI{})
+}
+
+// adminAPI is the part of Caddy's admin API for operators of the proxy. It
+// looks at the sessions that the process has when it is asked.
+//
+//	GET    /spotify/sessions?account=&limit=&cursor=   lists sessions, a page at a time
+//	DELETE /spotify/sessions/<session>                 ends one
+//	POST   /spotify/sessions/<session>/refresh         refreshes its token now
+//	DELETE /spotify/accounts/<account>/sessions        ends all of an account
+//	GET    /spotify/gate                               says whether Spotify is asked at all
+//	GET    /spotify/health                             says how the proxy is
+//
+// Sessions go by their references, the first 12 digits of a hash, which logs
+// and events show too. No answer holds a token, a session's id or its key.
+type adminAPI struct{}
+
+// CaddyModule returns the Caddy module information.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.spotify",
+		New: func() caddy.Module { return new(adminAPI) },
+	}
+}
+
+// Routes implements caddy.AdminRouter.
+func (a adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: adminBase, Handler: caddy.AdminHandlerFunc(a.serve)}}
+}
+
+// adminBase is the path that all endpoints are below.
+const adminBase = "/spotify/"
+
+// adminHandler answers a request for an endpoint with its value in the path.
+type adminHandler func(w http.ResponseWriter, r *http.Request, value string) error
+
+func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
+	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), adminBase), "/")
+	value := ""
+	if len(parts) > 1 {
+		var err error
+		if value, err = url.PathUnescape(parts[1]); err != nil || value == "" {
+			return badAdminRequest(fmt.Errorf("%s: there is a value missing or malformed in the path", r.URL.Path))
+		}
+		parts[1] = "*"
+	}
+	method, serve := http.MethodGet, adminHandler(nil)
+	switch strings.Join(parts, "/") {
+	case "sessions":
+		serve = a.listSessions
+	case "sessions/*":
+		method, serve = http.MethodDelete, a.endSession
+	case "sessions/*/refresh":
+		method, serve = http.MethodPost, a.refreshSession
+	case "accounts/*/sessions":
+		method, serve = http.MethodDelete, a.endAccount
+	case "gate":
+		serve = a.gate
+	case "health":
+		serve = a.health
+	default:
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("there is no %s", r.URL.Path)}
+	}
+	if r.Method != method {
+		w.Header().Set("Allow", method)
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("%s takes %s, not %s", r.URL.Path, method, r.Method)}
+	}
+	return serve(w, r, value)
+}
+
+func badAdminRequest(err error) error {
+	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+}
+
+// answerAdmin writes an answer.
+func answerAdmin(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, err = w.Write(append(body, '\n'))
+	return err
+}
+
+// storeInUse is a store, and the sessions in it that this process has.
+type storeInUse struct {
+	*pooledStore
+	users []*sessions
+}
+
+// storesInUse returns the stores of every config in force.
+func storesInUse() []storeInUse {
+	users := make(map[string][]*sessions)
+	sessionPool.Range(func(key, value any) bool {
+		cfg, ok1 := key.(sessionsConfig)
+		if m, ok2 := value.(*sessions); ok1 && ok2 {
+			users[cfg.store] = append(users[cfg.store], m)
+		}
+		return true
+	})
+	var stores []storeInUse
+	storePool.Range(func(key, value any) bool {
+		name, ok1 := key.(string)
+		if store, ok2 := value.(*pooledStore); ok1 && ok2 {
+			stores = append(stores, storeInUse{store, users[name]})
+		}
+		return true
+	})
+	slices.SortFunc(stores, func(a, b storeInUse) int { return strings.Compare(a.name, b.name) })
+	return stores
+}
+
+// gateState is how the gate of a client ID stands.
+type gateState struct {
+	ClientID string     `json:"client_id"`
+	Closed   bool       `json:"closed"`
+	Until    *time.Time `json:"until,omitempty"`
+	Reason   string     `json:"reason,omitempty"`
+}
+
+func (adminAPI) gate(w http.ResponseWriter, _ *http.Request, _ string) error {
+	gates := []gateState{}
+	gatePool.Range(func(key, value any) bool {
+		clientID, ok1 := key.(string)
+		gate, ok2 := value.(pooledGate)
+		if !ok1 || !ok2 {
+			return true
+		}
+		state := gateState{ClientID: clientID}
+		if until, why := gate.Snapshot(); !until.IsZero() {
+			until = until.UTC()
+			state.Closed, state.Until, state.Reason = true, &until, string(why)
+		}
+		gates = append(gates, state)
+		return true
+	})
+	slices.SortFunc(gates, func(a, b gateState) int { return strings.Compare(a.ClientID, b.ClientID) })
+	return answerAdmin(w, http.StatusOK, map[string]any{"gates": gates})
+}
+
+// storeHealth and siteHealth are what GET health says of a store and a site.
+type storeHealth struct {
+	Store string `json:"store"`
+	Ready bool   `json:"ready"`
+	Error string `json:"error,omitempty"`
+}
+
+type siteHealth struct {
+	Site           string `json:"site"`
+	ClientID       string `json:"client_id"`
+	SessionsCached int    `json:"sessions_cached"`
+	SessionsBusy   int    `json:"sessions_busy"`
+	PendingSaves   int64  `json:"pending_saves"`
+}
+
+func (adminAPI) health(w http.ResponseWriter, r *http.Request, _ string) error {
+	answer := struct {
+		Ready  bool          `json:"ready"`
+		Stores []storeHealth `json:"stores"`
+		Sites  []siteHealth  `json:"sites"`
+	}{Ready: true, Stores: []storeHealth{}, Sites: []siteHealth{}}
+	for _, store := range storesInUse() {
+		state := storeHealth{Store: store.name, Ready: true}
+		if err := store.reachable(r.Context()); err != nil {
+			state.Ready, state.Error, answer.Ready = false, err.Error(), false
+		}
+		answer.Stores = append(answer.Stores, state)
+	}
+	for _, m := range allSessions() {
+		o := m.observer()
+		if o == nil {
+			continue
+		}
+		answer.Sites = append(answer.Sites, siteHealth{
+			Site: o.metrics.site, ClientID: m.namespace,
+			SessionsCached: m.cache.len(), SessionsBusy: m.countBusy(), PendingSaves: m.pendingSaves.Load(),
+		})
+	}
+	slices.SortFunc(answer.Sites, func(a, b siteHealth) int { return strings.Compare(a.Site, b.Site) })
+	status := http.StatusOK
+	if !answer.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	return answerAdmin(w, status, answer)
+}
+
+// storeFailed says that a store did not do what it was asked for.
+func storeFailed(store storeInUse, doing string, err error) error {
+	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%s in store %s: %w", doing, store.name, err)}
+}
+
+var errNotHex = errors.New("a session goes by 12 hexadecimal digits, as logs and the list of sessions show them")
+
+// Interface guards
+var (
+	_ caddy.Module      = adminAPI{}
+	_ caddy.AdminRouter = adminAPI{}
+)

@@ -1,0 +1,298 @@
+package caddyspotify
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+	// refDigits is how many digits a session's reference has.
+	refDigits = 12
+)
+
+// listedSession is a session as the admin API shows it.
+type listedSession struct {
+	Session      string    `json:"session"`
+	Account      string    `json:"account"`
+	CreatedAt    time.Time `json:"created_at"`
+	AuthorizedAt time.Time `json:"authorized_at"`
+	// ExpiresAt is when the session ends unless it is used before.
+	ExpiresAt time.Time `json:"expires_at"`
+	Store     string    `json:"store"`
+	// Site is where the session is in use. It is empty if this process has not
+	// got the session in memory.
+	Site string `json:"site,omitempty"`
+
+	key string
+}
+
+// sessionList is a page of sessions.
+type sessionList struct {
+	Sessions []listedSession `json:"sessions"`
+	// Total is how many there are on all pages.
+	Total int `json:"total"`
+	// NextCursor is the cursor of the next page, if there is one.
+	NextCursor string `json:"next_cursor,omitempty"`
+}
+
+func (adminAPI) listSessions(w http.ResponseWriter, r *http.Request, _ string) error {
+	query := r.URL.Query()
+	for name := range query {
+		if name != "account" && name != "limit" && name != "cursor" {
+			return badAdminRequest(fmt.Errorf("there is no parameter %q: use account, limit and cursor", name))
+		}
+	}
+	limit := defaultPage
+	if given := query.Get("limit"); given != "" {
+		n, err := strconv.Atoi(given)
+		if err != nil || n < 1 || n > maxPage {
+			return badAdminRequest(fmt.Errorf("limit %q is not a number from 1 to %d", given, maxPage))
+		}
+		limit = n
+	}
+	cursor := query.Get("cursor")
+	if cursor != "" && !isRef(cursor) {
+		return badAdminRequest(fmt.Errorf("cursor %q is not one that a page ended with", cursor))
+	}
+	list, err := listSessions(r.Context(), query.Get("account"), cursor, limit)
+	if err != nil {
+		return err
+	}
+	return answerAdmin(w, http.StatusOK, list)
+}
+
+// listSessions returns the sessions after the cursor, in the order of their
+// references. A store has no order, so all of it is walked for each page, but
+// no more than two pages are kept.
+func listSessions(ctx context.Context, account, cursor string, limit int) (*sessionList, error) {
+	list := &sessionList{Sessions: []listedSession{}}
+	for _, store := range storesInUse() {
+		for entry, err := range store.Walk(ctx) {
+			if err != nil {
+				return nil, storeFailed(store, "listing the sessions", err)
+			}
+			if account != "" && entry.AccountID != account {
+				continue
+			}
+			list.Total++
+			if tokenstore.Ref(entry.Key) <= cursor {
+				continue
+			}
+			list.Sessions = append(list.Sessions, listedSession{
+				Session: tokenstore.Ref(entry.Key), Account: entry.AccountID,
+				CreatedAt: entry.CreatedAt.UTC(), AuthorizedAt: entry.AuthorizedAt.UTC(), ExpiresAt: entry.ExpiresAt.UTC(),
+				Store: store.name, key: entry.Key,
+			})
+			if len(list.Sessions) > 2*limit {
+				list.sort()
+				list.Sessions = list.Sessions[:limit+1]
+			}
+		}
+	}
+	list.sort()
+	if len(list.Sessions) > limit {
+		list.Sessions = list.Sessions[:limit]
+		list.NextCursor = list.Sessions[limit-1].Session
+	}
+	all := allSessions()
+	for i := range list.Sessions {
+		for _, m := range all {
+			if o := m.observer(); o != nil && len(m.held(list.Sessions[i].key)) > 0 {
+				list.Sessions[i].Site = o.metrics.site
+			}
+		}
+	}
+	return list, nil
+}
+
+func (l *sessionList) sort() {
+	slices.SortFunc(l.Sessions, func(a, b listedSession) int { return strings.Compare(a.key, b.key) })
+}
+
+func isRef(s string) bool {
+	return len(s) == refDigits && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// endedSessions is what ending sessions answers.
+type endedSessions struct {
+	Ended []string `json:"ended"`
+}
+
+func (adminAPI) endSession(w http.ResponseWriter, r *http.Request, ref string) error {
+	if !isRef(ref) {
+		return badAdminRequest(errNotHex)
+	}
+	ended, err := endSessions(r.Context(), func(e tokenstore.Entry) bool { return tokenstore.Ref(e.Key) == ref })
+	if err != nil {
+		return err
+	}
+	if len(ended.Ended) == 0 {
+		return noSuchSession(ref)
+	}
+	return answerAdmin(w, http.StatusOK, ended)
+}
+
+func (adminAPI) endAccount(w http.ResponseWriter, r *http.Request, account string) error {
+	ended, err := endSessions(r.Context(), func(e tokenstore.Entry) bool { return e.AccountID == account })
+	if err != nil {
+		return err
+	}
+	return answerAdmin(w, http.StatusOK, ended)
+}
+
+func noSuchSession(ref string) error {
+	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("there is no session %s", ref)}
+}
+
+// endSessions ends, in their stores and so everywhere, the sessions that match.
+// When it fails, some may have ended.
+func endSessions(ctx context.Context, match func(tokenstore.Entry) bool) (*endedSessions, error) {
+	ended := &endedSessions{Ended: []string{}}
+	for _, store := range storesInUse() {
+		var found []tokenstore.Entry
+		for entry, err := range store.Walk(ctx) {
+			if err != nil {
+				return nil, storeFailed(store, fmt.Sprintf("after %d sessions ended, finding more", len(ended.Ended)), err)
+			}
+			if match(entry) {
+				found = append(found, entry)
+			}
+		}
+		for _, entry := range found {
+			if err := store.end(ctx, entry); err != nil {
+				return nil, storeFailed(store, fmt.Sprintf("after %d sessions ended, ending session %s", len(ended.Ended), tokenstore.Ref(entry.Key)), err)
+			}
+			ended.Ended = append(ended.Ended, tokenstore.Ref(entry.Key))
+		}
+	}
+	slices.Sort(ended.Ended)
+	return ended, nil
+}
+
+// listed is a session of which no more than its entry is known.
+type listed tokenstore.Entry
+
+func (l listed) ref() string       { return tokenstore.Ref(l.Key) }
+func (l listed) accountID() string { return l.AccountID }
+
+// end ends a session in the store and here. Other instances learn of it as they
+// learn of a logout.
+func (s storeInUse) end(ctx context.Context, entry tokenstore.Entry) error {
+	here, told := make(map[*session]struct{}), false
+	for _, m := range s.users {
+		for _, sess := range m.held(entry.Key) {
+			told = true
+			if sess.begin(toldEnd) {
+				here[sess] = struct{}{}
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := s.Delete(ctx, entry.Key); err != nil {
+		for sess := range here {
+			sess.end(toldEnd)
+		}
+		return err
+	}
+	for _, m := range s.users {
+		m.forgetKey(entry.Key)
+	}
+	for sess := range here {
+		sess.owner.tellEnd(sess, endAdministrator)
+	}
+	// Whose client ID a session is for cannot be told from the store. If there
+	// is more than one, nobody is the right one to tell.
+	if !told && len(s.users) == 1 {
+		s.users[0].tellEnd(listed(entry), endAdministrator)
+	}
+	return nil
+}
+
+// held returns what this process has of the session under a key: one session
+// as a rule, and two while a cached one has taken the place of a busy one.
+func (m *sessions) held(key string) (held []*session) {
+	digest, ok := digestOf(key)
+	if !ok {
+		return nil
+	}
+	if s, ok := m.cache.peek(digest); ok {
+		held = append(held, s)
+	}
+	if s := m.busy(digest); s != nil && !slices.Contains(held, s) {
+		held = append(held, s)
+	}
+	return held
+}
+
+// forgetKey is forget for a session that may not be here. A reading of it that
+// is under way does not bring it here.
+func (m *sessions) forgetKey(key string) {
+	for _, s := range m.held(key) {
+		m.forget(s)
+	}
+	if digest, ok := digestOf(key); ok {
+		m.cache.invalidate(digest)
+	}
+}
+
+func digestOf(key string) (digest [32]byte, ok bool) {
+	n, err := hex.Decode(digest[:], []byte(key))
+	return digest, err == nil && n == len(digest)
+}
+
+func (adminAPI) refreshSession(w http.ResponseWriter, r *http.Request, ref string) error {
+	if !isRef(ref) {
+		return badAdminRequest(errNotHex)
+	}
+	prefix, err := hex.DecodeString(ref)
+	if err != nil {
+		return badAdminRequest(errNotHex)
+	}
+	for _, m := range allSessions() {
+		for _, s := range m.cache.withPrefix(prefix) {
+			return refreshNow(w, r, s)
+		}
+	}
+	for _, store := range storesInUse() {
+		for entry, err := range store.Walk(r.Context()) {
+			if err != nil {
+				return storeFailed(store, "finding the session", err)
+			}
+			if tokenstore.Ref(entry.Key) == ref {
+				return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf(
+					"session %s is not in this instance's memory, and only its visitor's cookie opens it in the store: "+
+						"it is refreshed when it is used next", ref)}
+			}
+		}
+	}
+	return noSuchSession(ref)
+}
+
+func refreshNow(w http.ResponseWriter, r *http.Request, s *session) error {
+	token, err := s.auth.Refresh(r.Context())
+	switch {
+	case err == nil:
+		return answerAdmin(w, http.StatusOK, map[string]any{
+			"session": s.ref(), "account": s.account.ID, "expires_at": token.Expiry().UTC(),
+		})
+	case errors.Is(err, pkce.ErrReauthorize):
+		return caddy.APIError{HTTPStatus: http.StatusGone, Err: fmt.Errorf("session %s is over: its user has to log in again", s.ref())}
+	default:
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("refreshing session %s: %w", s.ref(), err)}
+	}
+}

@@ -1,0 +1,111 @@
+package caddyspotify_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/redis"
+)
+
+// asCaddy in the environment turns the test's program into Caddy.
+const asCaddy = "CADDY_SPOTIFY_TEST_AS_CADDY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCaddy) != "" {
+		caddycmd.Main() // exits
+	}
+	os.Exit(m.Run())
+}
+
+// caddyCommand returns a command of Caddy with this plugin, in a home of its own.
+func caddyCommand(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Dir = home
+	cmd.Env = append(os.Environ(), asCaddy+"=1", "HOME="+home, "XDG_DATA_HOME="+home, "XDG_CONFIG_HOME="+home)
+	return cmd
+}
+
+// runCaddy runs a command of Caddy's to its end.
+func runCaddy(t testing.TB, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	return finish(t, caddyCommand(t, args...))
+}
+
+func finish(t testing.TB, cmd *exec.Cmd) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatalf("caddy %s: %v", strings.Join(cmd.Args[1:], " "), err)
+	}
+	return out.String(), errs.String(), code
+}
+
+// startCaddy runs another Caddy until the test ends. It serves when startCaddy
+// returns.
+func startCaddy(t testing.TB, caddyfile string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(path, []byte(caddyfile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := caddyCommand(t, "run", "--config", path, "--adapter", "caddyfile")
+	log := &serving{ready: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		<-ended
+	})
+	select {
+	case <-log.ready:
+	case err := <-ended:
+		ended <- err
+		t.Fatalf("the other Caddy ended: %v\n%s", err, log)
+	}
+}
+
+// serving is the log of a Caddy, and tells when that serves.
+type serving struct {
+	mu    sync.Mutex
+	buf   bytes.Buffer
+	once  sync.Once
+	ready chan struct{}
+}
+
+func (s *serving) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buf.Write(p)
+	if bytes.Contains(s.buf.Bytes(), []byte("serving initial configuration")) {
+		s.once.Do(func() { close(s.ready) })
+	}
+	return len(p), nil
+}
+
+func (s *serving) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.String()
+}

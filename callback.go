@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
@@ -51,10 +50,15 @@ func (u *usedStates) worked(state string) bool {
 	return ok
 }
 
+// mayHoldCode reports whether a request's URL may hold a code and a state: if
+// it is for the callback, with whatever method, or looks as if it was meant to
+// be, as when its path got another slash on the way.
+func mayHoldCode(rest string, r *http.Request) bool {
+	return rest == callbackSegment || strings.Contains(r.URL.RawQuery, "code=") || strings.Contains(r.URL.RawQuery, "state=")
+}
+
 // serveCallback is where Spotify sends the browser back.
 func (h *Handler) serveCallback(w http.ResponseWriter, r *http.Request) error {
-	// The query holds the code and the state. The access log would show it.
-	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 

@@ -450,6 +450,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.site.metrics.request(w.Header(), err)
 		return err
 	}
+	if mayHoldCode(rest, r) {
+		// The access log would show it, whatever the answer is.
+		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	}
 	methods, serve := []string{http.MethodGet}, h.serveSession
 	switch rest {
 	case "/login":

@@ -191,6 +191,10 @@ func (h *Handler) startLogin(w http.ResponseWriter, r *http.Request, o loginOpti
 	return redirect(w, login, http.StatusFound)
 }
 
+// maxDropped bounds how many cookies one answer deletes. A browser that has
+// more is rid of the rest at its next logins.
+const maxDropped = 2 * maxPendingLogins
+
 // makeRoom drops pending logins that have expired or make no sense, and the
 // oldest of too many. A new login is never refused.
 func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request) {
@@ -199,6 +203,13 @@ func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request) {
 		started time.Time
 	}
 	var pending []entry
+	dropped := 0
+	drop := func(name string) {
+		if dropped < maxDropped {
+			h.site.clearCookie(w, name)
+		}
+		dropped++
+	}
 	now := h.site.clock.Now()
 	for _, c := range r.Cookies() {
 		if !strings.HasPrefix(c.Name, h.site.loginCookies) || c.Name == h.site.guardCookie {
@@ -206,14 +217,14 @@ func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request) {
 		}
 		p, err := decodePendingLogin(c.Value)
 		if err != nil || p.expired(now) {
-			h.site.clearCookie(w, c.Name)
+			drop(c.Name)
 			continue
 		}
 		pending = append(pending, entry{c.Name, p.started})
 	}
 	slices.SortStableFunc(pending, func(a, b entry) int { return a.started.Compare(b.started) })
 	for len(pending) >= maxPendingLogins {
-		h.site.clearCookie(w, pending[0].name)
+		drop(pending[0].name)
 		pending = pending[1:]
 	}
 }

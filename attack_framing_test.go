@@ -1,0 +1,93 @@
+package caddyspotify_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// P41: nothing in how a request is framed lets a second one slip to Spotify in
+// its body, past the checks and with the first one's session.
+func TestAttackRequestSmuggling(t *testing.T) {
+	b := attacked(t, startOptions{})
+	const hidden = "PUT /v1/me/player/volume?hidden HTTP/1.1\nHost: x\nContent-Length: 0\n\n"
+	const put = "PUT /spotify/v1/me/player/volume?$TAG HTTP/1.1\n" + same
+	names := make(map[string]string) // by tag
+	for name, request := range map[string]string{
+		"length and chunks":       put + "Content-Length: 4\nTransfer-Encoding: chunked\n\n0\n\n" + hidden,
+		"chunks and length":       put + "Transfer-Encoding: chunked\nContent-Length: 200\n\n0\n\n" + hidden,
+		"two lengths":             put + "Content-Length: 0\nContent-Length: 90\n\n" + hidden,
+		"two equal lengths":       put + "Content-Length: 0\nContent-Length: 0\n\n" + hidden,
+		"a list of lengths":       put + "Content-Length: 0, 90\n\n" + hidden,
+		"a signed length":         put + "Content-Length: +0\n\n" + hidden,
+		"a negative length":       put + "Content-Length: -1\n\n" + hidden,
+		"a hexadecimal length":    put + "Content-Length: 0x5\n\n" + hidden,
+		"a long length":           put + "Content-Length: 18446744073709551616\n\n" + hidden,
+		"an underscored length":   put + "Content_Length: 90\n\n" + hidden,
+		"a spaced name":           put + "Content-Length : 0\n\n" + hidden,
+		"a spaced encoding":       put + "Transfer-Encoding : chunked\nContent-Length: 0\n\n" + hidden,
+		"an unknown encoding":     put + "Transfer-Encoding: xchunked\nContent-Length: 0\n\n" + hidden,
+		"two encodings":           put + "Transfer-Encoding: chunked\nTransfer-Encoding: identity\n\n0\n\n" + hidden,
+		"a list of encodings":     put + "Transfer-Encoding: identity, chunked\n\n0\n\n" + hidden,
+		"an encoding with a tab":  put + "Transfer-Encoding:\tchunked\n\n0\n\n" + hidden,
+		"a control character":     put + "Transfer-Encoding: \x0bchunked\nContent-Length: 0\n\n" + hidden,
+		"a folded line":           put + "X-A: b\n Transfer-Encoding: chunked\nContent-Length: 0\n\n" + hidden,
+		"a chunk's extension":     put + "Transfer-Encoding: chunked\n\n0;a=\"\n\n" + hidden,
+		"a negative chunk":        put + "Transfer-Encoding: chunked\n\n-1\n\n" + hidden,
+		"a chunk that is too big": put + "Transfer-Encoding: chunked\n\nfffffffffffffffff\n\n" + hidden,
+		"a trailer":               put + "Transfer-Encoding: chunked\nTrailer: Authorization\n\n0\nAuthorization: Bearer evil\nCookie: x=y\n\n" + hidden,
+		"a bare carriage return":  put + "X: y\rContent-Length: 90\nContent-Length: 0\n\n" + hidden,
+		"HTTP/1.0 with chunks":    strings.Replace(put, "HTTP/1.1", "HTTP/1.0", 1) + "Transfer-Encoding: chunked\n\n0\n\n" + hidden,
+		"another version":         strings.Replace(put, "HTTP/1.1", "HTTP/1.9", 1) + "Content-Length: 0\n\n" + hidden,
+		"an upgrade":              put + "Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABkAAQAAP__\nContent-Length: 0\n\n" + hidden,
+		"a websocket":             put + "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Key: x\nSec-WebSocket-Version: 13\nContent-Length: 0\n\n" + hidden,
+		"a body that expects":     put + "Expect: 100-continue\nContent-Length: 0\n\n" + hidden,
+	} {
+		tag := fmt.Sprintf("attack=%d", len(names))
+		names[tag] = name
+		b.attack(strings.ReplaceAll(request, "$TAG", tag) + "GET /closing HTTP/1.1\nHost: $HOST\nConnection: close\n\n")
+	}
+	// Spotify may see a request that was broken off only after its answer.
+	seen := make(map[string]int)
+	for _, r := range b.sim.Requests() {
+		seen[r.RawQuery]++
+		name, known := names[r.RawQuery]
+		if !known || seen[r.RawQuery] > 1 {
+			t.Errorf("%s: Spotify got %s %s?%s, %d times", name, r.Method, r.Path, r.RawQuery, seen[r.RawQuery])
+		}
+		if auth := r.Header["Authorization"]; len(auth) != 1 || strings.Contains(auth[0], "evil") {
+			t.Errorf("%s: %d times Authorization", name, len(auth))
+		}
+	}
+	if v := b.sim.Violations(); len(v) != 0 {
+		t.Errorf("violations: %+v", v)
+	}
+}
+
+// P45: one connection's requests are judged one by one: that the first may use
+// a session says nothing about the next.
+func TestAttackPipeline(t *testing.T) {
+	b := attacked(t, startOptions{})
+	answers := b.attack("GET /spotify/v1/me HTTP/1.1\n" + same + "\n" +
+		"GET /spotify/v1/me HTTP/1.1\nHost: $HOST\nSec-Fetch-Site: same-origin\n\n" +
+		"GET /spotify/v1/me HTTP/1.1\nHost: $HOST\nCookie: $COOKIE\nSec-Fetch-Site: cross-site\n\n" +
+		"POST /spotify/logout HTTP/1.1\n" + same + "Content-Length: 0\n\n" +
+		"GET /spotify/v1/me HTTP/1.1\n" + same + "Connection: close\n\n")
+	var got []int
+	for _, a := range answers {
+		got = append(got, a.StatusCode)
+	}
+	want := []int{http.StatusOK, http.StatusUnauthorized, http.StatusForbidden, http.StatusNoContent, http.StatusUnauthorized}
+	if len(got) != len(want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	}
+	if n := len(b.sim.Requests()); n != 1 {
+		t.Errorf("%d requests reached Spotify", n)
+	}
+}

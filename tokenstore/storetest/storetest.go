@@ -55,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) Instances) {
 	}
 	_, watches := probe.Stores[0].(tokenstore.Watcher)
 	_, sweeps := probe.Stores[0].(tokenstore.Sweeper)
+	_, posts := probe.Stores[0].(tokenstore.Bulletin)
 	groups := []struct {
 		applies bool
 		tests   map[string]func(*testing.T, *suite)
@@ -69,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) Instances) {
 		{true, expiryTests},
 		{sweeps, sweepTests},
 		{watches, watchTests},
+		{posts, bulletinTests},
 		{probe.Down != nil, outageTests},
 	}
 	t.Run("conformance", func(t *testing.T) {

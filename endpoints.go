@@ -77,9 +77,15 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 
 // requiresLogin asks Caddy's own path matcher, because the handlers after this
 // one do. What they take for a page of theirs, be it spelt "/APP" or "/x/..//app",
-// must not be something else here.
+// must not be something else here. Both the path that the browser asked for and
+// the one it was rewritten to count.
 func (h *Handler) requiresLogin(r *http.Request) bool {
-	return len(h.guarded) > 0 && h.guarded.Match(r)
+	if len(h.guarded) == 0 {
+		return false
+	}
+	asked := *r
+	asked.URL = askedFor(r)
+	return h.guarded.Match(r) || h.guarded.Match(&asked)
 }
 
 // askToLogIn sends a person to log in and tells code to. Only a navigation is

@@ -247,10 +247,10 @@ func (h *Handler) startLoginFor(w http.ResponseWriter, r *http.Request) error {
 			status:   http.StatusUnauthorized,
 			reason:   reasonLoginLoop,
 			message:  message,
-			loginURL: h.site.loginURLFor(returnPath(r.URL.RequestURI())),
+			loginURL: h.site.loginURLFor(returnPath(askedFor(r).RequestURI())),
 		})
 	}
-	return h.startLogin(w, r, loginOptions{returnTo: returnPath(r.URL.RequestURI()), scopes: h.Scopes})
+	return h.startLogin(w, r, loginOptions{returnTo: returnPath(askedFor(r).RequestURI()), scopes: h.Scopes})
 }
 
 // redirect sends the browser elsewhere. Nothing about it is to be kept.

@@ -82,7 +82,9 @@ var (
 //     to log in, and code gets a 401 with the login's URL.
 //
 // Everything else goes on to the next handler untouched, once its visitor is
-// logged in if `require_login` says so.
+// logged in if `require_login` says so. What counts is the path that the
+// browser asked for: a `try_files` or `rewrite` before this handler does not
+// take requests away from it.
 //
 // Sessions are looked up by a cookie that says nothing by itself. What it leads
 // to is kept sealed in a token store, under a key that only the cookie holds.
@@ -441,7 +443,7 @@ func (h *Handler) Cleanup() error {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	rest, ours := h.site.below(r.URL.Path)
+	rest, ours := h.site.ours(r)
 	if !ours {
 		return h.serveOther(w, r, next)
 	}

@@ -177,3 +177,27 @@ func TestNothingOfTheVisitorReachesSpotify(t *testing.T) {
 		t.Errorf("violations: %+v", v)
 	}
 }
+
+// A single-page app's try_files does not swallow the endpoints, and its pages
+// are guarded and returned to under the paths that the browser knows.
+func TestSinglePageApp(t *testing.T) {
+	s := start(t, startOptions{auth: "require_login /app*", site: "rewrite * /index.html\nrespond /index.html \"the app\""})
+	b := s.newBrowser()
+	if e := b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), http.StatusUnauthorized).apiError(t); e.Reason != "login_required" {
+		t.Errorf("error: %+v", e)
+	}
+	a := b.comeBack(approveAt(t, b, b.beginLogin("/app/deep?x=1")))
+	if got := b.wantStatus(a, http.StatusSeeOther).Header.Get("Location"); got != "/app/deep?x=1" {
+		t.Errorf("back to %q", got)
+	}
+	if a := b.wantStatus(b.navigate("/app/deep?x=1"), http.StatusOK); a.body != "the app" {
+		t.Errorf("page: %s", a.body)
+	}
+	a = b.wantStatus(b.fetch("GET", "/spotify/v1/me/playlists?limit=1", ""), http.StatusOK)
+	if !strings.Contains(a.body, `"limit": 1`) && !strings.Contains(a.body, `"limit":1`) {
+		t.Errorf("the query was lost: %.200s", a.body)
+	}
+	if !b.session().Authenticated {
+		t.Error("not logged in")
+	}
+}

@@ -104,7 +104,6 @@ var wrongConfigs = []struct{ name, options, want string }{
 	{"empty block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrefresh {\n}", "refresh has no options"},
 	{"unknown store", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nstore sqlite", "store \"sqlite\" is not in this build: use caddy, memory or redis"},
 	{"store without a name", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nstore", "store needs a name"},
-	{"redis not built in", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nstore redis", "build Caddy with github.com/caddyspotify/caddy-spotify/tokenstore/redis"},
 	{"negative duration", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle -1h\n}", "session idle -1h is not positive"},
 	{"no duration", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrefresh {\nmargin soon\n}", "refresh margin \"soon\" is not a duration"},
 	{"tiny timeout", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nrefresh {\ntimeout 1ms\n}", "refresh timeout 1ms is too short"},

@@ -188,7 +188,8 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	}
 	acct, err := s.lookUpAccount(ctx, token)
 	if p := asProblem(err); p != nil {
-		p.loginURL = again
+		// Spotify would let the same account in again without asking.
+		p.loginURL = withDialog(again)
 		return h.loginFailed(w, r, p)
 	}
 	if err != nil {

@@ -360,6 +360,24 @@ func TestLocalhostVisitor(t *testing.T) {
 	}
 }
 
+// Somebody whom Spotify does not let use the app learns why, and can come back
+// as somebody else.
+func TestAccountThatIsNotAllowlisted(t *testing.T) {
+	s := start(t, startOptions{})
+	b := s.newBrowser()
+	a := b.comeBack(spotifytest.Approve(t, b.client, s.origin+"/spotify/login?return_to=/app", "olga"))
+	b.wantStatus(a, http.StatusForbidden)
+	for _, want := range []string{"user_not_allowlisted", "User Management", "return_to=%2Fapp&amp;show_dialog=true"} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the page does not say %q: %s", want, a.body)
+		}
+	}
+	b.wantStatus(b.comeBack(spotifytest.Approve(t, b.client, s.origin+"/spotify/login?show_dialog=true", "mira")), http.StatusSeeOther)
+	if !b.session().Authenticated {
+		t.Error("not logged in")
+	}
+}
+
 // approveAt agrees on the consent page at u and returns the callback's URL.
 func approveAt(t *testing.T, b *browser, u *url.URL) string {
 	t.Helper()

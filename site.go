@@ -43,6 +43,7 @@ type site struct {
 
 	links    *links.Rewriter
 	gate     *ratelimit.Gate
+	news     *gateNews
 	exposed  *exposure
 	csrf     *http.CrossOriginProtection
 	sessions *sessions
@@ -144,6 +145,15 @@ func (s *site) loginURLFor(path string) string {
 // its origin, as Spotify's.
 func issuerOf(authorizeURL *url.URL) string {
 	return authorizeURL.Scheme + "://" + strings.ToLower(authorizeURL.Host)
+}
+
+// withDialog has a login ask even a user who agreed before, who can then switch
+// accounts.
+func withDialog(loginURL string) string {
+	if strings.Contains(loginURL, "?") {
+		return loginURL + "&show_dialog=true"
+	}
+	return loginURL + "?show_dialog=true"
 }
 
 // mayAskFor reports whether a login here can grant the scopes.

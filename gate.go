@@ -25,6 +25,7 @@ func (pooledGate) Destruct() error { return nil }
 // anyway. The error is then a problem. The gate learns from the answer.
 func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
 	gate := c.ex.site.gate
+	c.ex.site.news.use()
 	admission := gate.Admit(c.account())
 	if !admission.Admitted {
 		c.ex.site.metrics.limited(limitedByProxy)
@@ -64,6 +65,7 @@ func (s *site) gateMoved(t ratelimit.Transition) {
 		s.logger.Info("spotify answers again; requests are sent as before")
 		return
 	}
+	s.news.post()
 	until, why := s.gate.Snapshot()
 	if suppressed, ok := s.faults().admit("gate"); ok {
 		s.logger.Warn("spotify has had enough of this app's requests; they are answered here for a while",

@@ -269,6 +269,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.gateKey = s.clientID
 	s.gate = gate.(pooledGate).Gate
 	s.sessions = shared.(*sessions)
+	s.sessions.news.CompareAndSwap(nil, newGateNews(s.sessions, s.gate, s.store.opened))
+	s.news = s.sessions.news.Load()
 	h.guarded = slices.Clone(h.RequireLogin)
 	if err := h.guarded.Provision(ctx); err != nil {
 		return fmt.Errorf("require_login: %w", err)

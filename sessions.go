@@ -63,6 +63,8 @@ type sessions struct {
 	pendingSaves atomic.Int64
 	soonest      soonestReauthorization
 
+	news atomic.Pointer[gateNews] // of the gate of these sessions' app
+
 	cache      *sessionCache
 	loads      singleflight.Group
 	background chan struct{} // a slot for each background operation

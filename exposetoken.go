@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -24,6 +25,7 @@ const (
 // exposure counts how often sessions asked for their token.
 type exposure struct {
 	clock pkce.Clock
+	mu    sync.Mutex                          // of reading and writing seen as one
 	seen  *lru.Cache[[32]byte, time.Duration] // when the burst is used up, by the monotonic clock
 }
 
@@ -34,6 +36,8 @@ func newExposure(c pkce.Clock) *exposure {
 
 // allow reports whether a session may have its token now, and if not, in how long.
 func (e *exposure) allow(session [32]byte) (time.Duration, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	now := e.clock.Monotonic()
 	at, _ := e.seen.Get(session)
 	next := max(at, now) + exposeEvery

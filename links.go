@@ -23,10 +23,9 @@ func newLinkRewriter(apiURL, origin, prefix string) *links.Rewriter {
 // while it streams, so what depended on its bytes does not hold any more.
 func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	h := res.Header
-	for _, name := range []string{"Location", "Content-Location"} {
-		rewriteHeader(h, name, rw.RewriteURL)
-	}
-	rewriteHeader(h, "Link", rw.RewriteLink)
+	rewriteHeader(h["Location"], rw.RewriteURL)
+	rewriteHeader(h["Content-Location"], rw.RewriteURL)
+	rewriteHeader(h["Link"], rw.RewriteLink)
 
 	if !links.IsJSON(h.Get("Content-Type")) || res.StatusCode == http.StatusPartialContent {
 		return
@@ -34,14 +33,8 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return // nobody asked for it, so it is left as it is
 	}
-	// A strong validator promises the same bytes (RFC 9110 §8.8.1). A 304 and
-	// the answer to a HEAD speak of the same representation as a GET's.
-	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
-		h.Set("ETag", "W/"+tag)
-	}
-	for _, name := range []string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest"} {
-		delete(h, name)
-	}
+	// The answer to a HEAD speaks of the same representation as a GET's.
+	weakenValidators(h)
 	if res.StatusCode == http.StatusNotModified || res.StatusCode == http.StatusNoContent || res.ContentLength == 0 {
 		return
 	}
@@ -52,8 +45,21 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	}
 }
 
-func rewriteHeader(h http.Header, name string, rewrite func(string) (string, bool)) {
-	values := h[name]
+// weakenValidators takes back what a header promises about the very bytes of a
+// body that are not passed on as they came (RFC 9110 §8.8.1). Of a JSON text the
+// tag still says whether it means the same.
+func weakenValidators(h http.Header) {
+	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+		h.Set("ETag", "W/"+tag)
+	}
+	delete(h, "Content-Md5")
+	delete(h, "Digest")
+	delete(h, "Content-Digest")
+	delete(h, "Repr-Digest")
+	delete(h, "Accept-Ranges") // their ranges are not ours
+}
+
+func rewriteHeader(values []string, rewrite func(string) (string, bool)) {
 	for i, v := range values {
 		if changed, ok := rewrite(v); ok {
 			values[i] = changed

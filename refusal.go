@@ -32,28 +32,6 @@ func refusalReason(res *http.Response) reason.Reason {
 	return reason.Parse(res.StatusCode, res.Header.Get("Content-Type"), prefix)
 }
 
-// peek returns up to n bytes of the body, which can be read in full afterwards.
-func peek(res *http.Response, n int64) []byte {
-	if res.Body == nil || res.ContentLength == 0 {
-		return nil
-	}
-	prefix, err := io.ReadAll(io.LimitReader(res.Body, n))
-	rest := io.Reader(res.Body)
-	if err != nil {
-		rest = failedReader{err}
-	}
-	res.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(prefix), rest), res.Body}
-	return prefix
-}
-
-// failedReader says again what reading ahead ran into.
-type failedReader struct{ err error }
-
-func (r failedReader) Read([]byte) (int, error) { return 0, r.err }
-
 // gunzip returns what can be read of the start of a gzip stream.
 func gunzip(b []byte) []byte {
 	zr, err := gzip.NewReader(bytes.NewReader(b))
@@ -90,17 +68,16 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 }
 
 // announceRemoval says when the operation goes or went away (RFC 9745, RFC
-// 8594). The list is advice: apps with extended quota keep what others lose.
+// 8594), unless Spotify does so itself. The list is advice: apps with extended
+// quota keep what others lose.
 func announceRemoval(c *call, h http.Header) {
 	op, known := webapi.Lookup(c.in.Method, c.in.URL.Path)
-	if !known || op.Change == nil {
+	if !known || op.Change == nil || h["Deprecation"] != nil {
 		return
 	}
-	for name, value := range map[string]string{
-		"Deprecation": op.Change.Deprecation(), "Sunset": op.Change.Sunset(), "Link": op.Change.Link(),
-	} {
-		if value != "" {
-			h.Add(name, value)
-		}
+	h.Set("Deprecation", op.Change.Deprecation())
+	if h["Sunset"] == nil {
+		h.Set("Sunset", op.Change.Sunset())
 	}
+	h.Add("Link", op.Change.Link())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,12 +27,19 @@ const (
 	defaultMaxWait = 10 * time.Second
 	firstRetryWait = 250 * time.Millisecond
 	maxRetries     = 10
+	// maxHeld bounds the requests that are held back at a time, each of which
+	// takes a connection and memory. Those beyond are answered at once.
+	maxHeld = 1000
 )
+
+// heldBack counts the requests that are held back, in the whole process.
+var heldBack atomic.Int64
 
 // sendPatiently sends a call, and again as the retry option allows.
 func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, error) {
 	res, err := t.send(c, token)
-	if t.Retry == nil || c.in.Method != http.MethodGet && c.in.Method != http.MethodHead || c.out.Body != nil {
+	if t.Retry == nil || c.in.Method != http.MethodGet && c.in.Method != http.MethodHead ||
+		c.out.Body != nil && c.out.Body != http.NoBody {
 		return res, err
 	}
 	patience := time.Duration(t.Retry.MaxWait)
@@ -40,11 +48,17 @@ func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, e
 		if !worth || wait > patience {
 			break
 		}
+		if heldBack.Add(1) > maxHeld {
+			heldBack.Add(-1)
+			break
+		}
 		patience -= wait
 		if res != nil {
 			discard(res)
 		}
-		if err := sleep(c.in.Context(), wait); err != nil {
+		err = sleep(c.in.Context(), wait)
+		heldBack.Add(-1)
+		if err != nil {
 			return nil, err
 		}
 		if token, err = accessToken(c.in.Context(), c.ex); err != nil {
@@ -60,9 +74,9 @@ func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, e
 // one is worth it.
 func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Duration, bool) {
 	wait := firstRetryWait << min(n, 10)
-	wait += rand.N(wait/2 + 1)
+	spread := rand.N(wait/2 + 1) // those refused together do not come back together
 	if p := asProblem(err); p != nil && p.status == http.StatusTooManyRequests {
-		return max(wait, p.retryAfter), true
+		return max(wait, p.retryAfter) + spread, true
 	}
 	if err != nil {
 		return 0, false
@@ -75,7 +89,7 @@ func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Durati
 	if asked, ok := ratelimit.ParseRetryAfter(res.Header.Get("Retry-After"), clock.Now()); ok {
 		wait = max(wait, asked)
 	}
-	return wait, true
+	return wait + spread, true
 }
 
 // sleep waits for d, or for the end of ctx and returns its error.

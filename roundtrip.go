@@ -209,6 +209,9 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	explainRefusal(c, c.res.Header, c.reason)
 	announceRemoval(c, c.res.Header)
 	c.ex.remindToReauthorize(c.res.Header)
+	if res.Uncompressed {
+		weakenValidators(c.res.Header)
+	}
 	if t.Links != linksKeep {
 		rewriteLinks(c.ex.site.links, c.in.Method, &c.res)
 	}
@@ -266,6 +269,10 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 		// Links can be found in plain text only. Without this header the
 		// transport asks for gzip and unpacks it by itself.
 		delete(c.out.Header, "Accept-Encoding")
+		// A part of an answer would not fit the rest as we passed it on. Any
+		// server may send the whole instead (RFC 9110 §14.2).
+		delete(c.out.Header, "Range")
+		delete(c.out.Header, "If-Range")
 	}
 	if req.Body != nil && req.Body != http.NoBody && t.replayLimit > 0 && req.ContentLength <= t.replayLimit {
 		c.body = newReplayBody(req.Body, t.replayLimit, t.memory)

@@ -3,6 +3,7 @@ package caddyspotify_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,12 @@ const asCaddy = "CADDY_SPOTIFY_TEST_AS_CADDY"
 func TestMain(m *testing.M) {
 	if os.Getenv(asCaddy) != "" {
 		caddycmd.Main() // exits
+	}
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		// Somebody lost asCaddy on the way. Running the tests would start this
+		// program again, and so on without end.
+		fmt.Fprintf(os.Stderr, "%s is not set, so this is no Caddy: %q\n", asCaddy, os.Args[1:])
+		os.Exit(2)
 	}
 	os.Exit(m.Run())
 }

@@ -2,6 +2,7 @@ package caddyspotify_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type setup struct {
 	options string
 	site    string
 	global  string
+	level   string
 	https   bool
 	// reloaded is true once a config has replaced another.
 	loaded, reloaded bool
@@ -49,6 +51,8 @@ type startOptions struct {
 	site string
 	// global is put into the global options.
 	global string
+	// level is what is logged at least; empty means DEBUG, which is everything.
+	level string
 	// https makes the public origin https://app.example.com, behind a proxy
 	// that ends TLS.
 	https bool
@@ -65,6 +69,7 @@ func start(t *testing.T, o startOptions) *setup {
 		options: o.auth,
 		site:    o.site,
 		global:  o.global,
+		level:   cmp.Or(o.level, "DEBUG"),
 		https:   o.https,
 	}
 	s.sim = spotifytest.Start(t, o.sim)
@@ -102,7 +107,7 @@ func (s *setup) caddyfile(extra string) string {
 	log {
 		output spotifytest_buffer %s
 		format json
-		level DEBUG
+		level %s
 	}
 	%s
 }
@@ -119,7 +124,7 @@ func (s *setup) caddyfile(extra string) string {
 	}
 	%s
 }
-`, s.storage, s.logs.name, s.global+"\n"+extra, address, testClientID, public, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, s.options, site)
+`, s.storage, s.logs.name, s.level, s.global+"\n"+extra, address, testClientID, public, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, s.options, site)
 }
 
 // restart stops Caddy and starts it anew, as another process would.

@@ -47,6 +47,22 @@ func TestErrorsShowNoSecretInDisguise(t *testing.T) {
 	}
 }
 
+// P44: a token endpoint may name a token that is not ours, as when it says which
+// one it revoked instead.
+func TestErrorsShowNoToken(t *testing.T) {
+	const other = "BQDw0lK9vX2sE4tR6yU8iO0pA1sD3fG5hJ7kL9zX1cV3bN5m-qW_eRtY"
+	cfg := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":"temporarily_unavailable","error_description":"Token `+other+` is in use"}`)
+	})
+	_, err := cfg.Refresh(t.Context(), "refresh")
+	if text := err.Error(); strings.Contains(text, other[:8]) || strings.Contains(text, other[len(other)-8:]) ||
+		!strings.Contains(text, "temporarily_unavailable: Token [redacted] is in use") {
+		t.Errorf("the error is %s", text)
+	}
+}
+
 // What is no HTTP is not quoted: it may hold a token that was just granted.
 func TestErrorsQuoteNoAnswer(t *testing.T) {
 	for _, answer := range []string{

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -176,7 +177,12 @@ func ofNetwork(err error) bool {
 	return ok
 }
 
-// redact removes what must not be repeated, as it is and as it was sent.
+// opaqueWord is a word too long to be one of any language. Those among them that
+// have digits or capitals are taken for tokens; the errors of OAuth have neither.
+var opaqueWord = regexp.MustCompile(`[A-Za-z0-9_~+=%-]{20,}`)
+
+// redact removes what must not be repeated, as it is and as it was sent, and
+// what may be a token that somebody else sent.
 func redact(s string, secrets []string) string {
 	for _, secret := range secrets {
 		if secret != "" {
@@ -184,7 +190,12 @@ func redact(s string, secrets []string) string {
 			s = strings.ReplaceAll(s, url.QueryEscape(secret), "[redacted]")
 		}
 	}
-	return s
+	return opaqueWord.ReplaceAllStringFunc(s, func(word string) string {
+		if strings.ContainsAny(word, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+			return "[redacted]"
+		}
+		return word
+	})
 }
 
 // parseRetryAfter reads a Retry-After header (RFC 9110 §10.2.3), in seconds or

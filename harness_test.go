@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -45,6 +46,8 @@ type setup struct {
 // options of start.
 type startOptions struct {
 	sim spotifytest.Options
+	// api, if any, stands in front of the simulator's Web API.
+	api func(simulated http.Handler) http.Handler
 	// auth is put into the spotify_proxy block.
 	auth string
 	// site is put into the site block, beside spotify_proxy.
@@ -73,6 +76,11 @@ func start(t *testing.T, o startOptions) *setup {
 		https:   o.https,
 	}
 	s.sim = spotifytest.Start(t, o.sim)
+	if o.api != nil {
+		server := httptest.NewServer(o.api(s.sim.APIHandler()))
+		t.Cleanup(server.Close)
+		s.sim.APIURL = server.URL
+	}
 	s.load("")
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {

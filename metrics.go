@@ -200,14 +200,8 @@ func requestReason(answer http.Header, err error) string {
 // knownReasons are the values of the label. A header can say anything.
 var knownReasons = func() map[string]struct{} {
 	known := make(map[string]struct{})
-	for _, why := range []string{
-		reasonLoginRequired, reasonReauthorizationRequired, reasonStoreUnavailable, reasonUpstreamUnavailable,
-		reasonUserNotAllowlisted, reasonCrossSite, reasonHTTPSRequired, reasonNotFound, reasonMethodNotAllowed,
-		reasonBadRequest, reasonBadPath, reasonLoginLoop, reasonMisconfigured,
-		string(reason.InsufficientScope), string(reason.PremiumRequired), string(reason.Forbidden),
-		string(reason.RateLimited), string(reason.QuotaExceeded), string(reason.NotAllowed),
-	} {
-		known[why] = struct{}{}
+	for _, why := range reason.All() {
+		known[string(why)] = struct{}{}
 	}
 	return known
 }()

@@ -12,32 +12,35 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // The reasons that errors of our own carry, in the JSON and in the
 // Spotify-Proxy-Reason header, so that code can tell them apart.
 const (
-	reasonLoginRequired           = "login_required"
-	reasonReauthorizationRequired = "reauthorization_required"
-	reasonStoreUnavailable        = "store_unavailable"
-	reasonUpstreamUnavailable     = "upstream_unavailable"
-	reasonUserNotAllowlisted      = "user_not_allowlisted"
-	reasonCrossSite               = "cross_site"
-	reasonHTTPSRequired           = "https_required"
-	reasonNotFound                = "not_found"
-	reasonMethodNotAllowed        = "method_not_allowed"
-	reasonBadRequest              = "bad_request"
-	reasonBadPath                 = "bad_path"
-	reasonLoginFailed             = "login_failed"
-	reasonLoginCancelled          = "login_cancelled"
-	reasonLoginExpired            = "login_expired"
-	reasonLoginLoop               = "login_loop"
-	reasonMisconfigured           = "misconfigured"
-	reasonRateLimited             = "rate_limited"
-	reasonInsufficientScope       = "insufficient_scope"
+	reasonLoginRequired           = string(reason.LoginRequired)
+	reasonReauthorizationRequired = string(reason.ReauthorizationRequired)
+	reasonStoreUnavailable        = string(reason.StoreUnavailable)
+	reasonUpstreamUnavailable     = string(reason.UpstreamUnavailable)
+	reasonUserNotAllowlisted      = string(reason.UserNotAllowlisted)
+	reasonCrossSite               = string(reason.CrossSite)
+	reasonNotAllowed              = string(reason.NotAllowed)
+	reasonHTTPSRequired           = string(reason.HTTPSRequired)
+	reasonNotFound                = string(reason.NotFound)
+	reasonMethodNotAllowed        = string(reason.MethodNotAllowed)
+	reasonBadRequest              = string(reason.BadRequest)
+	reasonBadPath                 = string(reason.BadPath)
+	reasonLoginFailed             = string(reason.LoginFailed)
+	reasonLoginCancelled          = string(reason.LoginCancelled)
+	reasonLoginExpired            = string(reason.LoginExpired)
+	reasonLoginLoop               = string(reason.LoginLoop)
+	reasonMisconfigured           = string(reason.Misconfigured)
+	reasonRateLimited             = string(reason.RateLimited)
+	reasonInsufficientScope       = string(reason.InsufficientScope)
 )
 
-const reasonHeader = "Spotify-Proxy-Reason"
+const reasonHeader = reason.Header
 
 // problem is an error of our own on its way to the caller. Its JSON has the
 // shape of the Web API's errors, with a reason beside the message, so that

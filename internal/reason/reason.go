@@ -41,4 +41,41 @@ const (
 	UpstreamUnavailable Reason = "upstream_unavailable"
 	// StoreUnavailable (503): the session store cannot be reached. Try later.
 	StoreUnavailable Reason = "store_unavailable"
+
+	// LoginCancelled (403): the user said no at Spotify.
+	LoginCancelled Reason = "login_cancelled"
+	// LoginExpired (400): the login took too long, or began in another browser.
+	// Log in again.
+	LoginExpired Reason = "login_expired"
+	// LoginFailed (400, 500, 502): Spotify, or the address it sent the user back
+	// to, reported an error.
+	LoginFailed Reason = "login_failed"
+	// LoginLoop (401): the user has just logged in and comes without a session.
+	// The browser does not keep the cookie.
+	LoginLoop Reason = "login_loop"
+
+	// CrossSite (403): the request came from a page on another origin.
+	CrossSite Reason = "cross_site"
+	// HTTPSRequired (403): plain http where the site is https.
+	HTTPSRequired Reason = "https_required"
+	// BadRequest (400): a query that cannot be read, or makes no sense.
+	BadRequest Reason = "bad_request"
+	// BadPath (400): a path that different servers read differently.
+	BadPath Reason = "bad_path"
+	// NotFound (404): there is no such endpoint below the prefix.
+	NotFound Reason = "not_found"
+	// MethodNotAllowed (405): the endpoint, or the Web API, has no such method.
+	MethodNotAllowed Reason = "method_not_allowed"
+	// Misconfigured (500): the parts of the configuration do not fit together.
+	Misconfigured Reason = "misconfigured"
 )
+
+// All returns every Reason there is.
+func All() []Reason {
+	return []Reason{
+		LoginRequired, ReauthorizationRequired, InsufficientScope, UserNotAllowlisted, PremiumRequired, Forbidden,
+		RateLimited, QuotaExceeded, NotAllowed, UpstreamUnavailable, StoreUnavailable,
+		LoginCancelled, LoginExpired, LoginFailed, LoginLoop,
+		CrossSite, HTTPSRequired, BadRequest, BadPath, NotFound, MethodNotAllowed, Misconfigured,
+	}
+}

@@ -21,7 +21,7 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(demoCommand())
+			cmd.AddCommand(demoCommand(), checkCommand(), sessionsCommand(), revokeCommand(), loginURLCommand())
 		},
 	})
 }

@@ -1,0 +1,93 @@
+package caddyspotify
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+// exitProblems is the exit code of a check that found something wrong.
+const exitProblems = 2
+
+func checkCommand() *cobra.Command {
+	var (
+		config        configFlags
+		asJSON, quick bool
+	)
+	cmd := &cobra.Command{
+		Use:   "check [--config <path>] [--adapter <name>] [--offline] [--json]",
+		Short: "Finds out why logging in does not work",
+		Long: `
+Reads a configuration and checks, for each spotify_proxy or spotify_auth in it,
+what has to be right for a login to work, and says what to do where it is not:
+
+  client_id     has the shape of Spotify's
+  redirect_uri  follows Spotify's rules
+  address       redirect_uri leads to this very site: host, port and path
+  store         takes a record, gives it back and deletes it
+  …_url         the names of Spotify's services resolve, and they answer with
+                certificates that are good
+  clock         agrees with that of the accounts service
+  app           the accounts service knows client_id together with redirect_uri
+
+It needs the environment that Caddy has, if the configuration refers to it. A
+running Caddy is neither needed nor disturbed, nobody is logged in, and nothing
+is left in the store.
+
+It exits with 0 if all is well, with 2 if something is wrong, and with 1 if it
+cannot tell.`,
+		Example: `  $ caddy spotify check
+  $ caddy spotify check --config /etc/caddy/Caddyfile --json`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true, DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := runCheck(cmd, &config, quick)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := printJSON(cmd.OutOrStdout(), report); err != nil {
+					return err
+				}
+			} else {
+				report.print(cmd.OutOrStdout())
+			}
+			if report.OK {
+				return nil
+			}
+			return exitWith(cmd, exitProblems)
+		},
+	}
+	config.add(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&quick, "offline", false, "Ask nothing of Spotify")
+	flags.BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*checkReport, error) {
+	text, err := config.load()
+	if errors.Is(err, errAdapt) {
+		report := &checkReport{Sites: []siteReport{{Site: "config", Checks: []checkResult{{"config", checkFailed, err.Error()}}}}}
+		return report, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return checkConfig(cmd.Context(), text, offline)
+}
+
+// exitWith ends a command with an exit code and without a word.
+func exitWith(cmd *cobra.Command, code int) error {
+	cmd.SilenceErrors = true
+	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

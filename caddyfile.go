@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -37,6 +38,7 @@ func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	    scopes        <scope>...
 //	    optional_scopes <scope>...
 //	    require_login <path>...
+//	    allow         [<METHOD>...] <path>...
 //	    expose_token
 //	    session {
 //	        idle      <duration>
@@ -100,6 +102,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 		"scopes":          func() error { return someArgs(d, name, &h.Scopes) },
 		"optional_scopes": func() error { return someArgs(d, name, &h.OptionalScopes) },
 		"require_login":   func() error { return someArgs(d, name, &h.RequireLogin) },
+		"allow":           func() error { return h.unmarshalAllow(d) },
 		"expose_token":    func() error { return flag(d, name, &h.ExposeToken) },
 		"session":         func() error { return h.unmarshalSession(d) },
 		"refresh":         func() error { return h.unmarshalRefresh(d) },
@@ -108,10 +111,28 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 	if !ok {
 		return false, nil
 	}
+	if name == "allow" {
+		return true, set()
+	}
 	if err := seen.once(d, name); err != nil {
 		return true, err
 	}
 	return true, set()
+}
+
+// unmarshalAllow adds a rule. Unlike other options it may be given many times.
+func (h *Handler) unmarshalAllow(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	paths := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "/") })
+	if paths < 0 {
+		paths = len(args)
+	}
+	rule := AllowRule{Methods: args[:paths], Paths: args[paths:]}
+	if err := rule.check(); err != nil {
+		return d.WrapErr(err)
+	}
+	h.Allow = append(h.Allow, rule)
+	return nil
 }
 
 func (h *Handler) unmarshalSession(d *caddyfile.Dispenser) error {

@@ -27,6 +27,9 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !plainAPIPath(r.URL) {
 		return h.fail(w, r, badAPIPath())
 	}
+	if !allowed(s.allow, r.Method, r.URL.Path[len(s.prefix):]) {
+		return h.fail(w, r, notAllowed())
+	}
 	if p := s.checkTransport(r); p != nil {
 		return h.fail(w, r, p)
 	}

@@ -147,6 +147,13 @@ type Handler struct {
 	// matter, as in Caddy's path matcher. The Web API always needs a session.
 	RequireLogin []string `json:"require_login,omitempty"`
 
+	// The requests for the Web API that visitors may make. Once there is one
+	// rule, everything else is refused with a 403 before a session is looked up
+	// or a token used. What is matched is exactly the path that Spotify gets,
+	// decoded, with case and a slash at the end; one that is still encoded after
+	// that is refused. Default: everything.
+	Allow []AllowRule `json:"allow,omitempty"`
+
 	// How long sessions last, and their cookie.
 	Session *SessionConfig `json:"session,omitempty"`
 
@@ -159,7 +166,7 @@ type Handler struct {
 	// Whether `POST token`, below the prefix, hands the session's access token
 	// to the site's own pages. The Web Playback SDK cannot do without. It needs
 	// the scope `streaming`. Off by default: a token in a page can be stolen by
-	// any script that runs there.
+	// any script that runs there, and `allow` does not bind who has it.
 	ExposeToken bool `json:"expose_token,omitempty"`
 
 	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
@@ -383,6 +390,7 @@ func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
 		scopes:            h.Scopes,
 		optionalScopes:    h.OptionalScopes,
 		reauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
+		allow:             h.Allow,
 
 		links:   newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
 		exposed: newExposure(clock),

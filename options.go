@@ -50,6 +50,11 @@ func (h *Handler) checkOptions() error {
 			return fmt.Errorf("require_login: %q is not a plain path: write it decoded, with single slashes and without any of { } %% ? [ ] \\ #", path)
 		}
 	}
+	for _, rule := range h.Allow {
+		if err := rule.check(); err != nil {
+			return err
+		}
+	}
 	redirect, err := parseRedirectURI(h.RedirectURI)
 	if err != nil {
 		return err

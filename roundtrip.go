@@ -29,6 +29,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if p := t.check(req, ok); p != nil {
 		return t.refuse(req, ex, p)
 	}
+	// It was asked already, about a path that the site's rewrites have changed
+	// since. This is the one that is sent.
+	if !allowed(ex.site.allow, req.Method, req.URL.Path) {
+		return t.refuse(req, ex, notAllowed())
+	}
 	token, err := accessToken(ctx, ex)
 	if err != nil {
 		return t.refuse(req, ex, err)

@@ -1,0 +1,98 @@
+package caddyspotify
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// AllowRule names requests for the Web API that visitors may make.
+type AllowRule struct {
+	// The methods. None stands for all. GET includes HEAD.
+	Methods []string `json:"methods,omitempty"`
+
+	// The paths, as the Web API's documentation has them and not percent-encoded,
+	// such as `/v1/me/playlists`. In place of a segment, `*` stands for any one.
+	// As the last segment it stands for everything below, so `/v1/me/*` does not
+	// include `/v1/me` itself.
+	Paths []string `json:"paths,omitempty"`
+}
+
+// apiMethods are those that the Web API has.
+var apiMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// check says what is wrong with a rule, if anything is.
+func (rule AllowRule) check() error {
+	for _, method := range rule.Methods {
+		if !slices.Contains(apiMethods, method) {
+			return fmt.Errorf("allow: %q is neither a method of the Web API nor a path: use %s, and begin paths with %s",
+				method, strings.Join(apiMethods, ", "), apiRoot)
+		}
+	}
+	if len(rule.Paths) == 0 {
+		return fmt.Errorf("allow: a rule names no path: give one such as %sme", apiRoot)
+	}
+	for _, path := range rule.Paths {
+		switch {
+		case !strings.HasPrefix(path, apiRoot):
+			return fmt.Errorf("allow: the path %q is not the Web API's: begin with %s, without the prefix of redirect_uri", path, apiRoot)
+		case strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }) || strings.ContainsAny(path, `%?#{}\`) ||
+			!plainAPIPath(&url.URL{Path: path}):
+			return fmt.Errorf("allow: the path %q is not plain: write it decoded, without a query and with single slashes", path)
+		}
+		for segment := range strings.SplitSeq(path, "/") {
+			if len(segment) > 1 && strings.Contains(segment, "*") {
+				return fmt.Errorf("allow: the path %q has a * in a segment: use * for whole segments only, and list other paths one by one", path)
+			}
+		}
+	}
+	return nil
+}
+
+// allowed reports whether rules let a request pass. The path is decoded, and
+// has passed plainAPIPath. No rules let everything pass.
+func allowed(rules []AllowRule, method, path string) bool {
+	if len(rules) == 0 {
+		return true
+	}
+	// Decoding it again would make another path of it. The Web API is not known
+	// to do that, but what it names is not ours to guess.
+	if strings.Contains(path, "%") {
+		return false
+	}
+	return slices.ContainsFunc(rules, func(rule AllowRule) bool { return rule.permits(method, path) })
+}
+
+func (rule AllowRule) permits(method, path string) bool {
+	if len(rule.Methods) > 0 && !slices.Contains(rule.Methods, method) &&
+		!(method == http.MethodHead && slices.Contains(rule.Methods, http.MethodGet)) {
+		return false
+	}
+	return slices.ContainsFunc(rule.Paths, func(pattern string) bool { return covers(pattern, path) })
+}
+
+// covers reports whether a path is one of those that a pattern stands for.
+func covers(pattern, path string) bool {
+	for {
+		want, patternRest, more := strings.Cut(pattern, "/")
+		got, rest, deeper := strings.Cut(path, "/")
+		switch {
+		case want == "*" && !more:
+			return path != ""
+		case want == "*" && got == "", want != "*" && want != got, more != deeper:
+			return false
+		case !more:
+			return true
+		}
+		pattern, path = patternRest, rest
+	}
+}
+
+func notAllowed() *problem {
+	return &problem{
+		status: http.StatusForbidden, reason: reasonNotAllowed,
+		message: "This site does not use this part of the Web API. Its operator can allow it.",
+	}
+}

@@ -32,7 +32,7 @@ func demoCommand() *cobra.Command {
 		printConfig bool
 	)
 	cmd := &cobra.Command{
-		Use:   "demo [--listen <addr>] [--token-life <duration>] [--debug] [--print-config]",
+		Use:   "demo [--listen <addr>] [--token-life <duration>] [--debug] [--json | --print-config]",
 		Short: "Shows the proxy at work, with a simulated Spotify",
 		Long: `
 Starts a simulated Spotify, Caddy with spotify_proxy in front of it, and a page
@@ -43,7 +43,8 @@ If the usual port is taken, the demo moves to a free one. Ctrl-C ends it.`,
 		Example: `  $ caddy spotify demo
   $ caddy spotify demo --listen 9000 --token-life 20s
   $ caddy spotify demo --print-config`,
-		Args: cobra.NoArgs,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true, DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Out = cmd.OutOrStdout()
 			if printConfig {
@@ -61,7 +62,9 @@ If the usual port is taken, the demo moves to a free one. Ctrl-C ends it.`,
 		"Port, or loopback address with port, to listen on (default "+demo.DefaultListen+", or a free port)")
 	flags.DurationVar(&options.TokenLife, "token-life", demo.DefaultTokenLife, "Life of access tokens")
 	flags.BoolVarP(&options.Debug, "debug", "v", false, "Log everything that Caddy does")
+	flags.BoolVar(&options.JSON, "json", false, "Print where the demo is as one line of JSON")
 	flags.BoolVar(&printConfig, "print-config", false, "Print the Caddyfile of the demo and do nothing else")
+	cmd.MarkFlagsMutuallyExclusive("json", "print-config")
 	return cmd
 }
 

@@ -5,6 +5,8 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -26,6 +28,8 @@ type Options struct {
 	TokenLife time.Duration
 	// Debug makes Caddy log everything it does.
 	Debug bool
+	// JSON makes Run say where the demo is as a line of JSON, for scripts.
+	JSON bool
 	// Out gets what there is to tell the person who started the demo. Required.
 	Out io.Writer
 }
@@ -45,9 +49,13 @@ func Run(ctx context.Context, o Options) error {
 	if err := caddy.Load(config, true); err != nil {
 		return fmt.Errorf("starting the demo: %w", err)
 	}
-	s.greet(o.Out)
+	if err := s.greet(o); err != nil {
+		return errors.Join(err, caddy.Stop())
+	}
 	<-ctx.Done()
-	fmt.Fprintln(o.Out, "\nStopping.")
+	if !o.JSON {
+		fmt.Fprintln(o.Out, "\nStopping.")
+	}
 	if err := caddy.Stop(); err != nil {
 		return fmt.Errorf("stopping the demo: %w", err)
 	}
@@ -115,11 +123,18 @@ func prepare(o Options) (*setup, error) {
 	return s, nil
 }
 
-func (s *setup) greet(w io.Writer) {
-	if s.moved {
-		fmt.Fprintf(w, "%s is taken by another program, so this is on another port.\n", DefaultListen)
+func (s *setup) greet(o Options) error {
+	if o.JSON {
+		return json.NewEncoder(o.Out).Encode(struct {
+			URL       string  `json:"url"`
+			Spotify   string  `json:"spotify_url"`
+			TokenLife float64 `json:"token_life_seconds"`
+		}{s.url, s.sim.URL, s.tokenLife.Seconds()})
 	}
-	fmt.Fprintf(w, `
+	if s.moved {
+		fmt.Fprintf(o.Out, "%s is taken by another program, so this is on another port.\n", DefaultListen)
+	}
+	_, err := fmt.Fprintf(o.Out, `
   %s
 
 Open it in a browser, log in as one of the people, and look at what the page
@@ -130,4 +145,5 @@ Spotify is simulated at %s. Access tokens live %s,
 and each refresh is logged here. Nothing is kept. Ctrl-C ends it.
 
 `, s.url, s.sim.URL, s.tokenLife)
+	return err
 }

@@ -3,6 +3,7 @@ package demo_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -64,6 +65,31 @@ func TestRun(t *testing.T) {
 	if resp, err := http.Get(origin); err == nil {
 		resp.Body.Close()
 		t.Error("the demo still answers")
+	}
+}
+
+// TestRunForScripts reads where the demo is, as a script would.
+func TestRunForScripts(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	read, write := io.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- demo.Run(ctx, demo.Options{Listen: "0", JSON: true, Out: write}) }()
+	var said struct {
+		URL       string
+		Spotify   string  `json:"spotify_url"`
+		TokenLife float64 `json:"token_life_seconds"`
+	}
+	if err := json.NewDecoder(read).Decode(&said); err != nil {
+		t.Fatal(err)
+	}
+	if said.TokenLife != 120 || said.Spotify == "" {
+		t.Errorf("it says %+v", said)
+	}
+	get(t, said.URL+"/")
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("stopping: %v", err)
 	}
 }
 

@@ -1,0 +1,35 @@
+package caddyspotify_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+)
+
+// The README's table of reasons is whole, and has nothing else in it.
+func TestReasonsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n### Reasons\n")
+	section, _, _ := strings.Cut(rest, "\n#")
+	var documented []string
+	for line := range strings.Lines(section) {
+		if cells := strings.Split(line, "|"); len(cells) == 6 && strings.HasPrefix(cells[1], " `") {
+			documented = append(documented, strings.Trim(cells[1], " `"))
+		}
+	}
+	var all []string
+	for _, r := range reason.All() {
+		all = append(all, string(r))
+	}
+	slices.Sort(all)
+	slices.Sort(documented)
+	if !slices.Equal(all, documented) {
+		t.Errorf("the README documents\n%v, but there are\n%v", documented, all)
+	}
+}

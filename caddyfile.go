@@ -39,6 +39,7 @@ func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	    optional_scopes <scope>...
 //	    require_login <path>...
 //	    allow         [<METHOD>...] <path>...
+//	    allow_origin  <origin>...
 //	    expose_token
 //	    session {
 //	        idle      <duration>
@@ -103,6 +104,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 		"optional_scopes": func() error { return someArgs(d, name, &h.OptionalScopes) },
 		"require_login":   func() error { return someArgs(d, name, &h.RequireLogin) },
 		"allow":           func() error { return h.unmarshalAllow(d) },
+		"allow_origin":    func() error { return someArgs(d, name, &h.AllowOrigin) },
 		"expose_token":    func() error { return flag(d, name, &h.ExposeToken) },
 		"session":         func() error { return h.unmarshalSession(d) },
 		"refresh":         func() error { return h.unmarshalRefresh(d) },

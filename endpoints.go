@@ -37,7 +37,7 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if errors.Is(err, errNoSession) {
 		return h.askToLogIn(w, r, reasonLoginRequired)
 	}
-	if p := s.checkOrigin(r); p != nil {
+	if p := s.checkOriginOrAllowed(r); p != nil {
 		return h.fail(w, r, p)
 	}
 	if err != nil {
@@ -132,7 +132,7 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 	if p := s.checkTransport(r); p != nil {
 		return h.fail(w, r, p)
 	}
-	if p := s.checkOrigin(r); p != nil {
+	if p := s.checkOriginOrAllowed(r); p != nil {
 		return h.fail(w, r, p)
 	}
 	sess, err := h.sessionOf(r)
@@ -156,7 +156,7 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Vary", "Cookie")
+	w.Header().Add("Vary", "Cookie")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	return json.NewEncoder(w).Encode(info)
 }
@@ -167,7 +167,7 @@ func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if p := s.checkTransport(r); p != nil {
 		return h.fail(w, r, p)
 	}
-	if p := s.checkOrigin(r); p != nil {
+	if p := s.checkOriginOrAllowed(r); p != nil {
 		return h.fail(w, r, p)
 	}
 	if value, ok := cookieValue(r.Header, s.sessionCookie); ok {

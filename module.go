@@ -154,6 +154,19 @@ type Handler struct {
 	// that is refused. Default: everything.
 	Allow []AllowRule `json:"allow,omitempty"`
 
+	// Other origins whose pages may use the Web API, `session` and `logout` with
+	// their visitors' sessions, such as `https://www.example.com` beside a proxy
+	// on `https://api.example.com`. Their scripts have to ask for credentials, as
+	// in `fetch(url, {credentials: "include"})`. Default: none, so that only
+	// pages on the proxy's own origin may.
+	//
+	// The session's cookie stays as strict as it is. Browsers send it for pages
+	// of the same site only, that is of the same scheme and registrable domain,
+	// so no others are accepted here. Whatever script gets into an allowed
+	// origin can act as the visitor, so each is one more place to keep clean.
+	// A login returns to a path of the proxy's own origin, which can redirect.
+	AllowOrigin []string `json:"allow_origin,omitempty"`
+
 	// How long sessions last, and their cookie.
 	Session *SessionConfig `json:"session,omitempty"`
 
@@ -324,13 +337,13 @@ func (h *Handler) replacePlaceholders() {
 	for _, s := range []*string{&h.ClientID, &h.RedirectURI, &h.AuthorizeURL, &h.TokenURL, &h.APIURL} {
 		*s = strings.TrimSpace(repl.ReplaceAll(*s, ""))
 	}
-	for _, list := range []*[]string{&h.Scopes, &h.OptionalScopes} {
-		scopes := make([]string, 0, len(*list))
+	for _, list := range []*[]string{&h.Scopes, &h.OptionalScopes, &h.AllowOrigin} {
+		values := make([]string, 0, len(*list))
 		for _, s := range *list {
-			// One placeholder may stand for several scopes.
-			scopes = append(scopes, strings.Fields(repl.ReplaceAll(s, ""))...)
+			// One placeholder may stand for several values.
+			values = append(values, strings.Fields(repl.ReplaceAll(s, ""))...)
 		}
-		*list = scopes
+		*list = values
 	}
 }
 
@@ -358,6 +371,11 @@ func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
 	csrf := http.NewCrossOriginProtection()
 	if err := csrf.AddTrustedOrigin(redirect.origin); err != nil {
 		return nil, fmt.Errorf("redirect_uri: %w", err)
+	}
+	for _, origin := range h.AllowOrigin {
+		if err := csrf.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("allow_origin: %w", err)
+		}
 	}
 
 	client := newServiceClient(time.Duration(h.Refresh.Timeout))
@@ -391,6 +409,7 @@ func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
 		optionalScopes:    h.OptionalScopes,
 		reauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
 		allow:             h.Allow,
+		allowedOrigins:    h.AllowOrigin,
 
 		links:   newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
 		exposed: newExposure(clock),
@@ -457,7 +476,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !ours {
 		return h.serveOther(w, r, next)
 	}
-	if strings.HasPrefix(rest, "/v1/") {
+	api := strings.HasPrefix(rest, "/v1/")
+	if (api || rest == "/session" || rest == "/logout") && h.site.serveCORS(w, r) {
+		return nil
+	}
+	if api {
 		err := h.serveAPI(w, r, next)
 		h.site.metrics.request(w.Header(), err)
 		return err

@@ -59,6 +59,13 @@ func (h *Handler) checkOptions() error {
 	if err != nil {
 		return err
 	}
+	for i, raw := range h.AllowOrigin {
+		origin, err := parseAllowedOrigin(raw, redirect)
+		if err != nil {
+			return err
+		}
+		h.AllowOrigin[i] = origin
+	}
 	if err := h.checkSession(redirect.secure); err != nil {
 		return err
 	}

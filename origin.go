@@ -40,6 +40,16 @@ func (s *site) checkOrigin(r *http.Request) *problem {
 	return crossSite(nil)
 }
 
+// checkOriginOrAllowed is checkOrigin, but for pages on the origins of
+// allow_origin too. Browsers say Origin in what scripts ask of other origins,
+// reads included, so a link or a form's GET from there is still refused.
+func (s *site) checkOriginOrAllowed(r *http.Request) *problem {
+	if len(s.allowedOrigins) > 0 && s.allowsOrigin(r) {
+		return nil
+	}
+	return s.checkOrigin(r)
+}
+
 func crossSite(err error) *problem {
 	return &problem{
 		status:  http.StatusForbidden,

@@ -39,6 +39,7 @@ type site struct {
 	scopes         []string // asked for at every login
 	optionalScopes []string // that a login may ask for in addition
 	allow          []AllowRule
+	allowedOrigins []string
 	// reauthorizeNotice is how long before its end a consent is called due.
 	reauthorizeNotice time.Duration
 

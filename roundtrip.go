@@ -96,6 +96,9 @@ func accessToken(ctx context.Context, ex *exchange) (*pkce.Token, error) {
 		message:    "Spotify could not renew the access just now. Try again in a moment; you are not logged out.",
 		retryAfter: 5 * time.Second,
 	}
+	if errors.Is(err, pkce.ErrPersister) {
+		p = storeProblem(err, "")
+	}
 	if e, ok := errors.AsType[*pkce.TemporaryError](err); ok && e.RetryAfter > 0 {
 		p.retryAfter = e.RetryAfter
 	}
@@ -143,8 +146,8 @@ func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Re
 }
 
 // send sends a call with a token. After a 401 it sends it once more, with a
-// newer token, if there is one to be had and the body is still there. If not,
-// the 401 is the answer.
+// newer token, if the body is still there. If it is not, or no other token is
+// given, the 401 is the answer.
 func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	c.out.Header["Authorization"] = token.Header()
 	res, err := t.sendOnce(c, c.out)
@@ -158,7 +161,9 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	newer, err := accessToken(c.in.Context(), c.ex)
 	switch p := asProblem(err); {
 	case err == nil && newer.AccessToken() != token.AccessToken():
-	case p != nil && p.reason == reasonReauthorizationRequired:
+	case p != nil:
+		// The session is over, or no newer token is to be had for now. The
+		// API's 401 would say the first of both.
 		discard(res)
 		return t.report(c.in, c.ex, p), nil
 	case c.in.Context().Err() != nil:

@@ -10,6 +10,8 @@ import (
 const (
 	firstBackoff = time.Second
 	maxBackoff   = time.Minute
+
+	maxPersisterBackoff = 5 * time.Second
 )
 
 // backoff is how long to wait after the nth failure in a row, with jitter so
@@ -20,6 +22,10 @@ func backoff(n int, err error) time.Duration {
 	if _, refused := errors.AsType[*TokenError](err); refused && !errors.Is(err, ErrTemporary) {
 		// Something is wrong with the app or the request. Haste does not help.
 		wait = maxBackoff
+	}
+	if errors.Is(err, ErrPersister) {
+		// A store of one's own is not hurt by being asked, and users wait.
+		wait = min(wait, maxPersisterBackoff)
 	}
 	if t, ok := errors.AsType[*TemporaryError](err); ok {
 		wait = max(wait, t.RetryAfter)

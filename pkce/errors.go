@@ -13,6 +13,9 @@ var (
 	// ErrTemporary says that no token could be had just now and that trying
 	// again helps. A TemporaryError says when.
 	ErrTemporary = errors.New("no token can be had just now")
+	// ErrPersister is why no token could be had, or none could be saved, if it
+	// was the Persister that failed and not the authorization server.
+	ErrPersister = errors.New("the session's record could not be reached")
 	// ErrGone is what a Persister returns when the session was deleted.
 	ErrGone = errors.New("the session was deleted")
 )

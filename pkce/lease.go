@@ -1,10 +1,27 @@
 package pkce
 
-import "context"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // acquireTimes is how many request timeouts a refresh waits for the lease:
 // another process may be refreshing, and be at its own timeout.
 const acquireTimes = 2
+
+// A process that redeemed a refresh token and was then cut off from the store
+// saves what it got as soon as it can, which takes no longer than maxSaveBackoff
+// and the time of a save. lateSave is how long others give it.
+const (
+	lateSave      = 2*maxSaveBackoff + time.Second
+	lateSaveEvery = 500 * time.Millisecond
+)
+
+var (
+	errLeaseTaken = errors.New("the right to refresh the session could not be had in time; another process may be at it")
+	errLeaseLost  = errors.New("the lease was lost before the token was refreshed")
+)
 
 // acquire takes the lease, or shares the one that a pending save has: saved is
 // then false, for the store does not hold the token in use. Each acquire is
@@ -22,8 +39,11 @@ func (a *Authenticator) acquire(ctx context.Context) (lease Lease, saved bool, e
 	ctx, cancel := context.WithTimeout(ctx, acquireTimes*a.cfg.timeout())
 	defer cancel()
 	lease, err = a.persister.Acquire(ctx)
-	if err != nil {
-		return nil, false, err
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, false, errLeaseTaken
+	case err != nil:
+		return nil, false, persisterError(err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -48,4 +68,31 @@ func (a *Authenticator) release(ctx context.Context) {
 	defer cancel()
 	// A lease that cannot be given back expires by itself.
 	_ = lease.Release(ctx)
+}
+
+// afterExpiry reports whether the lease before this one was never released.
+func afterExpiry(lease Lease) bool {
+	l, ok := lease.(interface{ AfterExpiry() bool })
+	return ok && l.AfterExpiry()
+}
+
+// awaitLateSave is learn, for as long as it takes somebody to store another
+// token than old, or has had the time to.
+func (a *Authenticator) awaitLateSave(ctx context.Context, lease Lease, old *Token) (due *Token, adopted bool, err error) {
+	clock := a.cfg.clock()
+	for end := clock.Monotonic() + lateSave; clock.Monotonic() < end && !a.Ended(); {
+		tick := make(chan struct{})
+		stop := clock.AfterFunc(lateSaveEvery, func() { close(tick) })
+		select {
+		case <-tick:
+		case <-lease.Lost():
+			stop()
+			return old, false, errLeaseLost
+		}
+		due, adopted, err = a.learn(ctx, old)
+		if err != nil || adopted || !due.equal(old) {
+			return due, adopted, err
+		}
+	}
+	return old, false, nil
 }

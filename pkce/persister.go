@@ -24,7 +24,11 @@ type Persister interface {
 	Delete(ctx context.Context, t *Token) error
 }
 
-// Lease is the exclusive right to refresh one session's token.
+// Lease is the exclusive right to refresh one session's token. It may have a
+// method AfterExpiry() bool that tells whether the lease before it expired
+// instead of being released. Its holder then died, or was cut off in the middle
+// of a refresh and may yet save what came of that, so it is given a few seconds
+// before the refresh token in the store is used a second time.
 type Lease interface {
 	// Lost is closed when somebody else may hold it now.
 	Lost() <-chan struct{}

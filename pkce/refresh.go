@@ -3,6 +3,7 @@ package pkce
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -165,15 +166,15 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 		return a.save(ctx, old, next)
 	}
 
-	stored, err := a.stored(ctx)
-	if err != nil {
-		return a.failed(ctx, old, err)
+	old, adopted, err := a.learn(ctx, old)
+	if err == nil && !adopted && afterExpiry(lease) {
+		old, adopted, err = a.awaitLateSave(ctx, lease, old)
 	}
-	if !stored.equal(old) {
-		if a.adopt(stored) {
-			return attempt{outcome: RefreshAdopted}
-		}
-		old = stored
+	switch {
+	case err != nil:
+		return a.failed(ctx, old, err)
+	case adopted:
+		return attempt{outcome: RefreshAdopted}
 	}
 	select {
 	case <-lease.Lost():
@@ -187,15 +188,15 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 	if errors.Is(err, ErrReauthorize) {
 		// Another process may have redeemed the token first, if it did not
 		// know of the lease or took it over.
-		stored, loadErr := a.stored(ctx)
+		refused := old
+		var learnErr error
+		old, adopted, learnErr = a.learn(ctx, refused)
 		switch {
-		case loadErr != nil:
-			return a.failed(ctx, old, loadErr)
-		case !stored.equal(old):
-			if a.adopt(stored) {
-				return attempt{outcome: RefreshAdopted}
-			}
-			old = stored
+		case learnErr != nil:
+			return a.failed(ctx, old, learnErr)
+		case adopted:
+			return attempt{outcome: RefreshAdopted}
+		case !old.equal(refused):
 			next, err = a.redeem(ctx, old)
 		}
 	}
@@ -205,7 +206,15 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 	return a.save(ctx, old, next)
 }
 
-var errLeaseLost = errors.New("the lease was lost before the token was refreshed")
+// learn looks into the store, with the lease. A token there that is newer than
+// old and good is put to use. Otherwise learn returns the one to refresh.
+func (a *Authenticator) learn(ctx context.Context, old *Token) (due *Token, adopted bool, err error) {
+	stored, err := a.stored(ctx)
+	if err != nil || stored.equal(old) {
+		return old, false, err
+	}
+	return stored, a.adopt(stored), nil
+}
 
 // refreshAlone is refresh for a session that is in memory only.
 func (a *Authenticator) refreshAlone(ctx context.Context, old *Token) attempt {
@@ -251,7 +260,16 @@ func (a *Authenticator) redeem(ctx context.Context, old *Token) (*Token, error) 
 func (a *Authenticator) stored(ctx context.Context) (*Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.timeout())
 	defer cancel()
-	return a.persister.Load(ctx)
+	t, err := a.persister.Load(ctx)
+	return t, persisterError(err)
+}
+
+// persisterError marks an error as the Persister's.
+func persisterError(err error) error {
+	if err == nil || errors.Is(err, ErrGone) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrPersister, err)
 }
 
 func (a *Authenticator) delete(ctx context.Context, t *Token) error {

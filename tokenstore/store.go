@@ -90,7 +90,9 @@ type Entry struct {
 	Meta
 }
 
-// Lease is the exclusive right to refresh one session.
+// Lease is the exclusive right to refresh one session. Stores that know it have
+// a method AfterExpiry() bool beside, which reports that the lease before was
+// not released: its holder died, or was cut off and may yet save.
 type Lease interface {
 	// Lost is closed when the lease could not be renewed, so that another
 	// instance may hold it now.

@@ -39,7 +39,7 @@ func TestDiskFull(t *testing.T) {
 	wantLater(t, newcomer.tryLogin(in), "store_unavailable")
 	wantLater(t, v.fetch(in, http.MethodPost, "/spotify/logout"), "store_unavailable")
 	eventually(t, "the token expires", func() bool { return v.me(in).StatusCode != http.StatusOK })
-	wantLater(t, v.me(in), "upstream_unavailable")
+	wantLater(t, v.me(in), "store_unavailable")
 	if n := c.sim.TokenRequests("refresh_token"); n != 0 {
 		t.Errorf("%d refreshes began", n)
 	}

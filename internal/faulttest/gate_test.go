@@ -266,6 +266,12 @@ type faultyLease struct {
 	store faultyStore
 }
 
+// AfterExpiry tells what the lease within does, if it does.
+func (l faultyLease) AfterExpiry() bool {
+	within, ok := l.Lease.(interface{ AfterExpiry() bool })
+	return ok && within.AfterExpiry()
+}
+
 // Release implements tokenstore.Lease.
 func (l faultyLease) Release(ctx context.Context) error {
 	return l.store.through(ctx, "release", func() error { return l.Lease.Release(ctx) })

@@ -69,7 +69,7 @@ func TestStoreDownAtExpiry(t *testing.T) {
 	for served := 0; ; served++ {
 		a := v.me(in)
 		if a.StatusCode != http.StatusOK {
-			wantLater(t, a, "upstream_unavailable")
+			wantLater(t, a, "store_unavailable")
 			if served == 0 {
 				t.Error("the valid token was not used")
 			}
@@ -126,6 +126,38 @@ func TestStoreDiesBetweenRedemptionAndSave(t *testing.T) {
 func version(v *visitor, server *redistest.Server) any {
 	v.t.Helper()
 	return server.Do("HGET", "caddy-spotify:{"+v.key()+"}", "version")
+}
+
+// R31, R33: when an instance that is cut off from the store loses its lease before
+// it has saved, the next one waits for it instead of using the old refresh
+// token a second time, which would end the session.
+func TestLeaseExpiresBetweenRedemptionAndSave(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke})
+	server := c.startRedis()
+	gate := c.openGate()
+	here, there := c.start(), c.start()
+	v := c.login(here)
+	want(t, v.me(there), http.StatusOK, "")
+
+	cutOff := gate.failAt(here, "before update")
+	c.sim.ExpireAccessTokens()
+	want(t, v.me(here), http.StatusOK, "") // the new token, which is not saved
+	await(t, "a save fails", cutOff)
+	server.Do("DEL", "caddy-spotify:{"+v.key()+"}:lease") // as if it had expired
+	looked, look := gate.stopAt(there, "after load")
+	look()
+	request := v.later(t.Context(), there)
+	await(t, "the other instance has the lease", looked)
+	gate.forget(here, "before update")
+	want(t, await(t, "the request is served", request), http.StatusOK, "")
+	if n, refused := c.sim.Refreshes(), c.sim.RefreshesRefused(); n != 1 || refused != 0 {
+		t.Errorf("%d refreshes, %d refused, want 1 and 0", n, refused)
+	}
+	for _, in := range []*instance{here, there} {
+		c.sim.ExpireAccessTokens()
+		want(t, v.me(in), http.StatusOK, "")
+	}
 }
 
 // R33, R38: a save whose answer was lost was a save.

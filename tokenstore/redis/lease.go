@@ -19,8 +19,9 @@ const (
 	minPoll = 20 * time.Millisecond
 	maxPoll = 200 * time.Millisecond
 
-	// fenceLife is how long the counter of fencing numbers outlives a lease. It
-	// covers a server whose clock was set back a little.
+	// fenceLife is how long the last fencing number outlives a lease, and with
+	// it the knowledge that the lease was not released. It covers a server
+	// whose clock was set back a little.
 	fenceLife = time.Hour
 )
 
@@ -35,6 +36,8 @@ type Lease struct {
 	key   string
 	token string
 	fence int64
+	// expired: the lease before this one was not released
+	expired bool
 
 	stop context.CancelFunc // ends the renewing
 	done chan struct{}      // closed when the renewing has ended
@@ -45,6 +48,11 @@ type Lease struct {
 // Fence returns the fencing number: greater than that of any earlier holder of
 // the same session's lease.
 func (l *Lease) Fence() int64 { return l.fence }
+
+// AfterExpiry reports whether the lease before this one was not released, so
+// that its holder may have died in the middle of a refresh, or may have been cut
+// off and come back yet. It may also report so without cause.
+func (l *Lease) AfterExpiry() bool { return l.expired }
 
 // Lost implements tokenstore.Lease.
 func (l *Lease) Lost() <-chan struct{} { return l.lost }
@@ -74,13 +82,13 @@ func (s *Store) Lease(ctx context.Context, key string) (tokenstore.Lease, error)
 	token := rand.Text()
 	for pause := minPoll; ; pause = min(2*pause, maxPoll) {
 		sent := time.Now()
-		fence, err := s.acquire(ctx, key, token)
+		fence, expired, err := s.acquire(ctx, key, token)
 		if err != nil {
 			s.abandon(ctx, key, token, err)
 			return nil, err
 		}
 		if fence != 0 {
-			return s.hold(ctx, key, token, fence, sent)
+			return s.hold(ctx, &Lease{store: s, key: key, token: token, fence: fence, expired: expired}, sent)
 		}
 		timer := time.NewTimer(minPoll + mathrand.N(pause))
 		select {
@@ -96,20 +104,17 @@ func (s *Store) Lease(ctx context.Context, key string) (tokenstore.Lease, error)
 }
 
 // hold starts the renewing of a lease that was acquired by a command sent then.
-func (s *Store) hold(ctx context.Context, key, token string, fence int64, sent time.Time) (tokenstore.Lease, error) {
+func (s *Store) hold(ctx context.Context, l *Lease, sent time.Time) (tokenstore.Lease, error) {
 	if !s.begin() {
 		return nil, errClosed
 	}
 	// The lease outlives the call that acquired it.
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &Lease{
-		store: s, key: key, token: token, fence: fence,
-		stop: stop, done: make(chan struct{}), lost: make(chan struct{}),
-	}
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	l.done, l.lost = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer s.running.Done()
 		defer close(l.done)
-		defer stop()
+		defer l.stop()
 		l.renew(ctx, sent)
 	}()
 	return l, nil
@@ -163,12 +168,17 @@ func (s *Store) abandon(ctx context.Context, key, token string, cause error) {
 	}()
 }
 
-// acquire returns the fencing number, or 0 if another holds the lease.
-func (s *Store) acquire(ctx context.Context, key, token string) (int64, error) {
-	return call(ctx, s, "lease", func(ctx context.Context, c rueidis.Client) (int64, error) {
+// acquire returns the fencing number, or 0 if another holds the lease, and
+// whether the lease before was not released.
+func (s *Store) acquire(ctx context.Context, key, token string) (fence int64, expired bool, err error) {
+	answer, err := call(ctx, s, "lease", func(ctx context.Context, c rueidis.Client) ([]int64, error) {
 		return acquireScript.Exec(ctx, c, []string{s.leaseKey(key), s.fenceKey(key)},
-			[]string{token, milliseconds(s.settings.Lease), milliseconds(s.settings.Lease + fenceLife)}).AsInt64()
+			[]string{token, milliseconds(s.settings.Lease), milliseconds(s.settings.Lease + fenceLife)}).AsIntSlice()
 	})
+	if err != nil {
+		return 0, false, err
+	}
+	return answer[0], answer[1] != 0, nil
 }
 
 // extend returns false if the lease is not ours any more.
@@ -181,7 +191,7 @@ func (s *Store) extend(ctx context.Context, key, token string) (bool, error) {
 
 func (s *Store) release(ctx context.Context, key, token string) error {
 	_, err := call(ctx, s, "release lease", func(ctx context.Context, c rueidis.Client) (int64, error) {
-		return releaseScript.Exec(ctx, c, []string{s.leaseKey(key)}, []string{token}).AsInt64()
+		return releaseScript.Exec(ctx, c, []string{s.leaseKey(key), s.fenceKey(key)}, []string{token}).AsInt64()
 	})
 	return err
 }

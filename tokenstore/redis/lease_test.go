@@ -208,3 +208,32 @@ func TestLeaseAbandonedIsGivenBack(t *testing.T) {
 	server.Resume()
 	mustRelease(t, acquire(t, b, key))
 }
+
+// R31: a lease tells whether the one before it was released. One that expired
+// may belong to somebody who has yet to save.
+func TestLeaseTellsOfExpiry(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a := open(t, withLease(server, 300*time.Millisecond))
+	b := open(t, withLease(server, 300*time.Millisecond))
+	key := newKey()
+	wantExpiry := func(lease tokenstore.Lease, want bool) {
+		t.Helper()
+		if got := lease.(*redis.Lease).AfterExpiry(); got != want {
+			t.Errorf("AfterExpiry: %v, want %v", got, want)
+		}
+	}
+	first := acquire(t, a, key)
+	wantExpiry(first, false)
+	mustRelease(t, first)
+	second := acquire(t, a, key)
+	wantExpiry(second, false)
+	a.Close() // nothing renews any more, and nothing is released
+	awaitLost(t, second)
+	third := acquire(t, b, key)
+	wantExpiry(third, true)
+	mustRelease(t, third)
+	fourth := acquire(t, b, key)
+	wantExpiry(fourth, false)
+	mustRelease(t, fourth)
+}

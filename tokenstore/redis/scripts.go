@@ -43,23 +43,23 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[5])
 redis.call('HEXISTS', KEYS[1], 'version')
 return 1`)
 
-	// acquireScript returns the fencing number, or 0 if another holds the lease.
-	// The number is greater than any before: at least the time in microseconds,
-	// so that the counter itself may be forgotten.
+	// acquireScript returns the fencing number, or 0 if another holds the lease,
+	// and then 1 if the lease before was never released, else 0. The number is
+	// greater than any before: at least the time in microseconds, so that it
+	// may be forgotten in the end.
 	//
-	// KEYS: lease, fence. ARGV: token, time to live in ms, that of the counter.
+	// KEYS: lease, fence. ARGV: token, time to live in ms, that of the fence.
+	//
+	// The fence is the number of the last lease, followed by "released" once
+	// that is so. Who repeats the command cannot tell any more.
 	acquireScript = rueidis.NewLuaScriptNoShaRetryable(`
 local holder = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'PX', ARGV[2])
-if holder and holder ~= ARGV[1] then return 0 end
+if holder and holder ~= ARGV[1] then return {0, 0} end
+local last, state = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+)(.*)$')
 local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local fence = redis.call('INCR', KEYS[2])
-if fence < now then
-	fence = now
-	redis.call('SET', KEYS[2], string.format('%.0f', fence))
-end
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
-return fence`)
+local fence = math.max(time[1] * 1000000 + time[2], (last or 0) + 1)
+redis.call('SET', KEYS[2], string.format('%.0f', fence), 'PX', ARGV[3])
+return {fence, last and state ~= ' released' and 1 or 0}`)
 
 	// renewScript returns 0 if the lease is not ours, else 1.
 	//
@@ -70,8 +70,10 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])`)
 
 	// releaseScript returns 0 if the lease is not ours, else 1.
 	//
-	// KEYS: lease. ARGV: token.
+	// KEYS: lease, fence. ARGV: token.
 	releaseScript = rueidis.NewLuaScriptNoShaRetryable(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local last = string.match(redis.call('GET', KEYS[2]) or '', '^%d+')
+if last then redis.call('SET', KEYS[2], last .. ' released', 'KEEPTTL') end
 return redis.call('DEL', KEYS[1])`)
 )

@@ -72,6 +72,8 @@ var (
 //   - `GET callback` is where Spotify sends the browser back.
 //   - `POST logout` ends the session.
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
+//   - `GET client.js` is a module for the site's own pages that does all this for
+//     them, with its types in `client.d.ts`. Its logins in a pop-up end at `GET popup`.
 //   - `POST token`, if `expose_token` is on, answers with the access token.
 //   - `GET health` is for load balancers: 200 if the token store answers, 503 if
 //     not, and a little JSON. It works over plain http as well. `GET
@@ -498,6 +500,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case "/logout":
 		methods, serve = []string{http.MethodPost}, h.serveLogout
 	case "/session":
+	case "/popup":
+		serve = h.servePopup
+	case "/client.js":
+		methods, serve = []string{http.MethodGet, http.MethodHead}, clientScript.serve
+	case "/client.d.ts":
+		methods, serve = []string{http.MethodGet, http.MethodHead}, clientTypes.serve
 	case "/health":
 		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveHealth
 	case "/health/live":

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-//go:embed pages/page.html pages/page.css
+//go:embed pages/page.html pages/page.css pages/popup.js
 var pageFiles embed.FS
 
 var (
@@ -20,7 +20,7 @@ var (
 	// pagePolicy allows our own style and nothing else: no script, no picture,
 	// no frame around the page.
 	pagePolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-		styleHash(pageStyle))
+		sourceHash(pageStyle))
 )
 
 func mustReadPage(name string) string {
@@ -31,8 +31,9 @@ func mustReadPage(name string) string {
 	return string(b)
 }
 
-func styleHash(style string) string {
-	sum := sha256.Sum256([]byte(style))
+// sourceHash names a style or script in a Content-Security-Policy.
+func sourceHash(source string) string {
+	sum := sha256.Sum256([]byte(source))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
@@ -40,6 +41,7 @@ func styleHash(style string) string {
 const (
 	pageError = "error" // something did not work
 	pageGoOn  = "go-on" // moves on to Next by itself
+	pagePopup = "popup" // closes itself
 )
 
 // pageData is what a page shows. The template escapes all of it.
@@ -52,6 +54,7 @@ type pageData struct {
 	Next    string // where the button leads, or the page by itself
 	Home    string
 	Style   template.CSS
+	Script  template.JS
 }
 
 // errorPage words a problem for a person.
@@ -92,13 +95,17 @@ func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d 
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", pagePolicy)
+	if d.Kind == pagePopup {
+		h.Set("Content-Security-Policy", popupPolicy)
+	}
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	if d.Kind == pageGoOn && strings.HasPrefix(d.Next, s.prefix+"/") {
 		// no-referrer would make the browser call the next request's origin
-		// opaque; the path it reveals is the site's own.
-		h.Set("Referrer-Policy", "same-origin")
+		// opaque. A whole address, the callback's, would put a code and a state
+		// into the next request, and so into the access log.
+		h.Set("Referrer-Policy", "origin")
 	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {

@@ -3,10 +3,10 @@ import { SpotifyApi } from "@spotify/web-api-ts-sdk";
 
 const anyToken = { access_token: "the-token-of-a-stock-client", token_type: "Bearer", expires_in: 1e9, refresh_token: "" };
 
-// fetcher is the one thing that the proxy asks for.
-export async function exercise(fetcher, picture) {
-  const sdk = SpotifyApi.withAccessToken("-", anyToken, { fetch: fetcher });
+// stock makes a client to which a fetcher is the one thing that the proxy asks for.
+export const stock = (fetcher) => SpotifyApi.withAccessToken("-", anyToken, { fetch: fetcher });
 
+export async function exercise(sdk, picture) {
   const me = await sdk.currentUser.profile();
   const found = await sdk.search("radio", ["artist", "track"], undefined, 5);
 

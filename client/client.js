@@ -1,0 +1,209 @@
+// The browser's side of caddy-spotify. What it does is told in client.d.ts.
+
+const API = "https://api.spotify.com";
+
+export class ProxyError extends Error {
+  constructor(status, { message, reason, login_url } = {}) {
+    super(message ?? `The proxy answered with status ${status}.`);
+    Object.assign(this, { name: "ProxyError", status, reason, loginURL: login_url });
+  }
+}
+
+export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
+  const root = () => new URL(prefix, location.href);
+  const send = (path, init) => globalThis.fetch(prefix + path, init);
+  const followers = new Set();
+  const hearers = new Set();
+  let channel, watching, popping, leaving, known;
+  let asked = 0, told = 0;
+
+  const checked = async (answer) => {
+    if (answer.ok) return answer;
+    const body = await answer.json().catch(() => ({}));
+    throw new ProxyError(answer.status, body.error);
+  };
+
+  // All tabs of the origin are on one channel.
+  const tune = () => {
+    if (channel) return channel;
+    const name = "caddy-spotify:" + root().pathname;
+    const hear = (message) => [...hearers].forEach((f) => f(message));
+    if (globalThis.BroadcastChannel) {
+      channel = new BroadcastChannel(name);
+      channel.onmessage = (e) => hear(e.data);
+      return channel;
+    }
+    addEventListener("storage", (e) => e.key === name && e.newValue && hear(JSON.parse(e.newValue)));
+    return (channel = {
+      postMessage(message) {
+        try {
+          localStorage.setItem(name, JSON.stringify(message));
+          localStorage.removeItem(name);
+        } catch {} // no storage, no other tabs
+      },
+    });
+  };
+
+  // One redirect that nobody clicked for is enough until something has worked.
+  const guard = {
+    key: "caddy-spotify-login",
+    take() {
+      try {
+        if (sessionStorage.getItem(this.key)) return false;
+        sessionStorage.setItem(this.key, "1");
+        return true;
+      } catch {
+        return false; // without storage there is no telling a loop
+      }
+    },
+    drop() {
+      try {
+        sessionStorage.removeItem(this.key);
+      } catch {}
+    },
+  };
+
+  const markOf = (s) => JSON.stringify([s.account?.id, s.scopes, s.reauthorize_by]);
+
+  const tell = (s) => {
+    const mark = markOf(s);
+    if (mark !== known) tune().postMessage({ session: (known = mark) });
+    if (s.authenticated) guard.drop();
+    for (const f of followers) {
+      if (f.mark === mark) continue;
+      f.mark = mark;
+      queueMicrotask(() => followers.has(f) && f.callback(s));
+    }
+  };
+
+  const session = async () => {
+    const turn = ++asked;
+    const s = await (await checked(await send("/session"))).json();
+    // An answer that was overtaken is old news.
+    if (turn > told) {
+      told = turn;
+      tell(s);
+    }
+    return s;
+  };
+
+  const check = () => followers.size && session().catch(() => {});
+
+  const onSessionChange = (callback) => {
+    const follower = { callback };
+    followers.add(follower);
+    if (!watching) {
+      watching = true;
+      tune();
+      hearers.add((m) => m.session !== known && check());
+      document.addEventListener("visibilitychange", () => document.hidden || check());
+      addEventListener("pageshow", (e) => e.persisted && check());
+    }
+    check();
+    return () => void followers.delete(follower);
+  };
+
+  const loginURL = ({ returnTo = location.pathname + location.search + location.hash, scope, showDialog }) => {
+    const query = new URLSearchParams({ return_to: returnTo });
+    if (scope) query.set("scope", [scope].flat().join(" "));
+    if (showDialog) query.set("show_dialog", "true");
+    return `${prefix}/login?${query}`;
+  };
+
+  const notCompleted = () => new DOMException("The login was not completed.", "AbortError");
+
+  // Settles only if the browser comes back to this very page.
+  const leave = (options) =>
+    new Promise((_, reject) => {
+      addEventListener("pageshow", (e) => e.persisted && reject(notCompleted()), { once: true });
+      location.assign(loginURL(options));
+    });
+
+  // Returns nothing where pop-ups are blocked.
+  const popUp = (options) => {
+    const there = open("", "", "popup,width=480,height=760");
+    if (!there || there.closed) return;
+    const id = crypto.randomUUID();
+    const before = known;
+    there.opener = null; // Spotify's page has no business here
+    there.location.replace(loginURL({ ...options, returnTo: root().pathname + "/popup?id=" + id }));
+    tune();
+    return new Promise((resolve, reject) => {
+      let gone = 0;
+      const done = () => {
+        hearers.delete(hear);
+        clearInterval(timer);
+        there.close();
+        return session();
+      };
+      const hear = (m) => m.login === id && done().then(resolve, reject);
+      // A window may look closed for as long as another origin shuts it off.
+      const timer = setInterval(() => {
+        gone = there.closed && document.hasFocus() ? gone + 1 : 0;
+        if (gone < 4) return;
+        done().then((s) => (s.authenticated && markOf(s) !== before ? resolve(s) : reject(notCompleted())), reject);
+      }, 400);
+      hearers.add(hear);
+    });
+  };
+
+  const login = async (options = {}) => (options.popup && (await popUp(options))) || leave(options);
+
+  const logout = async () => {
+    await checked(await send("/logout", { method: "POST" }));
+    told = ++asked;
+    tell({ authenticated: false, login_url: root().pathname + "/login" });
+  };
+
+  const target = (input) => {
+    // The SDK puts the API's address before links that are absolute already.
+    let url = String(input.url ?? input).replace(/^https:\/\/api\.spotify\.com\/v1\/(?=https?:)/, "");
+    if (url.startsWith(API + "/")) url = url.slice(API.length);
+    if (url.startsWith("/v1/")) return root().href + url;
+    url = new URL(url, location.href).href;
+    if (url.startsWith(root().href + "/v1/")) return url;
+    throw new TypeError("not an address of the Web API: " + url);
+  };
+
+  const fetch = async (input, init = {}) => {
+    const url = target(input);
+    if (input instanceof Request && input.url !== url) {
+      const { method, headers, signal } = input;
+      init = { method, headers, signal, body: input.body && (await input.blob()), ...init };
+      input = url;
+    }
+    const request = new Request(input instanceof Request ? input : url, init);
+    const again = request.clone();
+    const answer = await globalThis.fetch(request);
+    if (answer.status !== 401) {
+      guard.drop();
+      return answer;
+    }
+    if (!/^(login|reauthorization)_required$/.test(answer.headers.get("Spotify-Proxy-Reason"))) return answer;
+    check();
+    if (init.login === false) return answer;
+    const safe = /^(GET|HEAD)$/.test(request.method);
+    if (!safe || init.login === "popup") {
+      popping ??= popUp({})?.finally(() => (popping = undefined));
+      if (popping) {
+        const loggedIn = await popping.catch(() => false);
+        return loggedIn ? globalThis.fetch(again) : answer;
+      }
+    }
+    // A redirect would lose the body of anything but a reading.
+    if (safe && !leaving && guard.take()) leaving = leave({}).finally(() => (leaving = undefined));
+    return (safe && leaving) || answer;
+  };
+
+  const token = () => ({ access_token: "-", token_type: "Bearer", expires_in: 3600, expires: Date.now() + 36e5, refresh_token: "" });
+  const authStrategy = {
+    setConfiguration() {},
+    getOrCreateAccessToken: async () => token(),
+    getAccessToken: async () => ((await session()).authenticated ? token() : null),
+    removeAccessToken: () => logout(),
+  };
+
+  return { session, login, logout, fetch, onSessionChange, authStrategy };
+}
+
+export const { session, login, logout, fetch, onSessionChange, authStrategy } = /*#__PURE__*/ createClient();

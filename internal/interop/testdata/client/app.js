@@ -1,0 +1,36 @@
+// A page as somebody would write it who uses the client module.
+import * as spotify from "/spotify/client.js";
+
+const show = (id, text) => (document.getElementById(id).textContent = text);
+const on = (id, action) =>
+  document.getElementById(id).addEventListener("click", () => {
+    show("result", "…");
+    action().then((text) => show("result", text), (error) => show("result", error.name));
+  });
+
+let changes = 0;
+spotify.onSessionChange((session) => {
+  show("who", session.authenticated ? session.account.display_name : "nobody");
+  show("changes", ++changes);
+});
+
+const profile = async () => {
+  const answer = await spotify.fetch("/v1/me");
+  return answer.ok ? (await answer.json()).id : String(answer.status);
+};
+const create = async () => {
+  const answer = await spotify.fetch("https://api.spotify.com/v1/users/mira/playlists", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ name: "Made after a login", public: false }),
+  });
+  return answer.ok ? (await answer.json()).name : String(answer.status);
+};
+
+on("profile", profile);
+on("create", create);
+on("popup", async () => (await spotify.login({ popup: true })).account.display_name);
+on("logout", async () => (await spotify.logout(), "out"));
+
+window.act = { spotify, profile, create };
+if (location.search === "?at-once") profile().then((text) => show("result", text));

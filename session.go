@@ -258,7 +258,15 @@ func sameToken(a, b *pkce.Token) bool {
 
 // Acquire implements pkce.Persister.
 func (s *session) Acquire(ctx context.Context) (pkce.Lease, error) {
-	return s.owner.store.Lease(ctx, s.key())
+	if err := s.owner.beginRefresh(ctx); err != nil {
+		return nil, err
+	}
+	lease, err := s.owner.store.Lease(ctx, s.key())
+	if err != nil {
+		s.owner.endRefresh()
+		return nil, err
+	}
+	return countedLease{lease, s.owner}, nil
 }
 
 // Load implements pkce.Persister.

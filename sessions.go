@@ -68,6 +68,7 @@ type sessions struct {
 	cache      *sessionCache
 	loads      singleflight.Group
 	background chan struct{} // a slot for each background operation
+	refreshes  chan struct{} // one for each refresh
 
 	startOnce sync.Once
 	ctx       context.Context // ends with close; bounds what runs in the background
@@ -96,6 +97,7 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 		faults:          newFaultLog(clock),
 		cache:           newSessionCache(maxCachedSessions),
 		background:      make(chan struct{}, maxBackground),
+		refreshes:       make(chan struct{}, maxRefreshes),
 		ctx:             ctx,
 		cancel:          cancel,
 		pinned:          make(map[*session]struct{}),

@@ -1,0 +1,208 @@
+package caddyspotify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
+)
+
+// readOnlyStore takes new records, and changes of them unless it is told not to.
+type readOnlyStore struct {
+	tokenstore.Store
+	readOnly atomic.Bool
+}
+
+func (s *readOnlyStore) Update(ctx context.Context, key string, rec *tokenstore.Record) error {
+	if s.readOnly.Load() {
+		return errors.New("no space left on device")
+	}
+	return s.Store.Update(ctx, key, rec)
+}
+
+// newBoundsRig returns sessions over such a store, and how many tokens the token
+// endpoint has granted. It answers when answer lets it; nil is at once.
+func newBoundsRig(t *testing.T, answer func()) (*sessions, *readOnlyStore, *atomic.Int64) {
+	t.Helper()
+	granted := new(atomic.Int64)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n := granted.Add(1)
+		if answer != nil {
+			answer()
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"a%d","token_type":"Bearer","expires_in":3600,"refresh_token":"r%d"}`, n, n)
+	}))
+	t.Cleanup(endpoint.Close)
+	store := &readOnlyStore{Store: memory.New(memory.Config{})}
+	cfg := sessionsConfig{clientID: "0123456789abcdef0123456789abcdef", idle: time.Hour, lifetime: time.Hour}
+	tokens := &pkce.Config{
+		ClientID: cfg.clientID, TokenURL: endpoint.URL,
+		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32}},
+	}
+	m := newSessions(cfg, store, tokens, pkce.SystemClock{}, zap.NewNop)
+	tokens.OnRefresh = m.refreshed
+	return m, store, granted
+}
+
+// begin makes a session.
+func (m *sessions) begin(t *testing.T, i int) *session {
+	t.Helper()
+	s, err := m.create(t.Context(), pkce.NewToken(pkce.TokenFields{
+		AccessToken: fmt.Sprintf("old%d", i), RefreshToken: fmt.Sprintf("old-refresh%d", i),
+		Lifetime: time.Hour, Expiry: time.Now().Add(time.Hour),
+	}), account{ID: fmt.Sprintf("user%d", i)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// O55, R33, R42: a store that takes no changes leaves so many tokens unsaved and no
+// more. Beyond, no refresh token is used up, valid tokens are served, and when
+// the store takes changes again, shutting down saves everything.
+func TestPendingSavesAreBounded(t *testing.T) {
+	m, store, granted := newBoundsRig(t, nil)
+	const extra = 50
+	all := make([]*session, maxPendingSaves+extra)
+	for i := range all {
+		all[i] = m.begin(t, i)
+	}
+	store.readOnly.Store(true)
+	for i, s := range all {
+		_, err := s.auth.Refresh(t.Context())
+		if i < maxPendingSaves && err != nil {
+			t.Fatalf("refresh %d: %v", i, err)
+		}
+		if i >= maxPendingSaves && !errors.Is(err, pkce.ErrPersister) {
+			t.Fatalf("refresh %d: %v, want an ErrPersister", i, err)
+		}
+		if _, err := s.auth.Token(t.Context()); err != nil {
+			t.Fatalf("the valid token %d is not served: %v", i, err)
+		}
+	}
+	if n := granted.Load(); n != maxPendingSaves {
+		t.Errorf("%d refresh tokens were used up, want %d", n, maxPendingSaves)
+	}
+	if n := m.pendingSaves.Load(); n != maxPendingSaves {
+		t.Errorf("%d saves are pending, want %d", n, maxPendingSaves)
+	}
+
+	store.readOnly.Store(false)
+	if err := m.Destruct(); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.pendingSaves.Load(); n != 0 {
+		t.Errorf("%d saves are pending after shutdown", n)
+	}
+	for i, s := range all[:maxPendingSaves] {
+		stored, err := s.Load(t.Context())
+		if err != nil || stored.RefreshToken() != s.auth.Current().RefreshToken() {
+			t.Fatalf("session %d was not saved: %v", i, err)
+		}
+	}
+	if len(m.refreshes) != 0 {
+		t.Errorf("%d refreshes count as under way", len(m.refreshes))
+	}
+}
+
+// O55: more sessions than that to be refreshed at once take their turns.
+func TestRefreshesAreBounded(t *testing.T) {
+	var now, most atomic.Int64
+	m, _, granted := newBoundsRig(t, func() {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+	})
+	for range maxRefreshes - 3 {
+		m.refreshes <- struct{}{} // others, which take their time
+	}
+	var group sync.WaitGroup
+	for i := range 100 {
+		s := m.begin(t, i)
+		group.Go(func() {
+			if _, err := s.auth.Refresh(t.Context()); err != nil {
+				t.Errorf("session %d: %v", i, err)
+			}
+		})
+	}
+	group.Wait()
+	if n := granted.Load(); n != 100 {
+		t.Errorf("%d refreshes, want 100", n)
+	}
+	if n := most.Load(); n > 3 {
+		t.Errorf("%d refreshes at once, want 3 at most", n)
+	}
+}
+
+// O56: sessions that are not being refreshed have no goroutine.
+func TestGoroutinesDoNotGrowWithSessions(t *testing.T) {
+	m, _, _ := newBoundsRig(t, nil)
+	m.start()
+	use := func(s *session) {
+		if got, err := m.get(t.Context(), s.id.Cookie()); err != nil || got != s {
+			t.Fatalf("get: %v, %v", got, err)
+		}
+		m.touch(s)
+		if _, err := s.auth.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use(m.begin(t, 0))
+	before := runtime.NumGoroutine()
+	for i := range 5000 {
+		use(m.begin(t, i+1))
+	}
+	if n := runtime.NumGoroutine() - before; n > maxBackground {
+		t.Errorf("5000 sessions have %d goroutines", n)
+	}
+	if err := m.Destruct(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// O55: the cache holds as many sessions as it may and no more. What it drops is
+// read from the store again.
+func TestCacheIsBounded(t *testing.T) {
+	m, _, _ := newBoundsRig(t, nil)
+	const room = 4 * cacheShards
+	m.cache = newSessionCache(room)
+	sessions := make([]*session, 10*room)
+	for i := range sessions {
+		sessions[i] = m.begin(t, i)
+	}
+	if n := m.cache.len(); n > room {
+		t.Errorf("%d sessions in a cache for %d", n, room)
+	}
+	for i, s := range sessions {
+		got, err := m.get(t.Context(), s.id.Cookie())
+		if err != nil || got.account.ID != s.account.ID {
+			t.Fatalf("session %d: %v", i, err)
+		}
+	}
+	if n := m.cache.len(); n > room {
+		t.Errorf("%d sessions in a cache for %d", n, room)
+	}
+	// Cookies that lead nowhere leave nothing behind.
+	for range 1000 {
+		if _, err := m.get(t.Context(), tokenstore.NewSessionID().Cookie()); !errors.Is(err, errNoSession) {
+			t.Fatalf("get: %v", err)
+		}
+	}
+	if n := m.cache.len(); n > room {
+		t.Errorf("%d sessions in a cache for %d", n, room)
+	}
+}

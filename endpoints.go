@@ -14,11 +14,15 @@ import (
 
 // sessionOf returns the session that the request's cookie leads to.
 func (h *Handler) sessionOf(r *http.Request) (*session, error) {
+	return h.sessionAt(r, h.site.sessions.clock.Now().Unix())
+}
+
+func (h *Handler) sessionAt(r *http.Request, now int64) (*session, error) {
 	value, ok := cookieValue(r.Header, h.site.sessionCookie)
 	if !ok {
 		return nil, errNoSession
 	}
-	return h.site.sessions.get(r.Context(), value)
+	return h.site.sessions.getAt(r.Context(), value, now)
 }
 
 // serveAPI hands a request for the Web API on, with its session.
@@ -33,7 +37,8 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if p := s.checkTransport(r); p != nil {
 		return h.fail(w, r, p)
 	}
-	sess, err := h.sessionOf(r)
+	now := s.sessions.clock.Now().Unix()
+	sess, err := h.sessionAt(r, now)
 	if errors.Is(err, errNoSession) {
 		return h.askToLogIn(w, r, reasonLoginRequired)
 	}
@@ -43,14 +48,15 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return h.fail(w, r, storeProblem(err, ""))
 	}
-	s.sessions.touch(sess)
+	s.sessions.touchAt(sess, now)
 	identify(r, sess)
 	// What says who the visitor is here says nothing to Spotify, and header_up
 	// must not be able to copy it.
 	delete(r.Header, "Cookie")
 	delete(r.Header, "Authorization")
-	ex := &exchange{Context: r.Context(), auth: sess.auth, site: s, session: sess, header: r.Header}
-	return next.ServeHTTP(w, r.WithContext(ex))
+	ex := &exchange{Context: r.Context(), auth: sess.auth, site: s, session: sess, header: r.Header, now: now}
+	ex.request = *r.WithContext(ex)
+	return next.ServeHTTP(w, &ex.request)
 }
 
 // serveOther hands on a request for anything else, once its visitor is logged

@@ -13,17 +13,19 @@ import (
 // placeholder, template, matcher or foreign handler can reach the
 // Authenticator in it.
 //
-// It has room for the call that the transport makes of it, so that a request
-// takes one allocation for both.
+// It has room for the request that has this context and for the call that the
+// transport makes of it, so that all of them take one allocation.
 type exchange struct {
 	context.Context
 	auth    *pkce.Authenticator
 	site    *site
 	session *session
 	// header is what the client sent. reverse_proxy works on a copy.
-	header http.Header
-	call   call
-	called bool // call is taken
+	header  http.Header
+	now     int64 // when the request came, in Unix seconds
+	request http.Request
+	call    call
+	called  bool // call is taken
 }
 
 // Value implements context.Context.
@@ -59,7 +61,7 @@ const reauthorizeByHeader = "Spotify-Proxy-Reauthorize-By"
 // remindToReauthorize sets the header on answers to a session whose refresh
 // token is about to reach the age at which Spotify ends it.
 func (ex *exchange) remindToReauthorize(h http.Header) {
-	if ex.session == nil || !ex.session.reauthorizeDue(ex.site.clock.Now(), ex.site.reauthorizeNotice) {
+	if ex.session == nil || !ex.session.reauthorizeDue(time.Unix(ex.now, 0), ex.site.reauthorizeNotice) {
 		return
 	}
 	h.Set(reauthorizeByHeader, ex.session.reauthorizeBy().Format(time.RFC3339))

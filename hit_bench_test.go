@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -155,6 +156,8 @@ func hit(b *testing.B, template *http.Request, cookies []string, serve func(http
 	w := httptest.NewRecorder()
 	header, url := template.Header, *template.URL
 	values := [1]string{}
+	ctx := &requestContext{Context: template.Context()}
+	template = template.WithContext(ctx)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -165,11 +168,32 @@ func hit(b *testing.B, template *http.Request, cookies []string, serve func(http
 		r.URL = &u
 		values[0] = cookies[i%len(cookies)]
 		header["Cookie"] = values[:]
+		ctx.replace()
 		i++
 		if err := serve(w, &r); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// requestContext gives each request a Replacer of its own, as the server does.
+// One that served all of them would keep something of every one.
+type requestContext struct {
+	context.Context
+	replacer *caddy.Replacer
+}
+
+func (c *requestContext) replace() {
+	c.replacer = caddy.NewReplacer()
+	c.replacer.Map(func(string) (any, bool) { return nil, false }) // the server's own
+}
+
+// Value implements context.Context.
+func (c *requestContext) Value(key any) any {
+	if key == caddy.ReplacerCtxKey {
+		return c.replacer
+	}
+	return c.Context.Value(key)
 }
 
 // BenchmarkSessionMemory reports the live heap that a cached session takes.

@@ -68,7 +68,9 @@ func speaksForSite(name string) bool {
 func isPrivate(cacheControl []string) bool {
 	private := false
 	for _, v := range cacheControl {
-		for directive := range strings.SplitSeq(v, ",") {
+		for v != "" {
+			var directive string
+			directive, v, _ = strings.Cut(v, ",")
 			directive = strings.TrimSpace(directive)
 			switch {
 			case strings.EqualFold(directive, "private"), strings.EqualFold(directive, "no-store"):

@@ -230,32 +230,30 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 
 // call is one request for the Web API under way.
 type call struct {
-	ex     *exchange
-	in     *http.Request // as reverse_proxy made it; not changed
-	out    *http.Request // as it is sent
-	body   *replayBody   // nil if there is none, or none that can be kept
-	url    url.URL
-	ctx    callContext
-	res    http.Response
-	values headerValues
-	reason reason.Reason // why the API refused, if it did
+	ex      *exchange
+	in      *http.Request // as reverse_proxy made it; not changed
+	out     *http.Request // as it is sent
+	body    *replayBody   // nil if there is none, or none that can be kept
+	url     url.URL
+	ctx     callContext
+	request http.Request // room for out
+	res     http.Response
+	values  headerValues
+	reason  reason.Reason // why the API refused, if it did
 }
 
 func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 	c := ex.newCall()
-	*c = call{
-		ex: ex,
-		in: req,
-		url: url.URL{
-			Scheme:     t.api.scheme,
-			Host:       t.api.host,
-			Path:       req.URL.Path,
-			RawPath:    req.URL.RawPath,
-			RawQuery:   req.URL.RawQuery,
-			ForceQuery: req.URL.ForceQuery,
-		},
-		ctx: callContext{Context: req.Context()},
+	c.ex, c.in = ex, req
+	c.url = url.URL{
+		Scheme:     t.api.scheme,
+		Host:       t.api.host,
+		Path:       req.URL.Path,
+		RawPath:    req.URL.RawPath,
+		RawQuery:   req.URL.RawQuery,
+		ForceQuery: req.URL.ForceQuery,
 	}
+	c.ctx.Context = req.Context()
 	if t.api.basePath != "" {
 		c.url.Path = t.api.basePath + c.url.Path
 		if c.url.RawPath != "" {
@@ -269,7 +267,8 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 		c.ctx.trace = *trace
 		c.ctx.trace.Got1xxResponse = nil
 	}
-	c.out = req.WithContext(&c.ctx)
+	c.request = *req.WithContext(&c.ctx)
+	c.out = &c.request
 	c.out.URL = &c.url
 	c.out.Host = t.api.host
 	c.out.Trailer = nil

@@ -48,6 +48,8 @@ type session struct {
 	checked      atomic.Int64 // see trust
 	working      atomic.Int32 // bits of what runs in the background, and of what was told
 	pins         atomic.Int32
+	slot         int32       // in secondChance
+	used         atomic.Bool // lately, for secondChance
 
 	mu      sync.Mutex
 	version string // of the stored record, as last seen
@@ -73,6 +75,9 @@ func (s *session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
 func (s *session) end(work int32) bool   { return s.working.And(^work)&work != 0 }
 
 func (s *session) key() string { return s.id.Key(s.owner.namespace) }
+
+// digest is the key as the cache has it.
+func (s *session) digest() [32]byte { return s.id.Digest(s.owner.namespace) }
 
 // ref names the session in logs; it says nothing about the id.
 func (s *session) ref() string { return tokenstore.Ref(s.key()) }

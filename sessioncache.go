@@ -1,14 +1,13 @@
 package caddyspotify
 
 import (
-	"bytes"
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 const (
-	// maxCachedSessions bounds the memory for sessions, at about 1 kB each.
+	// maxCachedSessions bounds the memory for sessions, at less than 900 bytes each.
 	// One that is dropped is read from the store when it is used again.
 	maxCachedSessions = 1 << 20
 	cacheShards       = 64
@@ -26,7 +25,7 @@ type sessionCache struct {
 }
 
 type cacheShard struct {
-	sessions *lru.Cache[[32]byte, *session]
+	sessions *secondChance
 	changes  *lru.Cache[[32]byte, uint64]
 	counter  atomic.Uint64
 }
@@ -34,8 +33,8 @@ type cacheShard struct {
 func newSessionCache(size int) *sessionCache {
 	c := new(sessionCache)
 	for i := range c.shards {
+		c.shards[i].sessions = newSecondChance(size / cacheShards)
 		// New fails only for a size below one.
-		c.shards[i].sessions, _ = lru.New[[32]byte, *session](max(1, size/cacheShards))
 		c.shards[i].changes, _ = lru.New[[32]byte, uint64](recentChanges)
 	}
 	return c
@@ -46,41 +45,32 @@ func (c *sessionCache) shard(digest [32]byte) *cacheShard {
 }
 
 func (c *sessionCache) get(digest [32]byte) (*session, bool) {
-	return c.shard(digest).sessions.Get(digest)
+	return c.shard(digest).sessions.get(digest)
 }
 
 func (c *sessionCache) add(digest [32]byte, s *session) {
-	c.shard(digest).sessions.Add(digest, s)
+	c.shard(digest).sessions.add(digest, s)
 }
 
 func (c *sessionCache) remove(digest [32]byte) {
-	c.shard(digest).sessions.Remove(digest)
+	c.shard(digest).sessions.remove(digest)
 }
 
 // peek is get without counting as a use.
 func (c *sessionCache) peek(digest [32]byte) (*session, bool) {
-	return c.shard(digest).sessions.Peek(digest)
+	return c.shard(digest).sessions.peek(digest)
 }
 
 // withPrefix returns the sessions whose digests begin with the given bytes, of
 // which there must be one at least.
-func (c *sessionCache) withPrefix(prefix []byte) (found []*session) {
-	shard := &c.shards[prefix[0]%cacheShards]
-	for _, digest := range shard.sessions.Keys() {
-		if !bytes.HasPrefix(digest[:], prefix) {
-			continue
-		}
-		if s, ok := shard.sessions.Peek(digest); ok {
-			found = append(found, s)
-		}
-	}
-	return found
+func (c *sessionCache) withPrefix(prefix []byte) []*session {
+	return c.shards[prefix[0]%cacheShards].sessions.withPrefix(prefix)
 }
 
 // each yields every session, but for those that come or go meanwhile.
 func (c *sessionCache) each(yield func(*session) bool) {
 	for i := range c.shards {
-		for _, s := range c.shards[i].sessions.Values() {
+		for _, s := range c.shards[i].sessions.all() {
 			if !yield(s) {
 				return
 			}
@@ -91,7 +81,7 @@ func (c *sessionCache) each(yield func(*session) bool) {
 func (c *sessionCache) len() int {
 	n := 0
 	for i := range c.shards {
-		n += c.shards[i].sessions.Len()
+		n += c.shards[i].sessions.len()
 	}
 	return n
 }
@@ -119,7 +109,7 @@ func (c *sessionCache) addUnlessChanged(digest [32]byte, s *session, since cache
 func (c *sessionCache) invalidate(digest [32]byte) {
 	shard := c.shard(digest)
 	shard.changes.Add(digest, shard.counter.Add(1))
-	if s, ok := shard.sessions.Peek(digest); ok {
+	if s, ok := shard.sessions.peek(digest); ok {
 		s.checked.Store(0)
 	}
 }
@@ -128,7 +118,7 @@ func (c *sessionCache) invalidate(digest [32]byte) {
 func (c *sessionCache) invalidateAll() {
 	c.all.Add(1)
 	for i := range c.shards {
-		for _, s := range c.shards[i].sessions.Values() {
+		for _, s := range c.shards[i].sessions.all() {
 			s.checked.Store(0)
 		}
 	}

@@ -201,13 +201,17 @@ func (m *sessions) flush(ctx context.Context) error {
 // get returns the session behind a cookie. It returns errNoSession when there
 // is none, and another error when the store cannot tell.
 func (m *sessions) get(ctx context.Context, cookie string) (*session, error) {
+	return m.getAt(ctx, cookie, m.clock.Now().Unix())
+}
+
+// getAt is get for who knows the time already.
+func (m *sessions) getAt(ctx context.Context, cookie string, now int64) (*session, error) {
 	id, err := tokenstore.ParseSessionID(cookie)
 	if err != nil {
 		return nil, errNoSession
 	}
 	m.start()
 	digest := id.Digest(m.namespace)
-	now := m.clock.Now().Unix()
 	s, ok := m.cache.get(digest)
 	if !ok || now >= s.expiresAt() {
 		// Another instance may have seen the session since, so a cached one
@@ -385,8 +389,10 @@ func (m *sessions) update(ctx context.Context, key string, rec *tokenstore.Recor
 
 // touch notes that a session was used. The store learns of it now and then, in
 // the background, or along with the next refresh.
-func (m *sessions) touch(s *session) {
-	now := m.clock.Now().Unix()
+func (m *sessions) touch(s *session) { m.touchAt(s, m.clock.Now().Unix()) }
+
+// touchAt is touch for who knows the time already.
+func (m *sessions) touchAt(s *session, now int64) {
 	if s.lastSeen.Load() == now {
 		return
 	}

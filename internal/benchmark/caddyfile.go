@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Both servers run the same program with the same options, and write no access
+// log.
+const globalOptions = `{
+	admin off
+	persist_config off
+	storage_check off
+	storage_clean_interval off
+	skip_install_trust
+	default_sni 127.0.0.1
+	auto_https disable_redirects
+	log {
+		level ERROR
+	}
+}
+`
+
+const clientID = "0123456789abcdef0123456789abcdef"
+
+func site(addr string, sc scenario, body string) string {
+	scheme, tls := "http", ""
+	if sc.secure {
+		scheme, tls = "https", "\ttls internal\n"
+	}
+	return fmt.Sprintf("%s%s://%s {\n%s%s}\n", globalOptions, scheme, addr, tls, body)
+}
+
+// plainCaddyfile is reverse_proxy with a fixed token, and with as many idle
+// connections as the proxy keeps.
+func plainCaddyfile(upstreamAddr, addr string, sc scenario) string {
+	return site(addr, sc, fmt.Sprintf(`	reverse_proxy %s {
+		header_up Authorization "Bearer %s"
+		transport http {
+			keepalive_idle_conns_per_host 256
+		}
+	}
+`, upstreamAddr, accessToken(1)))
+}
+
+// proxyCaddyfile is spotify_proxy with its defaults, save for what the scenario
+// is about.
+func proxyCaddyfile(upstreamAddr, addr string, sc scenario) string {
+	store := sc.store
+	if store == "" {
+		store = "caddy"
+	}
+	scheme := "http"
+	if sc.secure {
+		scheme = "https"
+	}
+	return site(addr, sc, strings.NewReplacer(
+		"{id}", clientID, "{site}", scheme+"://"+addr, "{upstream}", "http://"+upstreamAddr, "{links}", sc.links, "{store}", store,
+	).Replace(`	spotify_proxy {
+		client_id {id}
+		redirect_uri {site}/spotify/callback
+		scopes user-read-private user-top-read
+		authorize_url {upstream}/authorize
+		token_url {upstream}/api/token
+		api_url {upstream}
+		links {links}
+		store {store}
+	}
+`))
+}

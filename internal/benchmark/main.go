@@ -1,0 +1,124 @@
+// Command benchmark compares the proxy with plain Caddy on this machine.
+//
+// It starts an upstream, Caddy with a reverse_proxy that adds a fixed
+// Authorization header, and Caddy with spotify_proxy, each in a process of its
+// own and the last two with one core. Another process drives the two in turns,
+// over a fixed number of connections. What is printed are ratios, proxy to plain
+// Caddy: of each round's, the median and the range. It also prints what becomes
+// of the slowest requests in the second when all tokens are refreshed.
+//
+//	go run ./internal/benchmark [-scenario <names>] [-rounds 5] [-seconds 2]
+//
+// Nothing leaves the machine. It needs Linux, for the CPU time of a process.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/caddyspotify/caddy-spotify"
+)
+
+// roleVariable in the environment says what a process of this program is.
+const roleVariable = "CADDY_SPOTIFY_BENCHMARK_ROLE"
+
+const (
+	roleCaddy    = "caddy"
+	roleUpstream = "upstream"
+	roleLoad     = "load"
+)
+
+func main() {
+	var err error
+	switch os.Getenv(roleVariable) {
+	case roleCaddy:
+		caddycmd.Main() // exits
+	case roleUpstream:
+		err = serveUpstream()
+	case roleLoad:
+		err = runLoad(os.Stdin, os.Stdout)
+	default:
+		err = run()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the flags.
+type settings struct {
+	rounds      int
+	seconds     float64
+	connections int
+	sessions    int
+}
+
+func (s settings) duration() time.Duration { return time.Duration(s.seconds * float64(time.Second)) }
+
+func run() error {
+	var s settings
+	var names string
+	flag.IntVar(&s.rounds, "rounds", 5, "rounds of each scenario; each drives both servers once")
+	flag.Float64Var(&s.seconds, "seconds", 2, "seconds for which a server is driven in a round")
+	flag.IntVar(&s.connections, "connections", 64, "connections, or streams over HTTP/2")
+	flag.IntVar(&s.sessions, "sessions", 10_000, "sessions in use in the scenarios named so; each is logged in first, at some 1000 a second")
+	flag.StringVar(&names, "scenario", "all", "scenarios, separated by commas:\n"+scenarioHelp())
+	flag.Parse()
+	chosen, err := choose(names)
+	switch {
+	case err != nil:
+		return err
+	case flag.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	case s.rounds < 1 || s.seconds <= 0 || s.connections < 1 || s.sessions < 1:
+		return errors.New("rounds, seconds, connections and sessions must be positive")
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	printMachine(os.Stdout, s)
+	for _, sc := range chosen {
+		if err := sc.run(ctx, sc, s); err != nil {
+			return fmt.Errorf("%s: %w", sc.name, err)
+		}
+	}
+	return nil
+}
+
+func choose(names string) ([]scenario, error) {
+	if names == "all" {
+		return scenarios, nil
+	}
+	var chosen []scenario
+	for name := range strings.SplitSeq(names, ",") {
+		found := false
+		for _, sc := range scenarios {
+			if sc.name == name {
+				chosen, found = append(chosen, sc), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("there is no scenario %q; there are:\n%s", name, scenarioHelp())
+		}
+	}
+	return chosen, nil
+}
+
+func scenarioHelp() string {
+	var b strings.Builder
+	for _, sc := range scenarios {
+		fmt.Fprintf(&b, "%-14s %s\n", sc.name, sc.about)
+	}
+	return b.String()
+}

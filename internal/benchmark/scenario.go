@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+// scenario is one comparison.
+type scenario struct {
+	name, about string
+	run         func(context.Context, scenario, settings) error
+
+	method   string // GET unless set
+	path     string // below /v1
+	upload   int    // bytes of the request's body
+	links    string // of the proxy: keep or rewrite
+	store    string // of the proxy: caddy (the default one) or memory
+	secure   bool   // HTTPS and HTTP/2 towards the client
+	sessions func(settings) int
+	against  func(upstreamAddr, addr string, sc scenario) string // the Caddyfile of what is compared
+}
+
+// scenarios, in the order in which they run.
+var scenarios = []scenario{
+	{name: "noise", about: "plain Caddy against plain Caddy: what the machine makes of no difference at all",
+		run: compare, path: smallPath, against: plainCaddyfile, sessions: none},
+	{name: "2k-keep", about: "2 kB of JSON, links kept", run: compare, path: smallPath, links: "keep"},
+	{name: "2k-rewrite", about: "2 kB of JSON, links rewritten (the default)", run: compare, path: smallPath, links: "rewrite"},
+	{name: "100k-keep", about: "100 kB of JSON, links kept", run: compare, path: largePath, links: "keep"},
+	{name: "100k-rewrite", about: "100 kB of JSON, links rewritten", run: compare, path: largePath, links: "rewrite"},
+	{name: "100k-upload", about: "PUT of 100 kB, kept to be sent again", run: compare, method: "PUT", path: uploadPath, upload: 100_000, links: "keep"},
+	{name: "h2", about: "2 kB of JSON over HTTPS and HTTP/2, links kept", run: compare, path: smallPath, links: "keep", secure: true},
+	{name: "sessions", about: "2 kB of JSON, -sessions sessions in use, in memory", run: compare, path: smallPath, links: "keep", store: "memory", sessions: many},
+	{name: "sessions-files", about: "the same with the default store, which is files", run: compare, path: smallPath, links: "keep", sessions: many},
+	{name: "refresh", about: "all tokens are refreshed at once, by a token endpoint that takes 500 ms", run: refreshMoment, path: smallPath, links: "keep"},
+}
+
+func none(settings) int   { return 0 }
+func many(s settings) int { return s.sessions }
+
+// loggedIn is how many sessions the requests come from: unless the scenario says
+// otherwise, as many as there are connections.
+func (sc scenario) loggedIn(s settings) int {
+	if sc.sessions != nil {
+		return sc.sessions(s)
+	}
+	return s.connections
+}
+
+// compare drives plain Caddy and the proxy in turns.
+func compare(ctx context.Context, sc scenario, s settings) error {
+	up, err := startUpstream(ctx, upstreamOptions{TokenLife: time.Hour})
+	if err != nil {
+		return err
+	}
+	defer up.stop()
+	plain, err := startCaddy(ctx, up.addr, sc, plainCaddyfile)
+	if err != nil {
+		return err
+	}
+	defer plain.stop()
+	caddyfile := proxyCaddyfile
+	if sc.against != nil {
+		caddyfile = sc.against
+	}
+	proxy, err := startCaddy(ctx, up.addr, sc, caddyfile)
+	if err != nil {
+		return err
+	}
+	defer proxy.stop()
+	cookies, err := logIn(ctx, proxy, sc.loggedIn(s), s.connections)
+	if err != nil {
+		return err
+	}
+
+	prefix := "/spotify"
+	if len(cookies) == 0 {
+		prefix = ""
+	}
+	jobs := map[*caddyProcess]job{
+		plain: sc.job(plain, "", nil, s),
+		proxy: sc.job(proxy, prefix, cookies, s),
+	}
+	// Whatever is made once is made before anything counts.
+	for server, j := range jobs {
+		j.Duration = min(j.Duration, time.Second)
+		if _, err := drive(ctx, server, j); err != nil {
+			return err
+		}
+	}
+	var rounds []round
+	for i := range s.rounds {
+		order := []*caddyProcess{plain, proxy}
+		if i%2 == 1 {
+			order = []*caddyProcess{proxy, plain}
+		}
+		got := make(map[*caddyProcess]measure)
+		for _, server := range order {
+			if got[server], err = drive(ctx, server, jobs[server]); err != nil {
+				return err
+			}
+		}
+		rounds = append(rounds, round{plain: got[plain], proxy: got[proxy]})
+	}
+	report(os.Stdout, sc, len(cookies), rounds)
+	return nil
+}
+
+// job is what to ask of a server.
+func (sc scenario) job(server *caddyProcess, prefix string, cookies []string, s settings) job {
+	method := sc.method
+	if method == "" {
+		method = "GET"
+	}
+	return job{
+		Address: server.addr, Secure: sc.secure, Method: method, Path: prefix + "/v1" + sc.path, Upload: sc.upload,
+		Cookies: cookies, Connections: s.connections, Duration: s.duration(),
+	}
+}
+
+// drive has another process carry out a job, and says what that took.
+func drive(ctx context.Context, server *caddyProcess, j job) (measure, error) {
+	before, err := server.cpu()
+	if err != nil {
+		return measure{}, err
+	}
+	r, err := startLoad(ctx, j)
+	if err != nil {
+		return measure{}, err
+	}
+	after, err := server.cpu()
+	if err != nil {
+		return measure{}, err
+	}
+	if r.Failed > 0 {
+		return measure{}, fmt.Errorf("%d of %d requests failed, the first with: %s\n%s", r.Failed, r.All, r.Failure, server.log())
+	}
+	return measure{
+		perSecond: float64(len(r.Latencies)) / r.Elapsed.Seconds(),
+		p50:       percentile(r.Latencies, 50),
+		p99:       percentile(r.Latencies, 99),
+		cpu:       (after - before) / time.Duration(r.All),
+	}, nil
+}

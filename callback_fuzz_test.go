@@ -1,0 +1,70 @@
+package caddyspotify
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// L04, P52: whatever comes in a callback's query, what is taken for an answer
+// is whole, and what is said about the rest is harmless.
+func FuzzCallbackQuery(f *testing.F) {
+	state := strings.Repeat("A", 43)
+	for _, query := range []string{
+		"", "state=" + state + "&code=x", "state=" + state + "&error=access_denied", "state=" + state + "&code=x&iss=https%3A%2F%2Faccounts.spotify.com",
+		"state=" + state + "&state=" + state + "&code=x", "state=" + state + "&code=x&code=y", "state=" + state, "code=x",
+		"state=" + state + "&code=x&error=y", "state=" + state + ";code=x", "state=%zz", "state=" + state + "%00&code=x",
+		"state=" + state + "&error=%3Cscript%3Ealert(1)%3C/script%3E&error_description=%22%3E%3Cimg%20src=x%3E", "&&&=&=", "%73tate=" + state + "&c%6fde=x",
+	} {
+		f.Add(query)
+	}
+	authorizeURL, err := url.Parse(defaultAuthorizeURL)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := &site{prefix: "/spotify", origin: "https://app.example.com", issuer: issuerOf(authorizeURL)}
+	f.Fuzz(func(t *testing.T, query string) {
+		a, p := parseCallback(query)
+		if p == nil {
+			values, err := url.ParseQuery(query)
+			if err != nil || len(values["state"]) != 1 || len(values["code"]) > 1 || len(values["error"]) > 1 || len(values["iss"]) > 1 {
+				t.Errorf("%q is taken for an answer", query)
+			}
+			if !validState(a.state) || (a.code == "") == (a.err == "") {
+				t.Errorf("%q: %+v", query, a)
+			}
+			if p = s.judge(a); p == nil && (a.code == "" || a.issuer != "" && a.issuer != s.issuer) {
+				t.Errorf("%q passes for a success", query)
+			}
+		}
+		if p == nil {
+			return
+		}
+		if p.status < 400 {
+			t.Errorf("%q: status %d", query, p.status)
+		}
+		if !json.Valid(p.body()) {
+			t.Errorf("%q: %s", query, p.body())
+		}
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/spotify/callback", nil)
+		if err := s.renderPage(w, r, p.status, errorPage(s, p)); err != nil {
+			t.Fatal(err)
+		}
+		page, bland := w.Body.String(), httptest.NewRecorder()
+		harmless := *p
+		harmless.message = "words"
+		if err := s.renderPage(bland, r, p.status, errorPage(s, &harmless)); err != nil {
+			t.Fatal(err)
+		}
+		for _, special := range []string{"<", ">", `"`, "'", "script", "\x00"} {
+			if special == "script" && strings.Contains(p.message, special) {
+				continue // a word like others
+			}
+			if strings.Count(page, special) != strings.Count(bland.Body.String(), special) {
+				t.Errorf("%q: a page with %q of the query's: %s", query, special, page)
+			}
+		}
+	})
+}

@@ -45,7 +45,17 @@ func (n nowhere) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func newBenchSite(b *testing.B, n int) *benchSite {
 	b.Helper()
-	ctx, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
+	s := newBenchSiteOn(b, `{"module":"memory"}`)
+	s.fill(n)
+	return s
+}
+
+func newBenchSiteOn(b *testing.B, store string) *benchSite {
+	b.Helper()
+	ctx, err := caddy.ProvisionContext(&caddy.Config{
+		Admin:      &caddy.AdminConfig{Disabled: true},
+		StorageRaw: []byte(fmt.Sprintf(`{"module":"file_system","root":%q}`, b.TempDir())),
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -53,7 +63,7 @@ func newBenchSite(b *testing.B, n int) *benchSite {
 		handler: &Handler{
 			ClientID:    "0123456789abcdef0123456789abcdef",
 			RedirectURI: "http://127.0.0.1:8080/spotify/callback",
-			StoreRaw:    []byte(`{"module":"memory"}`),
+			StoreRaw:    []byte(store),
 		},
 		transport: &Transport{},
 	}
@@ -78,7 +88,6 @@ func newBenchSite(b *testing.B, n int) *benchSite {
 		}
 		return res.Body.Close()
 	})
-	s.fill(n)
 	return s
 }
 
@@ -209,24 +218,6 @@ func BenchmarkSessionMemory(b *testing.B) {
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/session")
 		runtime.KeepAlive(s)
-	}
-}
-
-// BenchmarkSessionMiss is a session that has to be read from the store.
-func BenchmarkSessionMiss(b *testing.B) {
-	s := newBenchSite(b, 0)
-	m := s.handler.site.sessions
-	sess, err := m.create(b.Context(), benchToken(1, time.Now()), account{ID: "account"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	digest, cookie := sess.id.Digest(m.namespace), sess.id.Cookie()
-	b.ReportAllocs()
-	for b.Loop() {
-		m.cache.remove(digest)
-		if _, err := m.get(b.Context(), cookie); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
 

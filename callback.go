@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
@@ -210,7 +211,8 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	s.logger.Info("login",
 		zap.String("session", sess.ref()),
 		zap.String("account", acct.ID),
-		zap.Strings("scopes", token.Scopes()))
+		zap.Strings("scopes", token.Scopes()),
+		clientIP(r))
 	s.observer.emit(eventLogin, sess, payload{"scopes": token.Scopes()})
 	return h.goOn(w, r, pending.returnTo)
 }
@@ -276,7 +278,21 @@ func storeProblem(err error, loginURL string) *problem {
 // person, so it cannot loop.
 func (h *Handler) loginFailed(w http.ResponseWriter, r *http.Request, p *problem) error {
 	h.site.metrics.login(p.reason)
+	// The access log skips the callback, so here is the only trace of somebody
+	// who tries states or codes. What is out of the ordinary fail logs.
+	if p.ordinary() {
+		if suppressed, ok := h.site.faults().admit("login " + p.reason); ok {
+			h.site.logger.Info("login failed", zap.Int("status", p.status), zap.String("reason", p.reason), clientIP(r), suppressed)
+		}
+	}
 	return h.fail(w, r, p)
+}
+
+// clientIP is a log line's field with the visitor's address, as the access log
+// would have it.
+func clientIP(r *http.Request) zap.Field {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return zap.String("client_ip", ip)
 }
 
 // maxProfile bounds the profile that is read at login.

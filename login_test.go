@@ -319,6 +319,30 @@ func TestCallbackIsPrivate(t *testing.T) {
 	}
 }
 
+// L14: the access log skips callbacks, so what came of each is logged apart.
+func TestLoginsAreLogged(t *testing.T) {
+	s := start(t, startOptions{})
+	b := s.newBrowser()
+	b.login("")
+	b.comeBack("/spotify/callback?code=x")
+	other := s.newBrowser()
+	other.comeBack(spotifytest.Decline(t, other.client, s.origin+"/spotify/login"))
+	for _, want := range []string{
+		`"msg":"login",`, `"msg":"login failed","status":400,"reason":"login_failed","client_ip":"127.0.0.1"`, `"msg":"login failed","status":403,"reason":"login_cancelled"`,
+	} {
+		if !strings.Contains(s.logs.String(), want) {
+			t.Errorf("no %s in the log", want)
+		}
+	}
+	// Somebody who tries thousands does not fill the disk.
+	for range 40 {
+		b.comeBack("/spotify/callback?code=x")
+	}
+	if n := strings.Count(s.logs.String(), `"login failed"`); n > 20 {
+		t.Errorf("%d lines", n)
+	}
+}
+
 // L15
 func TestReloadedCallbackGoesOn(t *testing.T) {
 	s := start(t, startOptions{})

@@ -4,7 +4,8 @@
 GO          ?= go
 COUNT       ?= 1
 BENCH       ?= .
-BENCHTIME   ?= 1s
+BENCHTIME   ?= 200ms
+BENCH_ARGS  ?= -seconds 0.8 -sessions 5000
 FUZZTIME    ?= 30s
 DEMO_ARGS   ?=
 
@@ -19,8 +20,9 @@ help: ## list the targets
 test: ## gofmt, go vet and the tests of every module, with the race detector
 	@GO='$(GO)' sh .ci/test
 
-bench: ## the micro-benchmarks (BENCH=<regexp> BENCHTIME=<d> COUNT=<n>)
+bench: ## micro-benchmarks, then the proxy beside plain Caddy (BENCH=<regexp> BENCHTIME=<d> COUNT=<n> BENCH_ARGS=…)
 	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -benchtime=$(BENCHTIME) -count=$(COUNT) ./...
+	@$(GO) run ./internal/benchmark $(BENCH_ARGS)
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz

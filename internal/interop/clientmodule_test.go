@@ -187,9 +187,6 @@ func TestClientModulePopup(t *testing.T) {
 	b.waitText("who", "nobody")
 
 	p := b.clickForPopup("create")
-	if opener := read(p, "looking for the opener", chromedp.Evaluate[bool]("window.opener === null")); !opener {
-		t.Error("the pop-up at Spotify can reach the page that opened it")
-	}
 	p.logIn("mira")
 	b.waitText("result", "Made after a login")
 	b.arrive("somebody is logged in", `document.getElementById("who").textContent !== "nobody"`)

@@ -56,6 +56,15 @@ func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	        ahead   <duration>
 //	        timeout <duration>
 //	    }
+//	    share {
+//	        owner  <account>...
+//	        allow  <path>...
+//	        scopes <scope>...
+//	        cache  <duration>
+//	        stale  <duration>
+//	        cors   <origin>...|*
+//	        key    <secret>
+//	    }
 //	    authorize_url <url>
 //	    token_url     <url>
 //	    api_url       <url>
@@ -109,6 +118,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 		"session":         func() error { return h.unmarshalSession(d) },
 		"refresh":         func() error { return h.unmarshalRefresh(d) },
 		"store":           func() error { return h.unmarshalStore(d) },
+		"share":           func() error { return h.unmarshalShare(d) },
 	}[name]
 	if !ok {
 		return false, nil

@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,7 +88,7 @@ func (h *Handler) serveCallback(w http.ResponseWriter, r *http.Request) error {
 		return h.callbackWithoutLogin(w, r, answer.state)
 	}
 	if p := s.judge(answer); p != nil {
-		p.loginURL = s.loginURLFor(pending.returnTo)
+		p.loginURL = h.againURL(pending)
 		return h.loginFailed(w, r, p)
 	}
 	return h.finishLogin(w, r, answer, pending)
@@ -178,7 +179,7 @@ func (h *Handler) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, s
 // finishLogin exchanges the code and begins the session.
 func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer callbackAnswer, pending pendingLogin) error {
 	s := h.site
-	again := s.loginURLFor(pending.returnTo)
+	again := h.againURL(pending)
 	// A browser that goes away now must not lose a code that is used up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*s.tokens.Timeout)
 	defer cancel()
@@ -187,7 +188,11 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	if err != nil {
 		return h.loginFailed(w, r, exchangeProblem(err, again))
 	}
-	acct, err := s.lookUpAccount(ctx, token)
+	if pending.purpose == purposeShare {
+		return h.connect(ctx, w, r, token)
+	}
+	who, err := s.lookUpProfile(ctx, token)
+	acct := who.account()
 	if p := asProblem(err); p != nil {
 		// Spotify would let the same account in again without asking.
 		p.loginURL = withDialog(again)
@@ -298,43 +303,46 @@ func clientIP(r *http.Request) zap.Field {
 // maxProfile bounds the profile that is read at login.
 const maxProfile = 256 << 10
 
-// lookUpAccount asks the Web API whose token it is. An account that Spotify
+// profile is what the Web API says of the user behind a token.
+type profile struct {
+	AccountID   string `json:"account_id"`
+	ID          string `json:"id"`
+	DisplayName string `json:"display_name"`
+}
+
+func (p profile) account() account {
+	return account{ID: cmp.Or(p.AccountID, p.ID), DisplayName: strings.ToValidUTF8(p.DisplayName, "")}
+}
+
+// lookUpProfile asks the Web API whose token it is. An account that Spotify
 // does not let use the app comes back as a problem for the person to read.
 //
 // https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile
-func (s *site) lookUpAccount(ctx context.Context, token *pkce.Token) (account, error) {
+func (s *site) lookUpProfile(ctx context.Context, token *pkce.Token) (profile, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.apiURL.String()+"/v1/me", nil)
 	if err != nil {
-		return account{}, err
+		return profile{}, err
 	}
 	req.Header["Authorization"] = token.Header()
 	req.Header.Set("Accept", "application/json")
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return account{}, err
+		return profile{}, err
 	}
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusForbidden:
-		return account{}, &problem{
+		return profile{}, &problem{
 			status: http.StatusForbidden, reason: reasonUserNotAllowlisted,
 			message: "Spotify does not let this account use the app. While an app is in development mode, its owner " +
 				"has to add the account under User Management in Spotify's dashboard.",
 		}
 	case resp.StatusCode != http.StatusOK:
-		return account{}, fmt.Errorf("the profile was answered with status %d", resp.StatusCode)
+		return profile{}, fmt.Errorf("the profile was answered with status %d", resp.StatusCode)
 	}
-	var profile struct {
-		AccountID   string `json:"account_id"`
-		ID          string `json:"id"`
-		DisplayName string `json:"display_name"`
+	var who profile
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxProfile)).Decode(&who); err != nil {
+		return profile{}, fmt.Errorf("reading the profile: %w", err)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxProfile)).Decode(&profile); err != nil {
-		return account{}, fmt.Errorf("reading the profile: %w", err)
-	}
-	acct := account{ID: profile.AccountID, DisplayName: strings.ToValidUTF8(profile.DisplayName, "")}
-	if acct.ID == "" {
-		acct.ID = profile.ID
-	}
-	return acct, nil
+	return who, nil
 }

@@ -31,6 +31,9 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !plainAPIPath(r.URL) {
 		return h.fail(w, r, badAPIPath())
 	}
+	if g := h.sharedFor(r); g != nil && r.Method == http.MethodOptions {
+		return h.share.preflight(w, r)
+	}
 	if !allowed(s.allow, r.Method, r.URL.Path[len(s.prefix):]) {
 		return h.fail(w, r, notAllowed())
 	}
@@ -40,6 +43,9 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	now := s.sessions.clock.Now().Unix()
 	sess, err := h.sessionAt(r, now)
 	if errors.Is(err, errNoSession) {
+		if g := h.sharedFor(r); g != nil {
+			return h.serveShared(w, r, next, g)
+		}
 		return h.askToLogIn(w, r, reasonLoginRequired)
 	}
 	if p := s.checkOriginOrAllowed(r); p != nil {

@@ -20,6 +20,7 @@ type exchange struct {
 	auth    *pkce.Authenticator
 	site    *site
 	session *session
+	shared  *share // set if the session is the shared account's
 	// header is what the client sent. reverse_proxy works on a copy.
 	header  http.Header
 	now     int64 // when the request came, in Unix seconds

@@ -16,6 +16,9 @@ type health struct {
 	Ready bool `json:"ready"`
 	// Reason says why it is not ready.
 	Reason string `json:"reason,omitempty"`
+	// Share says whether the shared account is connected, if there is one:
+	// connected, not_connected, or unknown.
+	Share string `json:"share,omitempty"`
 }
 
 // serveHealth answers 200 if the site is ready, and 503 if not.
@@ -26,7 +29,7 @@ func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) error {
 		}
 		return writeHealth(w, r, http.StatusServiceUnavailable, health{Live: true, Reason: reasonStoreUnavailable})
 	}
-	return writeHealth(w, r, http.StatusOK, health{Live: true, Ready: true})
+	return writeHealth(w, r, http.StatusOK, health{Live: true, Ready: true, Share: h.share.health(r.Context())})
 }
 
 // serveLive answers 200 for as long as anything does. It is for those who

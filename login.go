@@ -40,11 +40,22 @@ type pendingLogin struct {
 	started  time.Time
 	verifier string
 	returnTo string
+	purpose  string // what it is for, if not for a session
 }
+
+// purposeShare is the purpose of a login that connects the shared account.
+const purposeShare = "share"
 
 func (p pendingLogin) encode() string {
 	return strconv.FormatInt(p.started.Unix(), 36) + "." + p.verifier + "." +
-		base64.RawURLEncoding.EncodeToString([]byte(p.returnTo))
+		base64.RawURLEncoding.EncodeToString([]byte(p.returnTo)) + p.suffix()
+}
+
+func (p pendingLogin) suffix() string {
+	if p.purpose == "" {
+		return ""
+	}
+	return "." + p.purpose
 }
 
 var errBadPendingLogin = errors.New("malformed pending login")
@@ -62,6 +73,10 @@ func decodePendingLogin(value string) (pendingLogin, error) {
 	if _, err := pkce.CodesFromVerifier(verifier); err != nil {
 		return pendingLogin{}, errBadPendingLogin
 	}
+	encoded, purpose, marked := strings.Cut(encoded, ".")
+	if marked && purpose != purposeShare {
+		return pendingLogin{}, errBadPendingLogin
+	}
 	path, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {
 		return pendingLogin{}, errBadPendingLogin
@@ -71,6 +86,7 @@ func decodePendingLogin(value string) (pendingLogin, error) {
 		verifier: verifier,
 		// The browser kept it; what it says is checked as if it came anew.
 		returnTo: returnPath(string(path)),
+		purpose:  purpose,
 	}, nil
 }
 
@@ -157,6 +173,7 @@ type loginOptions struct {
 	returnTo   string
 	scopes     []string
 	showDialog bool
+	purpose    string // as in pendingLogin
 }
 
 // startLogin sends the browser to Spotify.
@@ -185,7 +202,7 @@ func (h *Handler) startLogin(w http.ResponseWriter, r *http.Request, o loginOpti
 		return h.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
 	}
 	h.makeRoom(w, r)
-	pending := pendingLogin{started: s.clock.Now(), verifier: codes.Verifier, returnTo: o.returnTo}
+	pending := pendingLogin{started: s.clock.Now(), verifier: codes.Verifier, returnTo: o.returnTo, purpose: o.purpose}
 	http.SetCookie(w, s.cookie(s.loginCookies+state, pending.encode(), int(loginLife.Seconds())))
 	s.logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.scopes))
 	return redirect(w, login, http.StatusFound)

@@ -79,6 +79,8 @@ var (
 //     not, and a little JSON. It works over plain http as well. `GET
 //     health/live` is 200 for as long as the process answers; sessions in memory
 //     go on working while the store is away.
+//   - `GET share` says what is shared and whether the owner's account is
+//     connected, and `GET share/connect` connects it, if `share` is on.
 //   - `/v1/*` is the Web API. The request goes on to the next handler, with
 //     the session if there is one. Without one, a person who navigates is sent
 //     to log in, and code gets a 401 with the login's URL.
@@ -184,6 +186,10 @@ type Handler struct {
 	// any script that runs there, and `allow` does not bind who has it.
 	ExposeToken bool `json:"expose_token,omitempty"`
 
+	// Shows some of one account's data to visitors who are not logged in. Off by
+	// default.
+	Share *ShareConfig `json:"share,omitempty"`
+
 	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
 	AuthorizeURL string `json:"authorize_url,omitempty"`
 
@@ -194,6 +200,7 @@ type Handler struct {
 	APIURL string `json:"api_url,omitempty"`
 
 	site        *site
+	share       *share
 	guarded     caddyhttp.MatchPath // RequireLogin
 	gateKey     string
 	storeKey    string
@@ -297,6 +304,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.guarded.Provision(ctx); err != nil {
 		return fmt.Errorf("require_login: %w", err)
 	}
+	if h.Share != nil {
+		h.share = h.newShare(ctx, s)
+	}
 	h.site = s
 	return h.observe(ctx)
 }
@@ -347,6 +357,7 @@ func (h *Handler) replacePlaceholders() {
 		}
 		*list = values
 	}
+	h.Share.replacePlaceholders(repl)
 }
 
 // newSite makes the part of the site that needs no store.
@@ -515,6 +526,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			return h.fail(w, r, h.nothingHere())
 		}
 		methods, serve = []string{http.MethodPost}, h.serveToken
+	case "/share", "/share/connect":
+		if h.share == nil {
+			return h.fail(w, r, h.nothingHere())
+		}
+		if serve = h.serveShare; rest == "/share/connect" {
+			serve = h.serveConnect
+		}
 	default:
 		return h.fail(w, r, h.nothingHere())
 	}

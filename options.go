@@ -55,6 +55,11 @@ func (h *Handler) checkOptions() error {
 			return err
 		}
 	}
+	if h.Share != nil {
+		if err := h.Share.check(h.Allow); err != nil {
+			return err
+		}
+	}
 	redirect, err := parseRedirectURI(h.RedirectURI)
 	if err != nil {
 		return err

@@ -40,6 +40,7 @@ func sourceHash(source string) string {
 // The kinds of page there are.
 const (
 	pageError = "error" // something did not work
+	pageNote  = "note"  // says how things are
 	pageGoOn  = "go-on" // moves on to Next by itself
 	pagePopup = "popup" // closes itself
 )
@@ -74,6 +75,10 @@ func errorPage(s *site, p *problem) pageData {
 		d.Title, d.Action = "The login does not stick", "Try again"
 	case reasonLoginRequired, reasonReauthorizationRequired:
 		d.Title = "Please log in"
+	case reasonNotOwner:
+		d.Title, d.Action = "Nothing was connected", "Try with another account"
+	case reasonShareNotConnected:
+		d.Title = "There is nothing to show yet"
 	case reasonStoreUnavailable, reasonUpstreamUnavailable:
 		d.Title, d.Action = "Please try again in a moment", "Try again"
 	case reasonCrossSite:

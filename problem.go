@@ -38,6 +38,8 @@ const (
 	reasonMisconfigured           = string(reason.Misconfigured)
 	reasonRateLimited             = string(reason.RateLimited)
 	reasonInsufficientScope       = string(reason.InsufficientScope)
+	reasonNotOwner                = string(reason.NotOwner)
+	reasonShareNotConnected       = string(reason.ShareNotConnected)
 )
 
 const reasonHeader = reason.Header

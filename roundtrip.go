@@ -34,6 +34,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !allowed(ex.site.allow, req.Method, req.URL.Path) {
 		return t.refuse(req, ex, notAllowed())
 	}
+	if ex.shared != nil && !ex.shared.permits(req) {
+		return t.refuse(req, ex, misconfigured("The request that leaves for the Web API is not one of those that share allows: do not rewrite it in between."))
+	}
 	token, err := accessToken(ctx, ex)
 	if err != nil {
 		return t.refuse(req, ex, err)

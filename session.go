@@ -145,6 +145,11 @@ func (s *session) fetch(ctx context.Context) (*pkce.Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	if data.CreatedAt.Unix() != s.createdAt {
+		// Another login has taken the record's place, which happens to a shared
+		// account's. This session is over.
+		return nil, tokenstore.ErrNotFound
+	}
 	token := pkce.NewToken(data.Token)
 	s.know(rec.Version, token)
 	raise(&s.lastSeen, data.LastSeen.Unix())

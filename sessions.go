@@ -326,8 +326,13 @@ func (m *sessions) newSession(id tokenstore.SessionID, acct account, createdAt, 
 
 // create begins a session. It is in the store when create returns.
 func (m *sessions) create(ctx context.Context, token *pkce.Token, acct account) (*session, error) {
+	return m.createAs(ctx, tokenstore.NewSessionID(), token, acct)
+}
+
+// createAs is create with an id that is given.
+func (m *sessions) createAs(ctx context.Context, id tokenstore.SessionID, token *pkce.Token, acct account) (*session, error) {
 	now := m.clock.Now().Unix()
-	s := m.newSession(tokenstore.NewSessionID(), acct, now, now)
+	s := m.newSession(id, acct, now, now)
 	s.lastSeen.Store(now)
 	s.savedSeen.Store(now)
 	s.checked.Store(now)
@@ -344,6 +349,22 @@ func (m *sessions) create(ctx context.Context, token *pkce.Token, acct account) 
 	s.auth = m.tokens.NewAuthenticator(token, s)
 	m.cache.add(s.id.Digest(m.namespace), s)
 	return s, nil
+}
+
+// replaceWith begins a session under an id that may have one already, which then
+// ends.
+func (m *sessions) replaceWith(ctx context.Context, id tokenstore.SessionID, token *pkce.Token, acct account) (*session, error) {
+	_, err := m.remove(ctx, id.Cookie(), endReplaced)
+	if err != nil && !errors.Is(err, errNoSession) {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	// A record that cannot be opened or has expired is in the way as well.
+	if err := m.store.Delete(ctx, id.Key(m.namespace)); err != nil {
+		return nil, fmt.Errorf("deleting the session before: %w", err)
+	}
+	return m.createAs(ctx, id, token, acct)
 }
 
 // remove ends the session behind a cookie, here and in the store, and tells of

@@ -68,6 +68,13 @@ const (
 	MethodNotAllowed Reason = "method_not_allowed"
 	// Misconfigured (500): the parts of the configuration do not fit together.
 	Misconfigured Reason = "misconfigured"
+
+	// NotOwner (403): the account is not the one that the site shares. Log in as
+	// its owner.
+	NotOwner Reason = "not_owner"
+	// ShareNotConnected (503): no owner has connected the account that the site
+	// shares, or the access to it has ended.
+	ShareNotConnected Reason = "share_not_connected"
 )
 
 // All returns every Reason there is.
@@ -77,5 +84,6 @@ func All() []Reason {
 		RateLimited, QuotaExceeded, NotAllowed, UpstreamUnavailable, StoreUnavailable,
 		LoginCancelled, LoginExpired, LoginFailed, LoginLoop,
 		CrossSite, HTTPSRequired, BadRequest, BadPath, NotFound, MethodNotAllowed, Misconfigured,
+		NotOwner, ShareNotConnected,
 	}
 }

@@ -1,0 +1,184 @@
+package caddyspotify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+)
+
+// maxSharedBody bounds an answer that is kept for all visitors.
+const maxSharedBody = 1 << 20
+
+var (
+	errClosing       = errors.New("the server is shutting down")
+	errSharedTooLong = fmt.Errorf("the answer is longer than %d bytes", maxSharedBody)
+)
+
+// fetcher returns what asks Spotify through the handlers that follow, as a
+// request of the owner's own would be: with the same refreshes, rate limits and
+// options of reverse_proxy. The request is made anew, so nothing of the visitor's
+// is in it.
+func (s *share) fetcher(next caddyhttp.Handler, server *caddyhttp.Server) sharedFetch {
+	return func(ctx context.Context, g *sharedGet) (*sharedAnswer, *problem) {
+		var before *session
+		for {
+			sess, err := s.session(ctx)
+			switch {
+			case errors.Is(err, errNoSession) || err == nil && sess == before:
+				return nil, s.notConnected()
+			case err != nil:
+				return nil, s.failedWith(g, &problem{
+					status: http.StatusServiceUnavailable, reason: reasonStoreUnavailable, err: err,
+					message: "The owner's account cannot be reached just now. Try again in a moment.",
+				})
+			}
+			s.site.sessions.touch(sess)
+			rec, err := s.send(ctx, next, server, g, sess)
+			if err == nil && rec.ended() {
+				// The owner may have connected anew through another instance.
+				before = sess
+				continue
+			}
+			return s.judge(g, rec, err)
+		}
+	}
+}
+
+// send sends one request as the owner.
+func (s *share) send(ctx context.Context, next caddyhttp.Handler, server *caddyhttp.Server, g *sharedGet, sess *session) (rec *sharedRecorder, err error) {
+	defer func() {
+		// No server is above to recover what reverse_proxy panics with when
+		// Spotify's answer breaks off. What it says may hold anything.
+		if v := recover(); v != nil {
+			rec, err = nil, fmt.Errorf("the answer broke off (%T)", v)
+		}
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.site.origin+s.site.prefix, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.URL.Path, req.URL.RawQuery = s.site.prefix+g.target.path, g.target.query
+	req.URL.Scheme, req.URL.Host = "", ""
+	req.RequestURI = req.URL.RequestURI()
+	req.RemoteAddr = "127.0.0.1:0"
+	req.Header.Set("Accept", "application/json")
+	rec = &sharedRecorder{header: make(http.Header)}
+	req = caddyhttp.PrepareRequest(req, caddy.NewReplacer(), rec, server)
+	ex := &exchange{Context: req.Context(), auth: sess.auth, site: s.site, session: sess, shared: s, header: req.Header}
+	if err := next.ServeHTTP(rec, req.WithContext(ex)); err != nil {
+		return nil, err
+	}
+	if rec.tooLong {
+		return nil, errSharedTooLong
+	}
+	return rec, nil
+}
+
+// judge tells an answer that visitors may see from a failure.
+func (s *share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnswer, *problem) {
+	if err != nil {
+		return nil, s.failedWith(g, shareUnavailable(err))
+	}
+	why := rec.header.Get(reasonHeader)
+	switch {
+	case why == string(reason.InsufficientScope):
+		return nil, s.failedWith(g, &problem{
+			status: http.StatusServiceUnavailable, reason: why,
+			message: "The owner of this site has not allowed it to show this. The scope that it takes has to be added to share scopes, and the account connected anew.",
+			err:     fmt.Errorf("the shared account's session lacks the scope %s", rec.header.Get(missingScopeHeader)),
+		})
+	case rec.status == http.StatusUnauthorized:
+		return nil, s.notConnected()
+	case rec.status == http.StatusTooManyRequests:
+		p := &problem{
+			status: http.StatusTooManyRequests, reason: reasonRateLimited,
+			message: "This app has used up its share of requests to Spotify for now. Try again later.",
+		}
+		if d, err := time.ParseDuration(rec.header.Get("Retry-After") + "s"); err == nil && d > 0 {
+			p.retryAfter = d
+		}
+		return nil, p
+	case rec.status >= http.StatusInternalServerError:
+		return nil, s.failedWith(g, shareUnavailable(fmt.Errorf("answered with status %d (%s)", rec.status, why)))
+	}
+	a := &sharedAnswer{status: rec.status, header: make(http.Header), body: rec.body.Bytes()}
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Location", reasonHeader} {
+		if values := rec.header[name]; len(values) > 0 {
+			a.header[name] = values
+		}
+	}
+	if a.status == http.StatusOK {
+		a.etag = entityTag(a.body)
+	}
+	return a, nil
+}
+
+// failedWith logs a failure once for all visitors whom it concerns.
+func (s *share) failedWith(g *sharedGet, p *problem) *problem {
+	if suppressed, ok := s.site.faults().admit("share " + p.reason); ok {
+		s.site.logger.Warn("shared data could not be fetched",
+			zap.String("path", g.target.path), zap.String("reason", p.reason), zap.Error(p.err), suppressed)
+	}
+	p.err = nil
+	return p
+}
+
+func shareUnavailable(err error) *problem {
+	return &problem{
+		status: http.StatusServiceUnavailable, reason: reasonUpstreamUnavailable, err: err,
+		message: "Spotify cannot be reached just now. Try again in a moment.",
+	}
+}
+
+func (s *share) notConnected() *problem {
+	s.note(connectionMissing)
+	return &problem{
+		status: http.StatusServiceUnavailable, reason: reasonShareNotConnected,
+		message: "The owner of this site has not connected a Spotify account, or the access to it has ended.",
+	}
+}
+
+// sharedRecorder keeps an answer instead of sending it.
+type sharedRecorder struct {
+	header  http.Header
+	status  int
+	body    bytes.Buffer
+	tooLong bool
+}
+
+// Header implements http.ResponseWriter.
+func (r *sharedRecorder) Header() http.Header { return r.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *sharedRecorder) WriteHeader(status int) {
+	if r.status == 0 && status >= http.StatusOK {
+		r.status = status
+	}
+}
+
+// Write implements http.ResponseWriter. It refuses what is too long.
+func (r *sharedRecorder) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	if r.body.Len()+len(p) > maxSharedBody {
+		r.tooLong = true
+		return 0, errSharedTooLong
+	}
+	return r.body.Write(p)
+}
+
+// Flush implements http.Flusher.
+func (r *sharedRecorder) Flush() {}
+
+// ended reports whether the answer says that the owner's session is over.
+func (r *sharedRecorder) ended() bool {
+	return r.status == http.StatusUnauthorized && r.header.Get(reasonHeader) == reasonReauthorizationRequired
+}

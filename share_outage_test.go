@@ -1,0 +1,209 @@
+package caddyspotify_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	caddyspotify "github.com/caddyspotify/caddy-spotify"
+	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
+	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+)
+
+// wantShared asks as a visitor and returns the answer.
+func (s *sharing) wantShared(status int, stale string) answer {
+	s.t.Helper()
+	v := s.newBrowser()
+	a := v.wantStatus(v.fetch("GET", "/spotify"+nowPlaying, ""), status)
+	if got := a.Header.Get("Spotify-Proxy-Stale"); got != stale {
+		s.t.Fatalf("status %d, Spotify-Proxy-Stale %q, want %q", status, got, stale)
+	}
+	return a
+}
+
+// While Spotify is down, visitors see the last answer, marked, then a 503, and
+// Spotify is still asked once in an interval only.
+func TestShareOutageOfTheAPI(t *testing.T) {
+	s := startSharing(t, shareOptions)
+	b, a := s.connect("mira")
+	b.wantStatus(a, http.StatusSeeOther)
+	good := s.wantShared(200, "")
+
+	for name, fault := range map[string]spotifytest.Fault{
+		"500":     {Path: "/v1/", Status: 500, Body: "{}"},
+		"429":     {Path: "/v1/", Status: 429, Header: http.Header{"Retry-After": {"1"}}},
+		"no one":  {Path: "/v1/", Cut: true},
+		"cut off": {Path: "/v1/", CutAfter: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := s.sim.Inject(fault)
+			s.clock.Advance(6 * time.Second)
+			a := s.wantShared(200, "1")
+			if a.body != good.body || a.Header.Get("Cache-Control") != "public, no-cache" || a.Header.Get("Age") == "0" {
+				t.Errorf("stale answer: %v %s", a.Header, a.body)
+			}
+			hits := in.Hits()
+			for range 20 {
+				s.wantShared(200, "1")
+			}
+			if in.Hits() != hits {
+				t.Errorf("Spotify was asked %d times more", in.Hits()-hits)
+			}
+			in.Clear()
+			s.clock.Advance(6 * time.Second)
+			good = s.wantShared(200, "")
+		})
+	}
+
+	s.sim.Inject(spotifytest.Fault{Path: "/v1/", Status: 503})
+	s.clock.Advance(11 * time.Minute)
+	a = s.wantShared(503, "")
+	if e := a.apiError(t); e.Reason != "upstream_unavailable" || a.Header.Get("Retry-After") != "5" {
+		t.Errorf("error: %+v, Retry-After %q", e, a.Header.Get("Retry-After"))
+	}
+	// It does not come back from the dead.
+	s.clock.Advance(time.Second)
+	s.wantShared(503, "")
+	s.sim.ClearFaults()
+	s.clock.Advance(5 * time.Second)
+	s.wantShared(200, "")
+}
+
+func TestShareOutageOfTheTokenEndpoint(t *testing.T) {
+	s := startSharing(t, shareOptions)
+	b, a := s.connect("mira")
+	b.wantStatus(a, http.StatusSeeOther)
+	s.wantShared(200, "")
+	s.clock.Advance(61 * time.Minute)
+	in := s.sim.Inject(spotifytest.Fault{Path: "/api/token", Status: 503})
+	if e := s.wantShared(503, "").apiError(t); e.Reason != "upstream_unavailable" {
+		t.Errorf("error: %+v", e)
+	}
+	in.Clear()
+	s.clock.Advance(2 * time.Minute)
+	s.wantShared(200, "")
+}
+
+// The owner's access ends: visitors get the last answer, then a 503 that says
+// why, and the owner finds the way back in the log, the health endpoint and on
+// the page. Then all is well at once.
+func TestShareOwnersTokenDead(t *testing.T) {
+	s := startSharing(t, shareOptions)
+	b, a := s.connect("mira")
+	b.wantStatus(a, http.StatusSeeOther)
+	s.wantShared(200, "")
+
+	s.sim.RevokeUser("mira")
+	s.sim.ExpireAccessTokens()
+	s.clock.Advance(6 * time.Second)
+	s.wantShared(200, "1")
+	s.clock.Advance(6 * time.Second)
+	s.wantShared(200, "1")
+	s.clock.Advance(11 * time.Minute)
+	if e := s.wantShared(503, "").apiError(t); e.Reason != "share_not_connected" || e.LoginURL != "" {
+		t.Errorf("error: %+v", e)
+	}
+	if n := strings.Count(s.logs.String(), "the shared account is not connected"); n != 1 {
+		t.Errorf("the log says %d times that the account is not connected", n)
+	}
+	v := s.newBrowser()
+	if a := v.fetch("GET", "/spotify/health", ""); a.StatusCode != 200 || !strings.Contains(a.body, "not_connected") {
+		t.Errorf("health: %d %s", a.StatusCode, a.body)
+	}
+
+	b, a = s.connect("mira")
+	b.wantStatus(a, http.StatusSeeOther)
+	s.wantShared(200, "")
+}
+
+// Visitors who come at once share one request, and one who goes away takes it
+// from nobody.
+func TestShareCoalesces(t *testing.T) {
+	s := startSharing(t, shareOptions)
+	b, a := s.connect("mira")
+	b.wantStatus(a, http.StatusSeeOther)
+	held := s.sim.Inject(spotifytest.Fault{Path: nowPlaying, Hold: true})
+
+	var wg sync.WaitGroup
+	ctx, hangUp := context.WithCancel(t.Context())
+	first, err := http.NewRequestWithContext(ctx, "GET", s.origin+"/spotify"+nowPlaying, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hungUp := make(chan struct{})
+	go func() {
+		defer close(hungUp)
+		if res, err := http.DefaultClient.Do(first); err == nil {
+			_ = res.Body.Close()
+			t.Error("the visitor who hung up was answered")
+		}
+	}()
+	<-held.Entered()
+	hangUp()
+	<-hungUp
+	for range 50 {
+		wg.Go(func() {
+			res, err := http.Get(s.origin + "/spotify" + nowPlaying)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != 200 {
+				t.Errorf("status %d", res.StatusCode)
+			}
+		})
+	}
+	held.Release()
+	wg.Wait()
+	if n := s.asked(nowPlaying); n != 1 {
+		t.Errorf("Spotify was asked %d times", n)
+	}
+}
+
+// The record outlives the process, and the key that seals it is in Caddy's
+// storage or in the config.
+func TestShareOutlivesTheProcess(t *testing.T) {
+	const key = "an-operators-own-secret-of-thirty-two-characters"
+	withKey := strings.Replace(shareOptions, "cache", "key "+key+"\n\t\tcache", 1)
+	for name, options := range map[string]string{"generated": shareOptions, "given": withKey} {
+		t.Run(name, func(t *testing.T) {
+			s := startSharing(t, options)
+			b, a := s.connect("mira")
+			b.wantStatus(a, http.StatusSeeOther)
+			s.restart()
+			s.wantShared(200, "")
+			// Long enough for a refresh.
+			s.clock.Advance(2 * time.Hour)
+			s.wantShared(200, "")
+			// With another key, the record is found no more.
+			s.options = strings.Replace(withKey, key, "another-"+key, 1)
+			s.load("")
+			s.wantShared(503, "")
+		})
+	}
+}
+
+// The owner's own login and the share's do not end each other, though the
+// server rotates refresh tokens and revokes used ones.
+func TestShareBesideTheOwnersSession(t *testing.T) {
+	clock := fakeclock.New(time.Now())
+	caddyspotify.SetClock(t, clock)
+	s := &sharing{start(t, startOptions{
+		auth: shareOptions, sim: spotifytest.Options{Now: clock.Now, Rotation: spotifytest.RotateRevoke},
+	}), clock}
+	b, a := s.connect("mira")
+	b.wantStatus(a, http.StatusSeeOther)
+	b.login("mira")
+	for range 4 {
+		clock.Advance(2 * time.Hour)
+		s.wantShared(200, "")
+		b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), 200)
+	}
+	b.wantStatus(b.fetch("POST", "/spotify/logout", ""), 204)
+	clock.Advance(2 * time.Hour)
+	s.wantShared(200, "")
+}

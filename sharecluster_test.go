@@ -1,0 +1,61 @@
+package caddyspotify
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
+)
+
+// The owner connects anew through another instance: this one lets go of the
+// session it has and finds the new one, with the new consent's dates.
+func TestReplacedElsewhere(t *testing.T) {
+	fake := fakeclock.New(time.Now())
+	store := memory.New(memory.Config{})
+	cfg := sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}
+	open := func() *sessions {
+		m := newSessions(cfg, store, &pkce.Config{ClientID: "client", Clock: fake}, fake, zap.NewNop)
+		m.watched = false
+		t.Cleanup(func() { _ = m.Destruct() })
+		return m
+	}
+	here, there := open(), open()
+	id := tokenstore.NewSessionID()
+	ctx := t.Context()
+
+	first, second := benchToken(1, fake.Now()), benchToken(2, fake.Now())
+	if _, err := here.replaceWith(ctx, id, first, account{ID: "account"}); err != nil {
+		t.Fatal(err)
+	}
+	fake.Advance(time.Minute)
+	if _, err := there.replaceWith(ctx, id, second, account{ID: "account"}); err != nil {
+		t.Fatal(err)
+	}
+	old, ok := here.cache.get(id.Digest("client"))
+	if !ok {
+		t.Fatal("the first session is not in memory")
+	}
+	// A late save of the first login's refresh does not touch the second's record.
+	if _, err := old.Save(ctx, first, benchToken(3, fake.Now())); !errors.Is(err, pkce.ErrGone) {
+		t.Errorf("saving the replaced session: %v", err)
+	}
+	if err := old.Delete(ctx, first); err != nil {
+		t.Errorf("deleting the replaced session: %v", err)
+	}
+	if _, err := here.get(ctx, id.Cookie()); !errors.Is(err, errNoSession) {
+		t.Errorf("the replaced session: %v", err)
+	}
+	s, err := here.get(ctx, id.Cookie())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sameToken(s.auth.Current(), second) || s.authorizedAt != fake.Now().Unix() {
+		t.Error("the session is not that of the second login")
+	}
+}

@@ -58,6 +58,9 @@ func checkCaddyfile(t *testing.T, caddyfile string) error {
 // may have made something else of it.
 func TestShareRewrittenInBetween(t *testing.T) {
 	s := start(t, startOptions{})
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
 	if err := caddy.Load(adapt(t, fmt.Sprintf(`{
 	admin off
 	persist_config off
@@ -90,7 +93,6 @@ func TestShareRewrittenInBetween(t *testing.T) {
 }`, s.storage, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, strings.TrimPrefix(s.sim.APIURL, "http://"), s.sim.APIURL)), true); err != nil {
 		t.Fatal(err)
 	}
-	s.reloaded = true
 	sh := &sharing{setup: s}
 	owner, a := sh.connect("mira")
 	owner.wantStatus(a, http.StatusSeeOther)

@@ -53,7 +53,11 @@ func (s *sharing) asked(path string) int { return len(s.sim.RequestsTo(path)) }
 // A thousand visitors who ask each second for a minute cost Spotify a request
 // every five seconds.
 func TestShareManyVisitors(t *testing.T) {
-	s := startSharing(t, shareOptions)
+	clock := fakeclock.New(time.Now())
+	caddyspotify.SetClock(t, clock)
+	s := &sharing{start(t, startOptions{
+		auth: shareOptions, site: "log_skip\nrespond home", sim: spotifytest.Options{Now: clock.Now},
+	}), clock}
 	b, a := s.connect("mira")
 	b.wantStatus(a, http.StatusSeeOther)
 
@@ -61,9 +65,9 @@ func TestShareManyVisitors(t *testing.T) {
 	defer client.CloseIdleConnections()
 	for second := range 60 {
 		var wg sync.WaitGroup
-		for range 50 {
+		for range 20 {
 			wg.Go(func() {
-				for range 20 {
+				for range 50 {
 					res, err := client.Get(s.origin + "/spotify" + nowPlaying)
 					if err != nil {
 						t.Error(err)

@@ -47,12 +47,15 @@ func (h *Handler) serveShared(w http.ResponseWriter, r *http.Request, next caddy
 // chosen. It comes without credentials: visitors who are logged in get their own
 // data, which is nobody else's to read.
 func (s *share) openTo(h http.Header, r *http.Request) {
-	if len(s.origins) == 0 {
+	if len(s.origins) == 0 || s.site.allowsOrigin(r) {
+		// To pages on the origins of allow_origin it is open already.
 		return
 	}
 	allowed := "*"
 	if s.origins[0] != "*" {
-		h.Add("Vary", "Origin")
+		if !hasToken(h["Vary"], "origin") {
+			h.Add("Vary", "Origin")
+		}
 		allowed = r.Header.Get("Origin")
 		if !slices.Contains(s.origins, allowed) {
 			return

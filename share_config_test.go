@@ -37,6 +37,7 @@ func TestShareWrongOptions(t *testing.T) {
 		{owner + allow + "cors * https://a.example", "give it alone"},
 		{owner + allow + "key short", "share key has 5 characters"},
 		{owner + allow + "key {env.SHARE_NOTHING}", "share key is empty"},
+		{owner + allow + "}\nallow GET /v1/albums/*\nrefresh {\nmargin 60s", "is not among what allow lets pass"},
 		{owner + allow + "banana", `unknown option "banana" in share`},
 	} {
 		err := checkCaddyfile(t, fmt.Sprintf("http://127.0.0.1:8080 {\nspotify_proxy {\nclient_id %s\nredirect_uri http://127.0.0.1:8080/spotify/callback\nshare {\n%s\n}\n}\n}", testClientID, c.options))

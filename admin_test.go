@@ -143,6 +143,22 @@ func TestAdminAPI(t *testing.T) {
 		t.Errorf("mira's sessions: %+v", list)
 	}
 
+	// The smallest pages miss none either.
+	var paged []string
+	for cursor := ""; ; {
+		list = adminList{}
+		a.call("GET", "/spotify/sessions?limit=3&account=bulk%2F8&cursor="+cursor, http.StatusOK, &list)
+		for _, l := range list.Sessions {
+			paged = append(paged, l.Session)
+		}
+		if cursor = list.NextCursor; cursor == "" {
+			break
+		}
+	}
+	if !slices.Equal(paged, hers["bulk/8"]) {
+		t.Errorf("%d sessions in pages of three, %d in pages of 300", len(paged), len(hers["bulk/8"]))
+	}
+
 	// A refresh on demand.
 	before := s.sim.Refreshes()
 	var refreshed struct{ Session, Account string }

@@ -60,6 +60,17 @@ func TestHealth(t *testing.T) {
 	b.wantStatus(b.do("GET", "/spotify/health/", ""), http.StatusNotFound)
 }
 
+// O51: nothing is taken for granted before the first answer.
+func TestHealthBeforeTheFirstAnswer(t *testing.T) {
+	caddyspotify.SetClock(t, fakeclock.New(time.Now()))
+	nobody := freeAddress(t)
+	s := start(t, startOptions{auth: "store redis " + nobody + " {\ntimeout 300ms\n}"})
+	b := s.newBrowser()
+	for range 2 {
+		b.wantStatus(b.do("GET", "/spotify/health", ""), http.StatusServiceUnavailable)
+	}
+}
+
 // A load balancer asks over plain http, by whatever name.
 func TestHealthBehindTLSTermination(t *testing.T) {
 	s := start(t, startOptions{https: true})

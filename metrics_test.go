@@ -3,6 +3,7 @@ package caddyspotify_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -158,11 +159,14 @@ http://%s {
 
 // O55: whatever visitors send, there are no more series than before.
 func TestMetricLabelsAreBounded(t *testing.T) {
-	s := start(t, startOptions{site: withMetrics})
+	s := start(t, startOptions{
+		site: withMetrics,
+		auth: "header_down Spotify-Proxy-Reason {http.request.uri.query.why}", // as if Spotify said it
+	})
 	b := s.newBrowser()
 	b.login("")
 	visit := func(i int) {
-		b.fetch("GET", fmt.Sprintf("/spotify/v1/users/%d", i), "", header("Spotify-Proxy-Reason", fmt.Sprint("r", i)))
+		b.fetch("GET", fmt.Sprintf("/spotify/v1/users/%d?why=r%[1]d", i), "", header("Spotify-Proxy-Reason", fmt.Sprint("r", i)))
 		b.fetch("GET", fmt.Sprintf("/spotify/%d", i), "")
 		b.navigate(fmt.Sprintf("/spotify/callback?state=%d&error=e%d", i, i))
 		b.navigate(b.origin + "/spotify/login?scope=" + strconv.Itoa(i))
@@ -176,5 +180,43 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 	}
 	if after := strings.Count(s.scrape(), "\n"); after != before {
 		t.Errorf("%d lines of metrics became %d", before, after)
+	}
+}
+
+// R33: a token that the store does not take is counted until it does.
+func TestPendingSaveIsCounted(t *testing.T) {
+	s := start(t, startOptions{site: withMetrics})
+	b := s.newBrowser()
+	b.login("")
+	s.sim.ExpireAccessTokens()
+	refresh := s.sim.Inject(spotifytest.Fault{Path: "/api/token", GrantType: "refresh_token", AfterServing: true, Hold: true})
+	answered := make(chan answer)
+	go func() { answered <- b.fetch("GET", "/spotify/v1/me", "") }()
+	<-refresh.Entered()
+	if got := s.metric("sessions_busy"); got != 1 {
+		t.Errorf("%v sessions are busy", got)
+	}
+	// A file where there should be a folder.
+	if err := os.Rename(s.storage, s.storage+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.storage, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refresh.Release()
+	b.wantStatus(<-answered, http.StatusOK)
+	if got := s.metric("pending_saves"); got != 1 {
+		t.Errorf("%v saves are pending", got)
+	}
+	if !strings.Contains(s.logs.String(), "token refreshed, but not saved yet") {
+		t.Error("nobody was warned")
+	}
+	if err := os.Remove(s.storage); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(s.storage+".away", s.storage); err != nil {
+		t.Fatal(err)
+	}
+	for s.metric("pending_saves") != 0 || s.metric("sessions_busy") != 0 {
 	}
 }

@@ -25,8 +25,8 @@ const (
 // so that of many requests for one session only one asks the storage.
 //
 // A storage that can renew locks (certmagic.LockLeaseRenewer) is asked to while
-// the lease is held. The others, file storage among them, see to it themselves
-// and have no way to tell that a lease was lost.
+// the lease is held, and so are files. The others see to it themselves and have
+// no way to tell that a lease was lost.
 func (s *Store) Lease(ctx context.Context, key string) (tokenstore.Lease, error) {
 	if err := begin(ctx, key); err != nil {
 		return nil, fmt.Errorf("leasing session: %w", err)
@@ -40,7 +40,7 @@ func (s *Store) Lease(ctx context.Context, key string) (tokenstore.Lease, error)
 		unlock()
 		return nil, fmt.Errorf("leasing session: %w", err)
 	}
-	if renewer, ok := l.storage.(certmagic.LockLeaseRenewer); ok {
+	if renewer := renewerOf(l.storage); renewer != nil {
 		l.keep(context.WithoutCancel(ctx), renewer)
 	}
 	return l, nil

@@ -57,7 +57,7 @@ func (b *backend) change(ctx context.Context, key string, f func(context.Context
 
 // lock waits for a lock of the storage until ctx ends.
 func (b *backend) lock(ctx context.Context, storage certmagic.Storage, name string) error {
-	err := storage.Lock(ctx, name)
+	err := lockStorage(ctx, storage, name)
 	if ended := ctx.Err(); ended != nil {
 		if err == nil {
 			b.unlock(ctx, storage, name) // if even that fails, the lock goes stale

@@ -1,0 +1,135 @@
+package caddystorage_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
+)
+
+// lockFiles returns the files of the locks that are held.
+func lockFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "locks", "*.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+type lockFile struct {
+	Created, Updated time.Time
+}
+
+func readLock(t *testing.T, file string) (l lockFile) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &l); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func writeLock(t *testing.T, file string, l lockFile) {
+	t.Helper()
+	text, err := json.Marshal(map[string]time.Time{"created": l.Created, "updated": l.Updated})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// R41: the lock of a process that was killed goes, even if another process keeps
+// it fresh by mistake because it has held it just before.
+func TestLockKeptFreshByMistake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		store := open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{})
+		key := newKey()
+		l := lease(t, store, key)
+		file := lockFiles(t, dir)[0]
+		if err := l.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// Another process takes it at once, and is killed.
+		killed := time.Now()
+		writeLock(t, file, lockFile{killed, killed})
+		time.Sleep(32 * time.Second) // not when the file is being written
+		if time.Since(readLock(t, file).Updated) > 10*time.Second {
+			t.Fatal("nobody keeps the lock fresh: this shows nothing")
+		}
+		l = lease(t, store, key)
+		if held := time.Since(killed); held > 90*time.Second {
+			t.Errorf("the lock went after %s", held)
+		}
+		if err := l.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // for those who keep locks fresh to end
+	})
+}
+
+// R29: a lease in files is held for as long as its holder lives.
+func TestFileLeaseIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		key := newKey()
+		l := lease(t, open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{}), key)
+		waiting := make(chan time.Time, 1)
+		other := open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{})
+		go func() {
+			if l, err := other.Lease(t.Context(), key); err != nil {
+				t.Errorf("Lease: %v", err)
+			} else if err := l.Release(t.Context()); err != nil {
+				t.Errorf("Release: %v", err)
+			}
+			waiting <- time.Now()
+		}()
+		time.Sleep(3 * time.Minute)
+		if isLost(l) {
+			t.Error("the lease is lost")
+		}
+		released := time.Now()
+		if err := l.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-waiting; got.Before(released) {
+			t.Errorf("another got the lease %s before its release", released.Sub(got))
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// R29: whose lock file was taken over learns of it, and leaves it to its holder.
+func TestFileLeaseIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		l := lease(t, open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{}), newKey())
+		synctest.Wait()
+		file := lockFiles(t, dir)[0]
+		time.Sleep(time.Second)
+		writeLock(t, file, lockFile{time.Now(), time.Now()})
+		<-l.Lost()
+		if err := l.Release(t.Context()); err != nil {
+			t.Errorf("Release: %v", err)
+		}
+		if len(lockFiles(t, dir)) != 1 {
+			t.Error("releasing a lost lease took the lock from its holder")
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+	})
+}

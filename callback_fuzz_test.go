@@ -49,13 +49,13 @@ func FuzzCallbackQuery(f *testing.F) {
 			t.Errorf("%q: %s", query, p.body())
 		}
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/spotify/callback", nil)
-		if err := s.renderPage(w, r, p.status, errorPage(s, p)); err != nil {
+		if err := s.renderPage(w, r, p.status, errorPage(p)); err != nil {
 			t.Fatal(err)
 		}
 		page, bland := w.Body.String(), httptest.NewRecorder()
 		harmless := *p
 		harmless.message = "words"
-		if err := s.renderPage(bland, r, p.status, errorPage(s, &harmless)); err != nil {
+		if err := s.renderPage(bland, r, p.status, errorPage(&harmless)); err != nil {
 			t.Fatal(err)
 		}
 		for _, special := range []string{"<", ">", `"`, "'", "script", "\x00"} {

@@ -62,7 +62,6 @@ var (
 func (h *Handler) servePopup(w http.ResponseWriter, r *http.Request) error {
 	return h.site.renderPage(w, r, http.StatusOK, pageData{
 		Kind:   pagePopup,
-		Title:  "This window is done",
 		Script: template.JS(popupScript), //nolint:gosec // a constant of ours
 	})
 }

@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -48,49 +49,48 @@ const (
 // pageData is what a page shows. The template escapes all of it.
 type pageData struct {
 	Kind    string
-	Title   string
-	Message string
+	Message string // of a problem, in English
 	Reason  string
-	Action  string // the button's text
 	Next    string // where the button leads, or the page by itself
 	Home    string
-	Style   template.CSS
 	Script  template.JS
+
+	// What renderPage adds.
+	Words       *words
+	Title       string
+	MessageLang string // if it is not the page's
+	Action      string // the button's text
+	Style       template.CSS
 }
 
-// errorPage words a problem for a person.
-func errorPage(s *site, p *problem) pageData {
-	d := pageData{Kind: pageError, Title: "Something went wrong", Message: p.message, Reason: p.reason, Home: "/"}
-	if p.loginURL != "" {
-		d.Next, d.Action = p.loginURL, "Log in with Spotify"
+// errorPage shows a problem to a person.
+func errorPage(p *problem) pageData {
+	return pageData{Kind: pageError, Message: p.message, Reason: p.reason, Next: p.loginURL, Home: "/"}
+}
+
+// word puts the page into a language.
+func (d *pageData) word(w *words) {
+	d.Words = w
+	switch d.Kind {
+	case pageGoOn:
+		d.Title = w.loggedIn
+	case pagePopup:
+		d.Title = w.popup
+	default:
+		said := w.reasons[d.Reason]
+		d.Title = cmp.Or(said.title, w.somethingWrong)
+		d.Action = cmp.Or(said.action, w.logIn)
+		if said.message != "" {
+			d.Message = said.message
+		} else if w != english {
+			d.MessageLang = english.Lang
+		}
 	}
-	switch p.reason {
-	case reasonLoginCancelled:
-		d.Title, d.Action = "You are not logged in", "Try again"
-	case reasonLoginFailed, reasonUserNotAllowlisted:
-		d.Title, d.Action = "The login did not work", "Try again"
-	case reasonLoginExpired:
-		d.Title, d.Action = "This login has expired", "Start a new login"
-	case reasonLoginLoop:
-		d.Title, d.Action = "The login does not stick", "Try again"
-	case reasonLoginRequired, reasonReauthorizationRequired:
-		d.Title = "Please log in"
-	case reasonNotOwner:
-		d.Title, d.Action = "Nothing was connected", "Try with another account"
-	case reasonShareNotConnected:
-		d.Title = "There is nothing to show yet"
-	case reasonStoreUnavailable, reasonUpstreamUnavailable:
-		d.Title, d.Action = "Please try again in a moment", "Try again"
-	case reasonCrossSite:
-		d.Title = "Not from there"
-	case reasonNotFound:
-		d.Title = "There is nothing here"
-	}
-	return d
 }
 
 // renderPage writes one of our own pages.
 func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d pageData) error {
+	d.word(wordsFor(r))
 	d.Style = template.CSS(pageStyle) //nolint:gosec // a constant of ours
 	var buf bytes.Buffer
 	if err := pageTemplate.Execute(&buf, d); err != nil {
@@ -98,6 +98,8 @@ func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d 
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", d.Words.Lang)
+	h.Add("Vary", "Accept-Language")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", pagePolicy)
 	if d.Kind == pagePopup {

@@ -146,7 +146,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, p *problem) error
 	// Returning the error would also reach handle_errors, but a route that
 	// does not match would then leave an empty body instead of ours.
 	r = server.Errors.WithError(r, caddyhttp.Error(p.status, p))
-	return server.Errors.Routes.Compile(render).ServeHTTP(w, r)
+	return throughErrorRoutes(w, r, server.Errors.Routes, p, render)
 }
 
 // wantsPage tells a person's navigation from a call by code. Browsers without

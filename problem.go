@@ -127,7 +127,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, p *problem) error
 	p.setHeaders(w.Header())
 	render := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		if !p.forCode && wantsPage(r) {
-			return h.site.renderPage(w, r, p.status, errorPage(h.site, p))
+			return h.site.renderPage(w, r, p.status, errorPage(p))
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(p.status)

@@ -38,8 +38,10 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	if res.StatusCode == http.StatusNotModified || res.StatusCode == http.StatusNoContent || res.ContentLength == 0 {
 		return
 	}
+	// reverse_proxy flushes every piece of an answer without a length, so one
+	// that came with a length keeps that here, though not in its header: a short
+	// answer then leaves in one piece, as it does where nothing is rewritten.
 	delete(h, "Content-Length")
-	res.ContentLength = -1
 	if method != http.MethodHead {
 		res.Body = rw.Reader(res.Body)
 	}

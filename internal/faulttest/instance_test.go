@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // instance is one Caddy of a cluster. It can die and be started again, at the
@@ -240,4 +242,26 @@ func (l *logLines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// logLine is what the tests want to know of one line.
+type logLine struct {
+	At      float64 `json:"ts"`
+	Message string  `json:"msg"`
+	Session string  `json:"session"`
+	Outcome string  `json:"outcome"`
+}
+
+func (l logLine) time() time.Time { return time.UnixMicro(int64(l.At * 1e6)) }
+
+// about returns the lines about a session.
+func (l *logLines) about(ref string) []logLine {
+	var lines []logLine
+	for text := range strings.Lines(l.String()) {
+		var line logLine
+		if strings.Contains(text, ref) && json.Unmarshal([]byte(text), &line) == nil && line.Session == ref {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }

@@ -99,6 +99,30 @@ func TestShutdownDuringRefresh(t *testing.T) {
 	}
 }
 
+// R42: an instance whose store takes nothing stops all the same, after a while, and
+// says that sessions could not be saved.
+func TestShutdownWhileTheStoreIsDown(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke})
+	server := c.startRedis()
+	in := c.start()
+	v := c.login(in)
+	c.sim.ExpireAccessTokens()
+	held := c.holdRedemption()
+	request := v.later(t.Context(), in)
+	await(t, "the token is redeemed", held.Entered())
+	server.Kill()
+	held.Release()
+	want(t, await(t, "the request is served", request), http.StatusOK, "")
+	told := in.log.await("some sessions could not be saved before shutdown")
+	await(t, "the instance stops", in.terminate())
+	select {
+	case <-told:
+	default:
+		t.Error("the log does not say that sessions could not be saved")
+	}
+}
+
 // R42: a new config, whether or not it concerns the sessions, leaves alone a
 // refresh that began under the one before.
 func TestReloadDuringRefresh(t *testing.T) {

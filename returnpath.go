@@ -14,7 +14,8 @@ const maxReturnPath = 1024
 // control characters, which browsers drop before they parse, and backslashes,
 // which they treat as slashes (CVE-2020-5233, CVE-2024-21497).
 func returnPath(s string) string {
-	if len(s) > maxReturnPath || !strings.HasPrefix(s, "/") {
+	// url.Parse takes "//" and "//?x" for empty paths with an empty host.
+	if len(s) > maxReturnPath || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") {
 		return "/"
 	}
 	for _, c := range []byte(s) {

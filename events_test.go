@@ -191,8 +191,8 @@ func TestEvents(t *testing.T) {
 func TestEventsAcrossReload(t *testing.T) {
 	before, old := record(t, t.Name()+"old")
 	after, new := record(t, t.Name()+"new")
-	s := start(t, startOptions{})
-	s.load(before)
+	s := start(t, startOptions{global: before})
+	s.global = ""
 	b := s.newBrowser()
 	b.login("")
 	next(t, old, "spotify.login", "scopes")
@@ -213,6 +213,7 @@ func TestEventsAcrossReload(t *testing.T) {
 	if err := caddy.Load(adapt(t, broken), true); err == nil {
 		t.Fatal("a config on a taken port was loaded")
 	}
+	s.reloaded = true // half way: it did listen
 	refresh()
 	next(t, old, "spotify.token_refreshed", refreshed...)
 

@@ -55,7 +55,7 @@ type pageData struct {
 	Home    string
 	Script  template.JS
 
-	// What renderPage adds.
+	// What renderPage adds; a note brings its own Title and Action.
 	Words       *words
 	Title       string
 	MessageLang string // if it is not the page's
@@ -76,6 +76,9 @@ func (d *pageData) word(w *words) {
 		d.Title = w.loggedIn
 	case pagePopup:
 		d.Title = w.popup
+	case pageNote:
+		// For the owner of a site, who has been given the words already.
+		d.Words = english
 	default:
 		said := w.reasons[d.Reason]
 		d.Title = cmp.Or(said.title, w.somethingWrong)

@@ -111,8 +111,14 @@ func classify(ctx context.Context, err error, now time.Time, secrets []string) e
 		}
 		return &TemporaryError{Err: harmless(err)}
 	}
+	code := printable(refused.ErrorCode)
+	if code != refused.ErrorCode {
+		// No code has such characters (RFC 6749 §5.2). What is left without them
+		// may be invalid_grant, and must not end a grant.
+		code = ""
+	}
 	tokenErr := &TokenError{
-		Code:        cut(redact(printable(refused.ErrorCode), secrets), maxErrorCode),
+		Code:        cut(redact(code, secrets), maxErrorCode),
 		Description: cut(redact(printable(refused.ErrorDescription), secrets), maxErrorDescription),
 	}
 	if refused.Response == nil {

@@ -60,7 +60,8 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 		parts[1] = "*"
 	}
-	method, serve := http.MethodGet, adminHandler(nil)
+	method := http.MethodGet
+	var serve adminHandler
 	switch strings.Join(parts, "/") {
 	case "sessions":
 		serve = a.listSessions

@@ -190,7 +190,7 @@ func TestEvents(t *testing.T) {
 // in force.
 func TestEventsAcrossReload(t *testing.T) {
 	before, old := record(t, t.Name()+"old")
-	after, new := record(t, t.Name()+"new")
+	after, newer := record(t, t.Name()+"new")
 	s := start(t, startOptions{global: before})
 	s.global = ""
 	b := s.newBrowser()
@@ -219,12 +219,12 @@ func TestEventsAcrossReload(t *testing.T) {
 
 	s.load(after)
 	refresh()
-	next(t, new, "spotify.token_refreshed", refreshed...)
+	next(t, newer, "spotify.token_refreshed", refreshed...)
 	none(t, old)
 
 	// Nobody listens, nobody is told.
 	s.load("")
 	refresh()
 	none(t, old)
-	none(t, new)
+	none(t, newer)
 }

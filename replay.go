@@ -60,7 +60,7 @@ func newReplayBody(source io.ReadCloser, limit int64, memory *replayMemory) *rep
 func (b *replayBody) again() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.unlock()
-	if b.lost.Load() || b.settled.Load() || b.end != nil && b.end != io.EOF {
+	if b.lost.Load() || b.settled.Load() || b.end != nil && !errors.Is(b.end, io.EOF) {
 		return nil, errNotReplayable
 	}
 	v := &bodyView{body: b}

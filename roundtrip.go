@@ -256,7 +256,7 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 		RawQuery:   req.URL.RawQuery,
 		ForceQuery: req.URL.ForceQuery,
 	}
-	c.ctx.Context = req.Context()
+	c.ctx = callContext{Context: req.Context()}
 	if t.api.basePath != "" {
 		c.url.Path = t.api.basePath + c.url.Path
 		if c.url.RawPath != "" {

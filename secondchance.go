@@ -56,7 +56,7 @@ func (c *secondChance) add(digest [32]byte, s *session) {
 	case known:
 		s.slot = old.slot
 	case len(c.ring) < c.size:
-		s.slot = int32(len(c.ring))
+		s.slot = int32(len(c.ring)) //nolint:gosec // below size, of which there are 2^20 at most
 		c.ring = append(c.ring, nil)
 	default:
 		s.slot = c.makeRoom()

@@ -14,12 +14,12 @@ import (
 // A process whose files may not grow at all finds its disk full: it can create
 // files, remove and read them, and not write a byte into any.
 func init() {
-	limit := func(max uint64) error {
+	limit := func(most uint64) error {
 		var l syscall.Rlimit
 		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &l); err != nil {
 			return err
 		}
-		l.Cur = min(max, l.Max)
+		l.Cur = min(most, l.Max)
 		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l)
 	}
 	orders["disk full"] = func() error { return limit(0) }

@@ -60,7 +60,7 @@ func (b *backend) lock(ctx context.Context, storage certmagic.Storage, name stri
 	err := lockStorage(ctx, storage, name)
 	if ended := ctx.Err(); ended != nil {
 		if err == nil {
-			b.unlock(ctx, storage, name) // if even that fails, the lock goes stale
+			_ = b.unlock(ctx, storage, name) // if even that fails, the lock goes stale
 		}
 		// Storages word their errors as they like when ctx ends.
 		return fmt.Errorf("waiting for the storage's lock: %w", ended)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -83,7 +84,7 @@ func TestShutdownDuringRefresh(t *testing.T) {
 				select {
 				case <-code:
 					t.Fatal("the instance did not wait for the refresh")
-				default:
+				case <-time.After(time.Second): // time enough to go without waiting
 				}
 				held.Release()
 				if waiting {

@@ -27,7 +27,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCaddy) == "" {
 		// They wait most of the time, for leases and tokens to expire, so more
 		// of them than there are cores run at once. A flag given counts.
-		flag.CommandLine.Lookup("test.parallel").Value.Set("6")
+		if err := flag.Set("test.parallel", "6"); err != nil {
+			panic(err)
+		}
 		os.Exit(m.Run())
 	}
 	go obey()

@@ -108,3 +108,37 @@ func TestOneRefreshAcrossInstances(t *testing.T) {
 		})
 	}
 }
+
+// R29, R31: a refresh that takes longer than its lease keeps it, and the other
+// instance waits and adopts the token.
+func TestRefreshLongerThanItsLease(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke})
+	server := c.startRedis() // with leases of two seconds
+	here, there := c.start(), c.start()
+	v := c.login(here)
+	want(t, v.me(there), http.StatusOK, "")
+	c.sim.ExpireAccessTokens()
+	held := c.holdRedemption()
+	first := v.later(t.Context(), here)
+	await(t, "the token is redeemed", held.Entered())
+	second := v.later(t.Context(), there)
+
+	// Each renewal, at a third of the lease, gives it more time to live.
+	last, renewals := int64(0), 0
+	eventually(t, "the lease is renewed for longer than it lasts", func() bool {
+		left, _ := server.Do("PTTL", "caddy-spotify:{"+v.key()+"}:lease").(int64)
+		if left <= 0 {
+			t.Fatal("nobody has the lease")
+		}
+		if left > last {
+			renewals++
+		}
+		last = left
+		return renewals > 6
+	})
+	held.Release()
+	want(t, await(t, "the first is served", first), http.StatusOK, "")
+	want(t, await(t, "the second is served", second), http.StatusOK, "")
+	v.wantOneRefresh(there)
+}

@@ -59,7 +59,11 @@ func (in *newsInstance) look() {
 	seen := in.board.reads.Load()
 	in.use()
 	in.clock.Advance(newsEvery)
-	wait(in.t, func() bool { return in.board.reads.Load() > seen && in.clock.Timers() > 0 })
+	// It may have gone back to sleep, too: the clock was moved for a request of
+	// before.
+	wait(in.t, func() bool {
+		return in.board.reads.Load() > seen && (in.clock.Timers() > 0 || !in.awake.Load())
+	})
 }
 
 // wait waits until a condition holds.

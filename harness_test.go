@@ -256,7 +256,7 @@ func (b *browser) do(method, target, body string, edits ...edit) answer {
 		e(req)
 	}
 	resp, err := b.client.Do(req)
-	if err != nil && b.reloaded && body == "" {
+	for tries := 0; err != nil && (b.reloaded || method == http.MethodGet) && body == "" && tries < 5; tries++ {
 		// Caddy's old and new config listen at once, each on a socket of its
 		// own. What the kernel had queued for the old one is reset when that
 		// closes, before any handler saw it.

@@ -39,7 +39,7 @@ func TestHostilePages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := startHostileWorld(t, "https://app.example.test:"+port, "https://www.example.test:"+port, "https://stranger.test:"+port)
+		w := startHostileWorld(t, "https://app.example.test:"+port, "https://www.example.test:"+port, "https://stranger.test:"+port, "")
 		w.attackFrom(t, "a sibling subdomain", w.sibling)
 		w.attackFrom(t, "another site", w.stranger)
 		t.Run("planted cookies", w.plantCookies)
@@ -51,15 +51,16 @@ func TestHostilePages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := startHostileWorld(t, origin, other, "http://localhost:"+port)
+		w := startHostileWorld(t, origin, other, "http://localhost:"+port, "")
 		w.attackFrom(t, "another port", w.sibling)
 		w.attackFrom(t, "another name of the machine", w.stranger)
 		w.expectUnharmed(t)
 	})
 }
 
-// startHostileWorld serves all origins from one Caddy, and logs the victim in.
-func startHostileWorld(t *testing.T, origin, sibling, stranger string) *hostileWorld {
+// startHostileWorld serves all origins from one Caddy, whose proxy has more
+// options, and logs the victim in.
+func startHostileWorld(t *testing.T, origin, sibling, stranger, options string) *hostileWorld {
 	t.Helper()
 	w := &hostileWorld{origin: origin, sibling: sibling, stranger: stranger}
 	w.sim = spotifytest.Start(t, spotifytest.Options{RedirectURIs: []string{origin + "/spotify/callback"}})
@@ -86,13 +87,14 @@ func startHostileWorld(t *testing.T, origin, sibling, stranger string) *hostileW
 		authorize_url %s
 		token_url     %s
 		api_url       %s
+		%s
 	}
 	import page
 }
 %s, %s {
 	import page
 }
-`, t.TempDir(), origin, origin, w.sim.AuthorizeURL, w.sim.TokenURL, w.sim.APIURL, sibling, stranger)
+`, t.TempDir(), origin, origin, w.sim.AuthorizeURL, w.sim.TokenURL, w.sim.APIURL, options, sibling, stranger)
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
 	if err != nil {
 		t.Fatalf("adapting the Caddyfile: %v\n%s", err, text)

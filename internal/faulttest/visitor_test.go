@@ -18,6 +18,7 @@ import (
 type visitor struct {
 	*cluster
 	client *http.Client
+	user   string
 }
 
 // transport serves all visitors.
@@ -28,7 +29,7 @@ func (c *cluster) visitor() *visitor {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &visitor{cluster: c, client: &http.Client{
+	return &visitor{cluster: c, user: "mira", client: &http.Client{
 		Jar:           jar,
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -62,7 +63,7 @@ func (v *visitor) tryLogin(in *instance) answer {
 
 // comeIn is tryLogin for any goroutine.
 func (v *visitor) comeIn(in *instance) (answer, error) {
-	callback, err := spotifytest.Visit(v.client, in.origin+"/spotify/login", "mira", "agree")
+	callback, err := spotifytest.Visit(v.client, in.origin+"/spotify/login", v.user, "agree")
 	if err != nil {
 		return answer{}, err
 	}

@@ -133,6 +133,7 @@ func (l *ledger) authorize(user string, req *authorizeRequest) string {
 // issued is what a successful token request yields. refresh is empty where the
 // answer leaves it out.
 type issued struct {
+	user            string
 	access, refresh string
 	life            time.Duration
 	scopes          []string
@@ -230,7 +231,7 @@ func (l *ledger) newAccess(g *grant) *issued {
 	token := newSecret("BQ", accessLength)
 	l.access[token] = &access{grant: g, expires: l.now().Add(l.life)}
 	l.keep(token)
-	return &issued{access: token, life: l.life, scopes: g.Scopes}
+	return &issued{user: g.User, access: token, life: l.life, scopes: g.Scopes}
 }
 
 // bearer is what an access token is good for.

@@ -69,6 +69,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		writeTokenError(w, terr)
 		return
 	}
+	note(r).User, note(r).ClientID = out.user, form.Get("client_id")
 	writeTokenJSON(w, http.StatusOK, tokenAnswer{
 		AccessToken:  out.access,
 		TokenType:    "Bearer",

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/redistest"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
@@ -95,7 +96,7 @@ func bulk(t testing.TB, addr string, n int) (keys []string) {
 // one and ends all of an account, and sees no secret.
 func TestAdminAPI(t *testing.T) {
 	server := redistest.Start(t)
-	a := &administrator{t: t, addr: freeAddress(t)}
+	a := &administrator{t: t, addr: freeport.Address(t)}
 	options, events := record(t, t.Name())
 	s := start(t, startOptions{global: "admin " + a.addr + "\n" + options, auth: "store redis " + server.Addr})
 	keys := bulk(t, server.Addr, 996)
@@ -215,7 +216,7 @@ func TestAdminAPI(t *testing.T) {
 }
 
 func TestAdminAPIRefusals(t *testing.T) {
-	a := &administrator{t: t, addr: freeAddress(t)}
+	a := &administrator{t: t, addr: freeport.Address(t)}
 	start(t, startOptions{global: "admin " + a.addr})
 	for _, c := range []struct {
 		method, path, allow string
@@ -250,7 +251,7 @@ func TestAdminAPIRefusals(t *testing.T) {
 
 func TestAdminGateAndHealth(t *testing.T) {
 	server := redistest.Start(t)
-	a := &administrator{t: t, addr: freeAddress(t)}
+	a := &administrator{t: t, addr: freeport.Address(t)}
 	s := start(t, startOptions{
 		global: "admin " + a.addr,
 		auth:   "store redis " + server.Addr + " {\ntimeout 500ms\ndial_timeout 500ms\n}",
@@ -327,13 +328,14 @@ func TestAdminGateAndHealth(t *testing.T) {
 // O52: what one instance's operator ends has ended on the other.
 func TestAdminEndsSessionsOnEveryInstance(t *testing.T) {
 	server := redistest.Start(t)
-	a := &administrator{t: t, addr: freeAddress(t)}
+	a := &administrator{t: t, addr: freeport.Address(t)}
 	s := start(t, startOptions{global: "admin " + a.addr, auth: "store redis " + server.Addr})
-	other := "http://" + freeAddress(t)
+	other := "http://" + freeport.Address(t)
 	config := strings.NewReplacer(
 		s.origin+" {", other+" {",
 		"output spotifytest_buffer "+s.logs.name, "output stderr",
 		"admin "+a.addr, "",
+		s.bind, "",
 	).Replace(s.caddyfile(""))
 	startCaddy(t, config)
 

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/redistest"
 )
 
 // O52: the commands of an operator, on a running server with a thousand sessions.
 func TestCommandsOnRunningServer(t *testing.T) {
 	server := redistest.Start(t)
-	admin := freeAddress(t)
+	admin := freeport.Address(t)
 	s := start(t, startOptions{global: "admin " + admin, auth: "store redis " + server.Addr})
 	bulk(t, server.Addr, 997)
 	var browsers []*browser
@@ -87,7 +88,7 @@ func TestCommandsOnRunningServer(t *testing.T) {
 
 func TestCommandsWithoutServer(t *testing.T) {
 	for _, args := range [][]string{{"sessions"}, {"revoke", "0123456789ab"}} {
-		stdout, stderr, code := runCaddy(t, append([]string{"spotify"}, append(args, "--address", freeAddress(t))...)...)
+		stdout, stderr, code := runCaddy(t, append([]string{"spotify"}, append(args, "--address", freeport.Address(t))...)...)
 		if code != 1 || stdout != "" || !strings.Contains(stderr, "asking the admin API") {
 			t.Errorf("%q: exit code %d, %s%s", args, code, stdout, stderr)
 		}

@@ -32,6 +32,7 @@ type setup struct {
 	t       *testing.T
 	sim     *spotifytest.Running
 	origin  string // of the proxy
+	bind    string // the directive that has it listen there
 	storage string // directory of Caddy's storage
 	logs    *logBuffer
 	options string
@@ -39,8 +40,6 @@ type setup struct {
 	global  string
 	level   string
 	https   bool
-	// reloaded is true once a config has replaced another.
-	loaded, reloaded bool
 }
 
 // options of start.
@@ -66,7 +65,6 @@ func start(t *testing.T, o startOptions) *setup {
 	t.Helper()
 	s := &setup{
 		t:       t,
-		origin:  "http://" + freeAddress(t),
 		storage: t.TempDir(),
 		logs:    newLogBuffer(),
 		options: o.auth,
@@ -75,6 +73,7 @@ func start(t *testing.T, o startOptions) *setup {
 		level:   cmp.Or(o.level, "DEBUG"),
 		https:   o.https,
 	}
+	s.listen()
 	s.sim = spotifytest.Start(t, o.sim)
 	if o.api != nil {
 		server := httptest.NewServer(o.api(s.sim.APIHandler()))
@@ -120,6 +119,7 @@ func (s *setup) caddyfile(extra string) string {
 	%s
 }
 %s {
+	%s
 	log
 	spotify_proxy {
 		client_id     %s
@@ -132,7 +132,7 @@ func (s *setup) caddyfile(extra string) string {
 	}
 	%s
 }
-`, s.storage, s.logs.name, s.level, s.global+"\n"+extra, address, testClientID, public, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, s.options, site)
+`, s.storage, s.logs.name, s.level, s.global+"\n"+extra, address, s.bind, testClientID, public, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, s.options, site)
 }
 
 // restart stops Caddy and starts it anew, as another process would.
@@ -141,15 +141,12 @@ func (s *setup) restart() {
 	if err := caddy.Stop(); err != nil {
 		s.t.Fatalf("stopping Caddy: %v", err)
 	}
-	s.loaded = false
 	s.load("")
 }
 
 // load loads the config, again if it is loaded already, with more global options.
 func (s *setup) load(extra string) {
 	s.t.Helper()
-	s.reloaded = s.loaded
-	s.loaded = true
 	if err := caddy.Load(adapt(s.t, s.caddyfile(extra)), true); err != nil {
 		s.t.Fatalf("loading the config: %v", err)
 	}
@@ -169,15 +166,24 @@ func tryAdapt(text string) ([]byte, error) {
 	return cfg, err
 }
 
-// freeAddress returns a loopback address that nothing listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
+// listen opens the socket that Caddy listens on, whatever configs it loads until
+// the test ends. By itself it would open one for each config, and at a reload
+// the connections that the system has queued for the old one are reset. One
+// that it inherits, as from systemd, it keeps.
+func (s *setup) listen() {
+	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	defer l.Close() // its copy listens on
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = file.Close() })
+	s.origin = "http://" + l.Addr().String()
+	s.bind = fmt.Sprintf("bind fd/%d", file.Fd())
 }
 
 // browser is a client that behaves as one person's browser does: it keeps
@@ -256,12 +262,6 @@ func (b *browser) do(method, target, body string, edits ...edit) answer {
 		e(req)
 	}
 	resp, err := b.client.Do(req)
-	for tries := 0; err != nil && (b.reloaded || method == http.MethodGet) && body == "" && tries < 5; tries++ {
-		// Caddy's old and new config listen at once, each on a socket of its
-		// own. What the kernel had queued for the old one is reset when that
-		// closes, before any handler saw it.
-		resp, err = b.client.Do(req)
-	}
 	if err != nil {
 		b.t.Fatalf("%s %s: %v", method, target, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 )
 
 // O51: a store that is away makes the site unready, and not dead.
@@ -63,7 +64,7 @@ func TestHealth(t *testing.T) {
 // O51: nothing is taken for granted before the first answer.
 func TestHealthBeforeTheFirstAnswer(t *testing.T) {
 	caddyspotify.SetClock(t, fakeclock.New(time.Now()))
-	nobody := freeAddress(t)
+	nobody := freeport.Address(t)
 	s := start(t, startOptions{auth: "store redis " + nobody + " {\ntimeout 300ms\n}"})
 	b := s.newBrowser()
 	for range 2 {

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 )
 
 // P44: the whole flow is run, with everything that prints turned on and all
@@ -62,7 +64,7 @@ func newLeakTest(t *testing.T, handleErrors string) *leakTest {
 	l := &leakTest{secrets: make(map[string]string)}
 	l.captureOutput(t)
 	s := start(t, startOptions{})
-	l.admin = "http://" + freeAddress(t)
+	l.admin = "http://" + freeport.Address(t)
 	l.text = fmt.Sprintf(`{
 	admin %s
 	persist_config off
@@ -84,6 +86,7 @@ func newLeakTest(t *testing.T, handleErrors string) *leakTest {
 	}
 }
 %s {
+	%s
 	log
 	metrics /metrics
 	route {
@@ -109,7 +112,7 @@ func newLeakTest(t *testing.T, handleErrors string) *leakTest {
 	}
 	%s
 }
-`, strings.TrimPrefix(l.admin, "http://"), s.storage, s.logs.name, s.origin, testClientID, s.origin,
+`, strings.TrimPrefix(l.admin, "http://"), s.storage, s.logs.name, s.origin, s.bind, testClientID, s.origin,
 		s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, s.sim.APIURL, s.sim.APIURL, handleErrors)
 	l.browser = l.visitor(s.newBrowser())
 	l.reload()

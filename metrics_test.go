@@ -13,6 +13,7 @@ import (
 
 	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
 
@@ -115,7 +116,7 @@ func TestMetricsTell(t *testing.T) {
 // sites get along.
 func TestMetricsAcrossReloadAndSites(t *testing.T) {
 	other := spotifytest.Start(t, spotifytest.Options{})
-	second := freeAddress(t)
+	second := freeport.Address(t)
 	s := start(t, startOptions{site: withMetrics + fmt.Sprintf(`
 }
 http://%s {

@@ -166,7 +166,8 @@ func TestStreamsAreNotHeldBack(t *testing.T) {
 // To load one over another would let requests fail that come at that moment.
 func startByHand(t *testing.T) *setup {
 	t.Helper()
-	s := &setup{t: t, origin: "http://" + freeAddress(t), storage: t.TempDir(), logs: newLogBuffer()}
+	s := &setup{t: t, storage: t.TempDir(), logs: newLogBuffer()}
+	s.listen()
 	s.sim = spotifytest.Start(t, spotifytest.Options{})
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
@@ -202,6 +203,7 @@ func (s *setup) byHand(upstream, proxy, transport string) string {
 	}
 }
 %s {
+	%s
 	route /spotify/* {
 		spotify_auth {
 			client_id     %s
@@ -219,7 +221,7 @@ func (s *setup) byHand(upstream, proxy, transport string) string {
 		}
 	}
 }
-`, s.storage, s.logs.name, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, upstream, proxy, transport)
+`, s.storage, s.logs.name, s.origin, s.bind, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, upstream, proxy, transport)
 }
 
 // The API over https and HTTP/2, as Spotify's is.

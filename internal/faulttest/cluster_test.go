@@ -2,12 +2,9 @@ package faulttest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,24 +72,6 @@ func (c *cluster) caddyfile(in *instance, extra string) string {
 	}
 }
 `, "/"+in.socket, c.storage, in.origin, clientID, in.origin, c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
-}
-
-// nextPort walks through a range that no operating system hands out by itself,
-// so that a port is still free when a killed instance comes back to it.
-var nextPort atomic.Int32
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	for range 2000 {
-		port := 20000 + (int(nextPort.Add(1))+os.Getpid()*101)%10000
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return address
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // patience bounds every wait for something that must happen. It is long because

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 )
 
 // instance is one Caddy of a cluster. It can die and be started again, at the
@@ -55,7 +57,7 @@ func (c *cluster) prepare() *instance {
 	in := &instance{
 		cluster:  c,
 		name:     fmt.Sprintf("i%d", c.instances),
-		origin:   "http://" + freePort(c.t),
+		origin:   "http://" + freeport.Address(c.t),
 		tokenURL: c.sim.TokenURL,
 		log:      &logLines{},
 	}

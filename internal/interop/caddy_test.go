@@ -3,7 +3,6 @@ package interop
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -15,6 +14,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddyspotify/caddy-spotify"
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 )
 
 // proxy is a Caddy in this process. There is one at a time, so tests that use
@@ -103,12 +103,7 @@ func (p *proxy) expectSecretsOut(t *testing.T, secrets []string) {
 // freeOrigin returns an http origin on 127.0.0.1 at which nobody listens.
 func freeOrigin(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return "http://" + ln.Addr().String()
+	return "http://" + freeport.Address(t)
 }
 
 // newVisitor is a browser without pages: it keeps cookies and goes where it is sent.

@@ -13,11 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 )
 
 // Server is one Redis or Valkey process that listens on 127.0.0.1. It dies with
@@ -63,7 +64,7 @@ func Start(tb testing.TB, options ...Option) *Server {
 	// Somebody else may take the free port before the server does.
 	var err error
 	for range 5 {
-		s.Addr = freeAddr(tb)
+		s.Addr = freeport.Address(tb)
 		if s.process, err = s.run(program); err == nil {
 			tb.Cleanup(s.Kill)
 			return s
@@ -206,25 +207,6 @@ func find(tb testing.TB) string {
 	return ""
 }
 
-// freeAddr returns an address on which nobody listens. The port stays below
-// 55536, so that a cluster node's bus port, 10000 above it, exists too.
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatalf("looking for a free port: %v", err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		if port < 55536 {
-			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		}
-	}
-	tb.Fatal("found no free port below 55536")
-	return ""
-}
-
 // StartSentinel starts a sentinel that watches master under the given name, and
 // returns the sentinel's address.
 func StartSentinel(tb testing.TB, name string, master *Server) string {
@@ -235,7 +217,7 @@ func StartSentinel(tb testing.TB, name string, master *Server) string {
 		tb.Fatal(err)
 	}
 	for range 5 {
-		addr := freeAddr(tb)
+		addr := freeport.Address(tb)
 		_, own, _ := net.SplitHostPort(addr)
 		// A sentinel insists on a config file that it may rewrite.
 		file := filepath.Join(tb.TempDir(), "sentinel.conf")

@@ -2,7 +2,6 @@ package caddyspotify
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,9 +22,9 @@ func parseAllowedOrigin(raw string, site redirectParts) (string, error) {
 	if u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#") {
 		return "", fmt.Errorf("allow_origin %q is more than an origin: leave out what follows the host and port, also a slash", raw)
 	}
-	host := strings.ToLower(u.Host)
-	if u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
-		host = strings.TrimSuffix(host, ":"+u.Port())
+	name, host, err := originHost(u)
+	if err != nil {
+		return "", fmt.Errorf("allow_origin %q %w", raw, err)
 	}
 	origin := u.Scheme + "://" + host
 	switch {
@@ -33,25 +32,10 @@ func parseAllowedOrigin(raw string, site redirectParts) (string, error) {
 		return "", fmt.Errorf("allow_origin %q is the site's own origin, which needs no leave: remove it", raw)
 	case (u.Scheme == "https") != site.secure:
 		return "", fmt.Errorf("allow_origin %q: browsers take http and https for two sites and would not send the session's cookie: use the scheme of redirect_uri", raw)
-	case !maybeSameSite(strings.ToLower(u.Hostname()), site.hostname):
-		return "", fmt.Errorf("allow_origin %q is another site than %s, and browsers do not send the session's cookie (SameSite) for its pages: serve them under the same domain", raw, site.hostname)
+	case !sameSite(name, site.hostname):
+		return "", fmt.Errorf("allow_origin %q is another site than %s, and browsers do not send the session's cookie (SameSite) for its pages: serve both below one domain of your own", raw, site.hostname)
 	}
 	return origin, nil
-}
-
-// maybeSameSite reports whether two hosts may be of one site, as browsers see
-// it: they are the same, or names below a domain that somebody can register.
-// Which domains those are only the public suffix list knows; here it takes two
-// labels to make one, so that some pairs pass that browsers tell apart.
-func maybeSameSite(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if net.ParseIP(a) != nil || net.ParseIP(b) != nil {
-		return false
-	}
-	la, lb := strings.Split(a, "."), strings.Split(b, ".")
-	return len(la) >= 2 && len(lb) >= 2 && slices.Equal(la[len(la)-2:], lb[len(lb)-2:])
 }
 
 // allowsOrigin reports whether the request comes from a page on one of the

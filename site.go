@@ -105,12 +105,15 @@ func parseRedirectURI(raw string) (redirectParts, error) {
 		return p, fmt.Errorf("redirect_uri %q has a path that is not plain: use letters, digits, '-' and '_' between single slashes", raw)
 	}
 	p.prefix = prefix
-	p.host = strings.ToLower(u.Host)
-	p.hostname = strings.ToLower(p.hostname)
-	// Browsers leave the default port out of an origin.
-	if (p.secure && u.Port() == "443") || (!p.secure && u.Port() == "80") {
-		p.host = strings.TrimSuffix(p.host, ":"+u.Port())
+	name, host, err := originHost(u)
+	switch {
+	case err != nil:
+		return p, fmt.Errorf("redirect_uri %q %w", raw, err)
+	case name != strings.ToLower(p.hostname):
+		// It is compared with what browsers say, and by Spotify to the letter.
+		return p, fmt.Errorf("redirect_uri %q has a host that browsers write as %s: write it so, here and in Spotify's dashboard", raw, name)
 	}
+	p.hostname, p.host = name, host
 	p.origin = u.Scheme + "://" + p.host
 	return p, nil
 }

@@ -197,7 +197,10 @@ func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	s.clearCookie(w, s.guardCookie)
 	w.Header().Set("Cache-Control", "no-store")
 	if wantsPageFromForm(r) {
-		return redirect(w, returnPath(r.URL.Query().Get("return_to")), http.StatusSeeOther)
+		if query := r.URL.Query(); query.Has("return_to") {
+			return redirect(w, returnPath(query.Get("return_to")), http.StatusSeeOther)
+		}
+		return s.renderPage(w, r, http.StatusOK, pageData{Kind: pageLoggedOut, Next: s.loginURL(), Home: "/"})
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -70,7 +70,8 @@ var (
 //     back to the path. `scope=` asks for some of the optional scopes as well,
 //     and `show_dialog=true` lets the user switch accounts.
 //   - `GET callback` is where Spotify sends the browser back.
-//   - `POST logout` ends the session.
+//   - `POST logout` ends the session. A form that does so is sent on to the path
+//     in `return_to=`, or gets a page that says so.
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
 //   - `GET client.js` is a module for the site's own pages that does all this for
 //     them, with its types in `client.d.ts`. Its logins in a pop-up end at `GET popup`.

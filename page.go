@@ -44,6 +44,8 @@ const (
 	pageNote  = "note"  // says how things are
 	pageGoOn  = "go-on" // moves on to Next by itself
 	pagePopup = "popup" // closes itself
+
+	pageLoggedOut = "logged-out"
 )
 
 // pageData is what a page shows. The template escapes all of it.
@@ -76,6 +78,8 @@ func (d *pageData) word(w *words) {
 		d.Title = w.loggedIn
 	case pagePopup:
 		d.Title = w.popup
+	case pageLoggedOut:
+		d.Title, d.Message, d.Action = w.loggedOut, w.loggedOutNote, w.logInAgain
 	case pageNote:
 		// For the owner of a site, who has been given the words already.
 		d.Words = english

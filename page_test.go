@@ -27,6 +27,7 @@ func TestPages(t *testing.T) {
 		"going on":        b.comeBack(spotifytest.Approve(t, b.client, b.origin+"/spotify/login?return_to=/app", "")),
 		"cross-site":      b.navigate("/spotify/v1/me", header("Sec-Fetch-Site", "cross-site")),
 		"closing itself":  b.navigate("/spotify/popup"),
+		"logged out":      b.submit("/spotify/logout"),
 		"the wrong verb":  b.do("PUT", "/spotify/session", "", header("Sec-Fetch-Mode", "navigate")),
 		"a path in doubt": b.navigate("/spotify/v1/..%2fx"),
 	}

@@ -11,10 +11,11 @@ import (
 type words struct {
 	Lang string // as in the lang attribute
 
-	loggedIn, popup, somethingWrong string // titles
-	GoOn, Home, Reason, PopupDone   string // what else there is to read
-	logIn                           string // the button, unless the reason has one
-	reasons                         map[string]reasonWords
+	loggedIn, loggedOut, popup, somethingWrong string // titles
+	GoOn, Home, Reason, PopupDone              string // what else there is to read
+	loggedOutNote, logInAgain                  string
+	logIn                                      string // the button, unless the reason has one
+	reasons                                    map[string]reasonWords
 }
 
 // reasonWords say what a reason means to a person. Where there is no message,
@@ -24,6 +25,9 @@ type reasonWords struct{ title, message, action string }
 var english = &words{
 	Lang:           "en",
 	loggedIn:       "You are logged in",
+	loggedOut:      "You are logged out",
+	loggedOutNote:  "Your session on this site has ended. At Spotify itself you may still be logged in.",
+	logInAgain:     "Log in again",
 	popup:          "This window is done",
 	somethingWrong: "Something went wrong",
 	GoOn:           "Go on",
@@ -50,6 +54,9 @@ var english = &words{
 var german = &words{
 	Lang:           "de",
 	loggedIn:       "Du bist angemeldet",
+	loggedOut:      "Du bist abgemeldet",
+	loggedOutNote:  "Deine Sitzung auf dieser Website ist beendet. Bei Spotify selbst bist du vielleicht noch angemeldet.",
+	logInAgain:     "Wieder anmelden",
 	popup:          "Dieses Fenster hat seinen Dienst getan",
 	somethingWrong: "Etwas ist schiefgegangen",
 	GoOn:           "Weiter",

@@ -134,9 +134,68 @@ func TestLogout(t *testing.T) {
 	}
 	// Again is no error, and a form gets back to a page.
 	b.wantStatus(b.fetch("POST", "/spotify/logout", ""), http.StatusNoContent)
-	a := b.do("POST", "/spotify/logout?return_to=/app", "", header("Sec-Fetch-Site", "same-origin"), header("Sec-Fetch-Mode", "navigate"))
-	if got := b.wantStatus(a, http.StatusSeeOther).Header.Get("Location"); got != "/app" {
-		t.Errorf("went on to %q", got)
+	for query, want := range map[string]string{
+		"?return_to=/app": "/app", "?return_to=": "/", "?return_to=//evil.example": "/", "?return_to=https:evil.example": "/", "?return_to=/%255cevil.example": "/",
+	} {
+		a := b.submit("/spotify/logout" + query)
+		if got := b.wantStatus(a, http.StatusSeeOther).Header.Get("Location"); got != want {
+			t.Errorf("%s: went on to %q", query, got)
+		}
+	}
+}
+
+// submit does what a form of the site's own page does.
+func (b *browser) submit(target string, edits ...edit) answer {
+	b.t.Helper()
+	return b.do("POST", target, "", append([]edit{
+		header("Sec-Fetch-Site", "same-origin"), header("Sec-Fetch-Mode", "navigate"), header("Sec-Fetch-Dest", "document"),
+		header("Origin", b.origin), header("Accept", "text/html,*/*;q=0.8"),
+	}, edits...)...)
+}
+
+// P47: a person who logged out with a form is told so, and may log in again,
+// which nothing does by itself.
+func TestLoggedOutPage(t *testing.T) {
+	s := start(t, startOptions{auth: "require_login /app*"})
+	b := s.newBrowser()
+	for name, c := range map[string]struct {
+		edits []edit
+		want  []string
+	}{
+		"in English":             {nil, []string{`<html lang="en">`, "<h1>You are logged out</h1>", "Your session on this site has ended.", ">Log in again</a>", ">Back to the start</a>"}},
+		"in German":              {[]edit{header("Accept-Language", "de-CH, de;q=0.8")}, []string{`<html lang="de">`, "<h1>Du bist abgemeldet</h1>", "Deine Sitzung", ">Wieder anmelden</a>", ">Zur Startseite</a>"}},
+		"without Fetch Metadata": {[]edit{header("Sec-Fetch-Site", ""), header("Sec-Fetch-Mode", ""), header("Sec-Fetch-Dest", "")}, []string{"<h1>You are logged out</h1>"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.login("")
+			cookie := b.sessionCookie()
+			a := b.wantStatus(b.submit("/spotify/logout", c.edits...), http.StatusOK)
+			for _, want := range append(c.want, `href="/spotify/login"`, `href="/"`) {
+				if !strings.Contains(a.body, want) {
+					t.Errorf("the page does not say %q: %s", want, a.body)
+				}
+			}
+			if strings.Contains(a.body, "http-equiv") || strings.Contains(a.body, "<script") || a.Header.Get("Location")+a.Header.Get("Refresh") != "" {
+				t.Errorf("the page does something by itself: %s", a.body)
+			}
+			if _, ok := b.cookies()["spotify_session"]; ok {
+				t.Error("the cookie is still there")
+			}
+			thief := s.newBrowser()
+			thief.wantStatus(thief.fetch("GET", "/spotify/v1/me", "", header("Cookie", "spotify_session="+cookie)), http.StatusUnauthorized)
+			b.wantStatus(b.navigate("/app"), http.StatusFound)
+			if again := b.wantStatus(b.submit("/spotify/logout", c.edits...), http.StatusOK); again.body != a.body {
+				t.Errorf("of somebody who is logged out already: %s", again.body)
+			}
+		})
+	}
+	// A script is told by the status alone, and other sites get no page.
+	b.login("")
+	if a := b.wantStatus(b.submit("/spotify/logout", header("Sec-Fetch-Site", "cross-site"), header("Origin", "https://evil.example")), http.StatusForbidden); strings.Contains(a.body, "logged out") {
+		t.Errorf("page: %s", a.body)
+	}
+	if a := b.wantStatus(b.fetch("POST", "/spotify/logout", "", header("Accept", "text/html")), http.StatusNoContent); a.body != "" {
+		t.Errorf("body: %s", a.body)
 	}
 }
 

@@ -166,10 +166,8 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
+	setJSONHeaders(w.Header())
 	w.Header().Add("Vary", "Cookie")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	return json.NewEncoder(w).Encode(info)
 }
 

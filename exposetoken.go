@@ -92,9 +92,7 @@ func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
 	s.sessions.touch(sess)
 	identify(r, sess)
 	s.logger.Info("token exposed", zap.String("session", sess.ref()), zap.String("account", sess.account.ID))
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	setJSONHeaders(w.Header())
 	return json.NewEncoder(w).Encode(struct {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`

@@ -41,9 +41,7 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request) error {
 }
 
 func writeHealth(w http.ResponseWriter, r *http.Request, status int, answer any) error {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	setJSONHeaders(w.Header())
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil

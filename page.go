@@ -114,6 +114,7 @@ func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d 
 	}
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
 	if d.Kind == pageGoOn && strings.HasPrefix(d.Next, s.prefix+"/") {
 		// no-referrer would make the browser call the next request's origin

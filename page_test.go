@@ -45,7 +45,7 @@ func TestPages(t *testing.T) {
 			if strings.Contains(csp, "unsafe") || strings.Contains(csp, "script-src") != (name == "closing itself") {
 				t.Errorf("policy: %s", csp)
 			}
-			for header, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Content-Language": "en"} {
+			for header, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin", "Content-Language": "en"} {
 				if got := a.Header.Get(header); got != want {
 					t.Errorf("%s: %q, want %q", header, got, want)
 				}
@@ -63,6 +63,49 @@ func TestPages(t *testing.T) {
 				t.Errorf("%d bytes", len(a.body))
 			}
 		})
+	}
+}
+
+// P49: so is JSON of our own, wherever it comes from and whatever it says.
+func TestJSONIsInert(t *testing.T) {
+	s := start(t, startOptions{auth: "expose_token\noptional_scopes streaming\nallow /v1/me /v1/me/top/*"})
+	b, stranger := s.newBrowser(), s.newBrowser()
+	b.wantStatus(b.comeBack(approveAt(t, b, b.beginLogin("/spotify/login?scope=streaming"))), http.StatusSeeOther)
+	for name, a := range map[string]answer{
+		"who is logged in":    b.fetch("GET", "/spotify/session", ""),
+		"nobody is":           stranger.fetch("GET", "/spotify/session", ""),
+		"the session, opened": b.navigate("/spotify/session"),
+		"a token":             b.fetch("POST", "/spotify/token", ""),
+		"no token":            stranger.fetch("POST", "/spotify/token", ""),
+		"log in first":        stranger.fetch("GET", "/spotify/v1/me", ""),
+		"cross-site":          b.fetch("GET", "/spotify/v1/me", "", header("Sec-Fetch-Site", "cross-site")),
+		"not allowed":         b.fetch("GET", "/spotify/v1/search", ""),
+		"not found":           b.fetch("GET", "/spotify/nothing", ""),
+		"the wrong verb":      b.fetch("PUT", "/spotify/session", ""),
+		"a failed login":      b.fetch("GET", "/spotify/callback?code=x", ""),
+		"of the transport":    b.fetch("TRACE", "/spotify/v1/me", ""),
+		"health":              stranger.do("GET", "/spotify/health", ""),
+		"alive":               stranger.do("GET", "/spotify/health/live", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !json.Valid([]byte(a.body)) {
+				t.Fatalf("no JSON: %d %s", a.StatusCode, a.body)
+			}
+			for header, want := range map[string]string{
+				"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+				"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox", "Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "no-referrer",
+			} {
+				if got := a.Header.Values(header); len(got) != 1 || got[0] != want {
+					t.Errorf("%s: %q, want %q", header, got, want)
+				}
+			}
+		})
+	}
+	// The site's own error page is not bound by what is for JSON.
+	s.site = "handle_errors {\nheader Content-Type text/html\nrespond \"<script src=/app.js></script>\"\n}"
+	s.load("")
+	if a := b.navigate("/spotify/nothing"); a.Header.Get("Content-Security-Policy") != "" || a.Header.Get("Cross-Origin-Resource-Policy") != "" {
+		t.Errorf("the site's own page: %v", a.Header)
 	}
 }
 

@@ -106,7 +106,7 @@ func (p *problem) response(req *http.Request) *http.Response {
 	body := string(p.body())
 	h := make(http.Header)
 	p.setHeaders(h)
-	h.Set("Content-Type", "application/json; charset=utf-8")
+	setJSONHeaders(h)
 	return &http.Response{
 		Status:        strconv.Itoa(p.status) + " " + http.StatusText(p.status),
 		StatusCode:    p.status,
@@ -129,7 +129,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, p *problem) error
 		if !p.forCode && wantsPage(r) {
 			return h.site.renderPage(w, r, p.status, errorPage(p))
 		}
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		setJSONHeaders(w.Header())
 		w.WriteHeader(p.status)
 		if r.Method == http.MethodHead {
 			return nil

@@ -9,6 +9,19 @@ import (
 // must stay inert there.
 const inertPage = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
+// setJSONHeaders makes the headers of JSON of our own. Opened as a page it is
+// inert and in no frame, and no other origin's page gets it into its process by
+// naming it as a picture or script. CORS, where it is allowed, does not ask for
+// Cross-Origin-Resource-Policy.
+func setJSONHeaders(h http.Header) {
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", inertPage)
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
 // headerValues is room for the values that setResponseHeaders may set.
 type headerValues [5]string
 

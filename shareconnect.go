@@ -122,9 +122,7 @@ func (h *Handler) serveShare(w http.ResponseWriter, r *http.Request) error {
 	for _, raw := range h.Share.Allow {
 		status.Allow = append(status.Allow, h.site.prefix+raw)
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	setJSONHeaders(w.Header())
 	return json.NewEncoder(w).Encode(status)
 }
 

@@ -206,3 +206,57 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Errorf("%d sessions in a cache for %d", n, room)
 	}
 }
+
+// slowStore says when it begins to look for a record, and looks when it is let.
+type slowStore struct {
+	tokenstore.Store
+	asked, answer chan struct{}
+	now, most     atomic.Int64
+}
+
+func (s *slowStore) Load(ctx context.Context, key string) (*tokenstore.Record, error) {
+	n := s.now.Add(1)
+	defer s.now.Add(-1)
+	for old := s.most.Load(); n > old && !s.most.CompareAndSwap(old, n); old = s.most.Load() {
+	}
+	s.asked <- struct{}{}
+	<-s.answer
+	return s.Store.Load(ctx, key)
+}
+
+// O55: a flood of made-up session ids has so many of them looked for in the store
+// at once and no more. Those in memory go on, and none is lost.
+func TestLoadsAreBounded(t *testing.T) {
+	m, _, _ := newBoundsRig(t, nil)
+	known := m.begin(t, 0)
+	slow := &slowStore{Store: m.store, asked: make(chan struct{}, 10*maxLoads), answer: make(chan struct{})}
+	m.store = slow
+	var flood sync.WaitGroup
+	for range 3 * maxLoads {
+		flood.Go(func() {
+			if _, err := m.get(t.Context(), tokenstore.NewSessionID().Cookie()); !errors.Is(err, errNoSession) {
+				t.Errorf("a made-up id: %v", err)
+			}
+		})
+	}
+	for range maxLoads {
+		<-slow.asked
+	}
+	if s, err := m.get(t.Context(), known.id.Cookie()); err != nil || s != known {
+		t.Errorf("a session in memory: %v, %v", s, err)
+	}
+	close(slow.answer)
+	flood.Wait()
+	if n := slow.most.Load(); n != maxLoads {
+		t.Errorf("%d readings at once, want %d", n, maxLoads)
+	}
+	// Beyond those who may wait nobody waits.
+	m.waitingLoads.Add(maxWaitingLoads)
+	if _, err := m.get(t.Context(), tokenstore.NewSessionID().Cookie()); !errors.Is(err, errTooManyLoads) {
+		t.Errorf("one too many: %v", err)
+	}
+	m.waitingLoads.Add(-maxWaitingLoads)
+	if len(m.reading) != 0 || m.waitingLoads.Load() != 0 {
+		t.Errorf("%d readings and %d who wait are left", len(m.reading), m.waitingLoads.Load())
+	}
+}

@@ -69,6 +69,9 @@ type sessions struct {
 	loads      singleflight.Group
 	background chan struct{} // a slot for each background operation
 	refreshes  chan struct{} // one for each refresh
+	reading    chan struct{} // one for each session that is being read
+
+	waitingLoads atomic.Int64
 
 	startOnce sync.Once
 	ctx       context.Context // ends with close; bounds what runs in the background
@@ -98,6 +101,7 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 		cache:           newSessionCache(maxCachedSessions),
 		background:      make(chan struct{}, maxBackground),
 		refreshes:       make(chan struct{}, maxRefreshes),
+		reading:         make(chan struct{}, maxLoads),
 		ctx:             ctx,
 		cancel:          cancel,
 		pinned:          make(map[*session]struct{}),
@@ -274,6 +278,10 @@ func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, digest [32
 		// of the config under which a request came in.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		defer cancel()
+		if err := m.beginLoad(ctx); err != nil {
+			return nil, err
+		}
+		defer m.endLoad()
 		return m.read(ctx, id, digest)
 	})
 	select {

@@ -58,14 +58,11 @@ func writeCaddyfile(addr netip.AddrPort, sim *spotifytest.Running, debug bool) (
 	return text.String(), nil
 }
 
-// adapt turns the Caddyfile into Caddy's JSON.
+// adapt turns a Caddyfile into Caddy's JSON.
 func adapt(text string) ([]byte, error) {
-	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return nil, fmt.Errorf("adapting the demo's Caddyfile: %w", err)
-	}
-	if len(warnings) > 0 {
-		return nil, fmt.Errorf("adapting the demo's Caddyfile: %s", warnings[0])
 	}
 	return config, nil
 }

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,6 +31,10 @@ type Options struct {
 	TokenLife time.Duration
 	// Debug makes Caddy log everything it does.
 	Debug bool
+	// Site is a folder with a Caddyfile to run in place of the demo's own page;
+	// see [Simulate]. Empty means the demo's own. Paths in the Caddyfile start
+	// from the folder, which Run makes the process's working directory.
+	Site string
 	// JSON makes Run say where the demo is as a line of JSON, for scripts.
 	JSON bool
 	// Out gets what there is to tell the person who started the demo. Required.
@@ -42,6 +49,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer s.sim.Close()
+	if o.Site != "" {
+		if err := os.Chdir(o.Site); err != nil {
+			return fmt.Errorf("entering the site's folder: %w", err)
+		}
+	}
 	config, err := adapt(s.caddyfile)
 	if err != nil {
 		return err
@@ -77,7 +89,8 @@ func PrintConfig(o Options) error {
 // setup is a demo whose Spotify runs already.
 type setup struct {
 	sim       *spotifytest.Running
-	url       string
+	url       string // of the page
+	listen    string // of Caddy, if the page is elsewhere
 	caddyfile string
 	tokenLife time.Duration
 	moved     bool // to another port, since the usual one is taken
@@ -115,12 +128,34 @@ func prepare(o Options) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.caddyfile, err = writeCaddyfile(addr, s.sim, o.Debug)
+	if o.Site == "" {
+		s.caddyfile, err = writeCaddyfile(addr, s.sim, o.Debug)
+	} else {
+		err = s.readSite(o, addr)
+	}
 	if err != nil {
 		s.sim.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// readSite takes the Caddyfile of the site's folder instead of the demo's own.
+func (s *setup) readSite(o Options, addr netip.AddrPort) error {
+	text, err := os.ReadFile(filepath.Join(o.Site, "Caddyfile"))
+	if err != nil {
+		return fmt.Errorf("site %q: %w", o.Site, err)
+	}
+	site, err := simulate(string(text), addr, s.sim, o.Debug)
+	if err != nil {
+		return fmt.Errorf("site %q: %w", o.Site, err)
+	}
+	s.sim.Register(site.redirects...)
+	s.caddyfile = site.caddyfile
+	if page := site.page(); page != s.url {
+		s.url, s.listen = page, s.url
+	}
+	return nil
 }
 
 func (s *setup) greet(o Options) error {
@@ -134,16 +169,23 @@ func (s *setup) greet(o Options) error {
 	if s.moved {
 		fmt.Fprintf(o.Out, "%s is taken by another program, so this is on another port.\n", DefaultListen)
 	}
+	hint := ", and look at what the page\nshows of the traffic"
+	if o.Site != "" {
+		hint = " and look around"
+	}
+	if s.listen != "" {
+		fmt.Fprintf(o.Out, "Caddy listens at %s, for the page's own server.\n", s.listen)
+	}
 	_, err := fmt.Fprintf(o.Out, `
   %s
 
-Open it in a browser, log in as one of the people, and look at what the page
-shows of the traffic. Mira and Jonas have Premium, Aiko has not, Sam's library
-is empty, and Olga is not on the app's allowlist.
+Open it in a browser, log in as one of the people%s.
+Mira and Jonas have Premium, Aiko has not, Sam's library is empty, and Olga is
+not on the app's allowlist.
 
 Spotify is simulated at %s. Access tokens live %s,
 and each refresh is logged here. Nothing is kept. Ctrl-C ends it.
 
-`, s.url, s.sim.URL, s.tokenLife)
+`, s.url, hint, s.sim.URL, s.tokenLife)
 	return err
 }

@@ -63,7 +63,7 @@ func newTab(t *testing.T, parent context.Context) *browser {
 	b := &browser{t: t, ctx: ctx}
 	messages := chromedp.Console(ctx)
 	// The first run starts the browser, which lives as long as its context.
-	if err := chromedp.Do(ctx, b.size(1280, 900, "light")); err != nil {
+	if err := chromedp.Do(ctx, b.size(1280, 800, "light")); err != nil {
 		t.Fatalf("starting Chromium: %v", err)
 	}
 	reading := make(chan struct{})
@@ -216,10 +216,10 @@ func (b *browser) pictures(name string) {
 	for _, scheme := range []string{"light", "dark"} {
 		b.do("resizing", b.size(390, 844, scheme))
 		b.picture(name + "-phone-" + scheme)
-		b.do("resizing", b.size(1280, 900, scheme))
+		b.do("resizing", b.size(1280, 800, scheme))
 		b.picture(name + "-desktop-" + scheme)
 	}
-	b.do("resizing", b.size(1280, 900, "light"))
+	b.do("resizing", b.size(1280, 800, "light"))
 }
 
 func (b *browser) picture(name string) {

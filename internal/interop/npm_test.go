@@ -79,7 +79,7 @@ func installNpm(t *testing.T) string {
 		if _, err := exec.LookPath(tool); err == nil {
 			continue
 		}
-		missing := "no " + tool + " here: install Node.js and npm to run the tests of Spotify's JavaScript clients"
+		missing := "no " + tool + " here: install Node.js and npm to run the tests that use packages of npm"
 		if os.Getenv("CI_NO_SKIP") == "1" {
 			t.Fatal(missing)
 		}

@@ -61,6 +61,8 @@ func (s *Server) apiMux() http.Handler {
 	root := http.NewServeMux()
 	root.Handle("/v1/", openToAllOrigins(mux))
 	root.HandleFunc("GET /image/{id}", s.serveImage)
+	root.HandleFunc("GET /spotify-player.js", s.servePlaybackSDK)
+	root.Handle("/sdk/", openToAllOrigins(s.endpoint(playbackSDKRoute)))
 	return root
 }
 
@@ -74,6 +76,10 @@ func openToAllOrigins(next http.Handler) http.Handler {
 		h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS, PUT, DELETE, PATCH")
 		h.Set("Access-Control-Allow-Credentials", "true")
 		h.Set("Access-Control-Max-Age", "604800")
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -121,7 +121,8 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // AccountsHandler serves the accounts service: /authorize and /api/token.
 func (s *Server) AccountsHandler() http.Handler { return s.accounts }
 
-// APIHandler serves the Web API below /v1 and the pictures below /image.
+// APIHandler serves the Web API below /v1, the pictures below /image and a
+// stand-in for the Web Playback SDK.
 func (s *Server) APIHandler() http.Handler { return s.api }
 
 func (s *Server) wholeMux() http.Handler {
@@ -130,6 +131,8 @@ func (s *Server) wholeMux() http.Handler {
 	mux.Handle("/api/token", s.accounts)
 	mux.Handle("/v1/", s.api)
 	mux.Handle("/image/", s.api)
+	mux.Handle("/spotify-player.js", s.api)
+	mux.Handle("/sdk/", s.api)
 	if s.opts.Control {
 		mux.Handle("/_control/", s.controlMux())
 	}

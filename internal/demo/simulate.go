@@ -1,0 +1,218 @@
+package demo
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+)
+
+// owner is the account that a simulated site shares.
+const owner = "mira"
+
+// simulated is a site's own Caddyfile, changed to run with the simulator.
+type simulated struct {
+	caddyfile string
+	redirects []string // the redirect URIs it has
+}
+
+// page is where the site's pages are.
+func (s simulated) page() string {
+	u, err := url.Parse(s.redirects[0])
+	if err != nil {
+		panic(err) // it was parsed before
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// Simulate returns the Caddyfile of a site that was written for the real Spotify
+// and [DefaultListen], changed to run with a simulator at addr. What is the
+// site's own stays as it is: its routes, its headers and the other options.
+func Simulate(text string, addr netip.AddrPort, sim *spotifytest.Running) (string, error) {
+	s, err := simulate(text, addr, sim, false)
+	return s.caddyfile, err
+}
+
+func simulate(text string, addr netip.AddrPort, sim *spotifytest.Running, debug bool) (simulated, error) {
+	if !addr.Addr().Is4() {
+		return simulated{}, fmt.Errorf("listen %s: a site is served on 127.0.0.1", addr)
+	}
+	text = strings.NewReplacer(
+		DefaultListen, addr.String(),
+		// Where Spotify's pictures and scripts come from.
+		"https://*.scdn.co", sim.URL,
+		"https://sdk.scdn.co", sim.URL,
+	).Replace(text)
+	tokens, err := caddyfile.Tokenize([]byte(text), "Caddyfile")
+	if err != nil {
+		return simulated{}, fmt.Errorf("reading the site's Caddyfile: %w", err)
+	}
+	e := &edit{lines: strings.Split(text, "\n"), sim: sim}
+	for i := 0; i < len(tokens); i++ {
+		if tokens[i].Text != "spotify_proxy" || !firstOnLine(tokens, i) {
+			continue
+		}
+		if i, err = e.proxy(tokens, i); err != nil {
+			return simulated{}, err
+		}
+	}
+	if len(e.redirects) == 0 {
+		return simulated{}, errors.New("the site's Caddyfile has no spotify_proxy with a redirect_uri: the demo needs one")
+	}
+	for _, uri := range e.redirects {
+		u, err := url.Parse(uri)
+		if err != nil || u.Scheme != "http" || (u.Hostname() != "127.0.0.1" && u.Hostname() != "::1") {
+			return simulated{}, fmt.Errorf("redirect_uri %s is not on this machine: the demo needs one like http://%s/spotify/callback", uri, DefaultListen)
+		}
+	}
+	return simulated{e.text(debug), e.redirects}, nil
+}
+
+// edit changes a Caddyfile line by line, so that what it leaves is as it was.
+type edit struct {
+	sim       *spotifytest.Running
+	lines     []string
+	gone      []int // numbers of lines to leave out
+	redirects []string
+}
+
+// proxy changes the options of the spotify_proxy at tokens[i] and returns the
+// index of the last token of its block.
+func (e *edit) proxy(tokens []caddyfile.Token, i int) (int, error) {
+	open := i
+	for open+1 < len(tokens) && tokens[open+1].Line == tokens[i].Line {
+		open++
+	}
+	if !isBrace(tokens[open], "{") {
+		return i, fmt.Errorf("line %d: this spotify_proxy has no block, so no redirect_uri", tokens[i].Line)
+	}
+	var (
+		parents []string
+		option  string
+		store   bool
+		key     bool
+		shared  = -1 // the line that opens the block of share
+	)
+	for i = open + 1; i < len(tokens); i++ {
+		t := tokens[i]
+		if firstOnLine(tokens, i) {
+			option = t.Text
+		}
+		switch {
+		case isBrace(t, "{"):
+			parents = append(parents, option)
+			if slices.Equal(parents, []string{"share"}) {
+				shared = t.Line
+			}
+			continue
+		case isBrace(t, "}") && len(parents) == 0:
+			e.insert(tokens[open].Line, store)
+			if shared > 0 {
+				e.insertShare(shared, key)
+			}
+			return i, nil
+		case isBrace(t, "}"):
+			parents = parents[:len(parents)-1]
+			continue
+		case !firstOnLine(tokens, i):
+			continue
+		}
+		switch strings.Join(append(parents, option), " ") {
+		case "client_id", "authorize_url", "token_url", "api_url", "share owner":
+			e.gone = append(e.gone, t.Line)
+		case "store":
+			store = true
+		case "share key":
+			key = true
+		case "redirect_uri":
+			if i+1 < len(tokens) && tokens[i+1].Line == t.Line {
+				e.redirects = append(e.redirects, tokens[i+1].Text)
+			}
+		}
+	}
+	return i, errors.New("the site's Caddyfile ends within a spotify_proxy: a } is missing")
+}
+
+func firstOnLine(tokens []caddyfile.Token, i int) bool {
+	return i == 0 || tokens[i-1].Line < tokens[i].Line
+}
+
+func isBrace(t caddyfile.Token, brace string) bool { return t.Text == brace && !t.Quoted() }
+
+// insert adds the options of the simulator below a line.
+func (e *edit) insert(line int, store bool) {
+	options := []string{
+		"client_id " + clientID,
+		"authorize_url " + e.sim.AuthorizeURL,
+		"token_url " + e.sim.TokenURL,
+		"api_url " + e.sim.APIURL,
+	}
+	if !store {
+		options = append(options, "store memory")
+	}
+	e.below(line, options)
+}
+
+func (e *edit) insertShare(line int, key bool) {
+	options := []string{"owner " + owner}
+	if !key {
+		// Without one it would be made and written to Caddy's storage.
+		options = append(options, "key "+rand.Text()+rand.Text())
+	}
+	e.below(line, options)
+}
+
+// below adds lines below one, with its indentation and a tab.
+func (e *edit) below(line int, added []string) {
+	text := e.lines[line-1]
+	indent := text[:len(text)-len(strings.TrimLeft(text, "\t "))] + "\t"
+	for _, a := range added {
+		text += "\n" + indent + a
+	}
+	e.lines[line-1] = text
+}
+
+// globalOptions keep a demo from leaving anything behind.
+const globalOptions = `	admin off
+	persist_config off
+	storage_check off
+	storage_clean_interval off
+	default_bind 127.0.0.1
+	log {
+		%s
+	}
+`
+
+// text returns what the Caddyfile has become, with the demo's global options.
+func (e *edit) text(debug bool) string {
+	logged := "include http.handlers.spotify_auth http.reverse_proxy.transport.spotify"
+	if debug {
+		logged = "level DEBUG"
+	}
+	global := fmt.Sprintf(globalOptions, logged)
+	var lines []string
+	for i, line := range e.lines {
+		if !slices.Contains(e.gone, i+1) {
+			lines = append(lines, line)
+		}
+	}
+	for i, line := range lines {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if line != "{" {
+			break
+		}
+		// The site has global options of its own.
+		lines[i] += "\n" + strings.TrimSuffix(global, "\n")
+		return strings.Join(lines, "\n")
+	}
+	return "{\n" + global + "}\n\n" + strings.Join(lines, "\n")
+}

@@ -1,0 +1,123 @@
+package demo_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/caddyspotify/caddy-spotify/internal/demo"
+	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+)
+
+func startSimulator(t *testing.T) *spotifytest.Running {
+	t.Helper()
+	return spotifytest.Start(t, spotifytest.Options{})
+}
+
+// TestSimulate changes what leads to Spotify, and nothing else.
+func TestSimulate(t *testing.T) {
+	sim := startSimulator(t)
+	const text = `# A site.
+http://127.0.0.1:8080 {
+	spotify_proxy {
+		client_id {env.SPOTIFY_CLIENT_ID}
+		redirect_uri http://127.0.0.1:8080/spotify/callback
+		allow /v1/me /v1/me/*
+		share {
+			owner {env.OWNER}
+			allow /v1/me
+			cache 3s
+		}
+		header_down X-Note "owner }"
+	}
+	header Content-Security-Policy "img-src https://*.scdn.co"
+	respond "client_id stays"
+}
+`
+	got, err := demo.Simulate(text, netip.MustParseAddrPort("127.0.0.1:9000"), sim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"{\n\tadmin off\n", "http://127.0.0.1:9000 {", "redirect_uri http://127.0.0.1:9000/spotify/callback\n",
+		"\t\tauthorize_url " + sim.AuthorizeURL + "\n", "\t\ttoken_url " + sim.TokenURL + "\n", "\t\tapi_url " + sim.APIURL + "\n",
+		"\t\tstore memory\n", "\t\tshare {\n\t\t\towner mira\n\t\t\tkey ", "\t\t\tcache 3s\n", `"img-src ` + sim.URL + `"`,
+		"\t\tallow /v1/me /v1/me/*\n", `header_down X-Note "owner }"`, `respond "client_id stays"`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("there is no %q", want)
+		}
+	}
+	if strings.Contains(got, "{env.") || strings.Contains(got, "8080") || strings.Count(got, "client_id") != 2 {
+		t.Error("what leads to Spotify is still there")
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+}
+
+func TestSimulateOwnOptions(t *testing.T) {
+	sim := startSimulator(t)
+	got, err := demo.Simulate("\n{\n\tgrace_period 1s\n}\nhttp://127.0.0.1:8080 {\n\tspotify_proxy {\n\t\tredirect_uri http://127.0.0.1:8080/spotify/callback\n\t\tstore caddy\n\t}\n}\n", netip.MustParseAddrPort(demo.DefaultListen), sim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(got, "\n{\n\tadmin off\n") || !strings.Contains(got, "\n\tgrace_period 1s\n}") || strings.Contains(got, "store memory") {
+		t.Error(got)
+	}
+}
+
+// TestSimulateRefusals are sites that the demo cannot run.
+func TestSimulateRefusals(t *testing.T) {
+	sim := startSimulator(t)
+	for text, remedy := range map[string]string{
+		":8080 {\n\tfile_server\n}\n":                                "no spotify_proxy",
+		":8080 {\n\tspotify_proxy\n}\n":                              "has no block",
+		":8080 {\n\tspotify_proxy {\n\t\tscopes x\n\t}\n}\n":         "no spotify_proxy with a redirect_uri",
+		":8080 {\n\tspotify_proxy {\n":                               "a } is missing",
+		"a {\n\tspotify_proxy {\n\t\tredirect_uri https://a/x\n}\n}": "one like http://127.0.0.1:8080/spotify/callback",
+	} {
+		if _, err := demo.Simulate(text, netip.MustParseAddrPort(demo.DefaultListen), sim); err == nil || !strings.Contains(err.Error(), remedy) {
+			t.Errorf("%q: %v, want an error that says %q", text, err, remedy)
+		}
+	}
+	if _, err := demo.Simulate("", netip.MustParseAddrPort("[::1]:8080"), sim); err == nil {
+		t.Error("a site is served on ::1")
+	}
+	if err := demo.PrintConfig(demo.Options{Site: t.TempDir(), Out: new(bytes.Buffer)}); err == nil || !strings.Contains(err.Error(), "Caddyfile") {
+		t.Errorf("a folder without a Caddyfile: %v", err)
+	}
+}
+
+// TestExamplesAdapt adapts each example as it is started: with the simulator.
+func TestExamplesAdapt(t *testing.T) {
+	sim := startSimulator(t)
+	files, err := filepath.Glob("../../examples/*/Caddyfile")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written, err := demo.Simulate(string(text), netip.MustParseAddrPort("127.0.0.1:9000"), sim)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(written), map[string]any{"filename": "Caddyfile"})
+		if err != nil || len(warnings) > 0 {
+			t.Errorf("%s: %v, %v\n%s", file, err, warnings, written)
+		}
+		if !json.Valid(config) || bytes.Contains(config, []byte("spotify.com/api")) {
+			t.Errorf("%s: %s", file, config)
+		}
+	}
+}

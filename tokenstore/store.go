@@ -25,9 +25,23 @@ var (
 	ErrConflict = errors.New("session record was changed by someone else")
 )
 
+// The kinds of record there are.
+const (
+	// KindSession is a person's login in a browser.
+	KindSession = ""
+	// KindKey is an access key, which a program sends in place of a token.
+	KindKey = "key"
+	// KindKeyIndex lists an account's access keys. It opens none of them, and it
+	// is neither a session nor a key.
+	KindKeyIndex = "key_index"
+)
+
 // Meta is what a store knows of a record in the clear: enough for the sweeper
 // and the operator, and nothing that opens it.
 type Meta struct {
+	// Kind is one of those above. It is for listings alone: what a record is
+	// good for says its payload, which is sealed.
+	Kind string `json:"kind,omitempty"`
 	// AccountID is the Spotify account the session belongs to.
 	AccountID string `json:"account_id"`
 	// CreatedAt is when the session began.
@@ -38,9 +52,12 @@ type Meta struct {
 	// ExpiresAt is when the session ends unless it is used before. Load treats
 	// a record past it as gone, and the sweeper removes it.
 	ExpiresAt time.Time `json:"expires_at"`
+	// UsedAt is when an access key was last used, give or take an hour. It is
+	// zero for one that was not, and for what is no key.
+	UsedAt time.Time `json:"used_at,omitzero"`
 }
 
-// Record is one stored session.
+// Record is one stored session, or another of the kinds.
 type Record struct {
 	Meta
 	// Sealed is the payload as Seal made it.

@@ -218,6 +218,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 func arguments(rec *tokenstore.Record) (version string, args []string, err error) {
 	meta := rec.Meta
 	meta.CreatedAt, meta.AuthorizedAt, meta.ExpiresAt = meta.CreatedAt.UTC(), meta.AuthorizedAt.UTC(), meta.ExpiresAt.UTC()
+	meta.UsedAt = meta.UsedAt.UTC()
 	text, err := json.Marshal(meta)
 	if err != nil {
 		return "", nil, errors.Join(errors.New("redis: metadata cannot be encoded"), err)

@@ -18,6 +18,7 @@ var recordTests = map[string]func(*testing.T, *suite){
 	"Delete":          testDelete,
 	"PayloadSizes":    testPayloadSizes,
 	"AccountIDs":      testAccountIDs,
+	"Kinds":           testKinds,
 	"Isolation":       testIsolation,
 	"MalformedKeys":   testMalformedKeys,
 	"ContextEnded":    testContextEnded,
@@ -133,6 +134,33 @@ func testAccountIDs(t *testing.T, s *suite) {
 		rec := s.record(time.Hour)
 		rec.AccountID = id
 		s.wantRecord(t, ctx, s.create(t, ctx, rec), rec)
+	}
+}
+
+// A record's kind, and when it was last used, are kept in the clear: they are
+// there when it is loaded and when it is listed.
+func testKinds(t *testing.T, s *suite) {
+	ctx := s.context(t)
+	want := make(map[string]tokenstore.Meta)
+	for _, kind := range []string{tokenstore.KindSession, tokenstore.KindKey, tokenstore.KindKeyIndex, "one of a later version"} {
+		rec := s.record(time.Hour)
+		rec.Kind = kind
+		k := s.create(t, ctx, rec)
+		s.wantRecord(t, ctx, k, rec)
+		rec.UsedAt = s.now().UTC().Truncate(time.Millisecond)
+		if err := s.b.Update(ctx, k, rec); err != nil {
+			t.Fatalf("Update of a %q: %v", kind, err)
+		}
+		s.wantRecord(t, ctx, k, rec)
+		want[k] = rec.Meta
+	}
+	for i, store := range s.Stores {
+		all := walk(t, ctx, store)
+		for k, meta := range want {
+			if !sameMeta(all[k], meta) {
+				t.Errorf("instance %d: Walk yields %+v, want %+v", i, all[k], meta)
+			}
+		}
 	}
 }
 

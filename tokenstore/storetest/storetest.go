@@ -182,10 +182,12 @@ func clone(rec *tokenstore.Record) *tokenstore.Record {
 }
 
 func sameMeta(a, b tokenstore.Meta) bool {
-	return a.AccountID == b.AccountID &&
+	return a.Kind == b.Kind &&
+		a.AccountID == b.AccountID &&
 		a.CreatedAt.Equal(b.CreatedAt) &&
 		a.AuthorizedAt.Equal(b.AuthorizedAt) &&
-		a.ExpiresAt.Equal(b.ExpiresAt)
+		a.ExpiresAt.Equal(b.ExpiresAt) &&
+		a.UsedAt.Equal(b.UsedAt)
 }
 
 // wantRecord fails the test unless every instance holds want under k.

@@ -73,8 +73,6 @@ const (
 	// maxShared bounds the GETs that are shared and so, with maxSharedBody, the
 	// memory for their answers.
 	maxShared = 64
-	// minShareKey is the least length of a key that a person gives.
-	minShareKey = 32
 )
 
 // check fills in defaults and refuses what cannot work. The rules are the site's.
@@ -115,11 +113,8 @@ func (c *ShareConfig) check(rules []AllowRule) error {
 			return err
 		}
 	}
-	if c.keyMissing {
-		return errors.New("share key is empty: set the variable it stands for, or leave the option out")
-	}
-	if c.Key != "" && len(c.Key) < minShareKey {
-		return fmt.Errorf("share key has %d characters: give at least %d random ones, for example from openssl rand -base64 32", len(c.Key), minShareKey)
+	if err := checkGivenKey("share key", c.Key, c.keyMissing); err != nil {
+		return err
 	}
 	if err := positive("share cache", &c.Cache, defaultShareCache, time.Second); err != nil {
 		return err
@@ -132,9 +127,7 @@ func (c *ShareConfig) replacePlaceholders(repl *caddy.Replacer) {
 	if c == nil {
 		return
 	}
-	c.keyMissing = c.Key != ""
-	c.Key = strings.TrimSpace(repl.ReplaceAll(c.Key, ""))
-	c.keyMissing = c.keyMissing && c.Key == ""
+	c.Key, c.keyMissing = givenKey(repl, c.Key)
 	for _, list := range []*[]string{&c.Owner, &c.Scopes} {
 		if *list == nil {
 			continue
@@ -197,7 +190,7 @@ type share struct {
 	fresh   time.Duration
 	stale   time.Duration
 	origins []string
-	key     shareKey
+	key     storedKey
 	gets    map[sharedTarget]*sharedGet
 
 	connection atomic.Int32 // what was last known of it
@@ -219,7 +212,7 @@ func (h *Handler) newShare(ctx caddy.Context, s *site) *share {
 		fresh:   time.Duration(c.Cache),
 		stale:   time.Duration(c.Stale),
 		origins: c.CORS,
-		key:     shareKey{given: c.Key, storage: ctx.Storage()},
+		key:     storedKey{given: c.Key, storage: ctx.Storage(), what: "share", again: "connect the account anew"},
 		gets:    make(map[sharedTarget]*sharedGet, len(c.Allow)),
 	}
 	if sh.scopes == nil {

@@ -1,0 +1,112 @@
+package caddyspotify
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
+)
+
+const (
+	storedKeySize = 32
+	// minGivenKey is the least length of a key that a person gives.
+	minGivenKey = 32
+)
+
+// storedKey is a secret from which the ids of some records derive: the one
+// given, or one that is made once for all instances that share Caddy's storage.
+// It is read when it is first needed, since checking a config must touch no
+// storage.
+type storedKey struct {
+	given   string
+	storage certmagic.Storage
+	what    string // the option that it is for: "share"
+	again   string // what to do once it is lost
+
+	mu   sync.Mutex
+	kept []byte
+}
+
+// file is where the key is kept in Caddy's storage.
+func (k *storedKey) file() string { return "spotify/" + k.what + "/key" }
+
+func (k *storedKey) lock() string { return "spotify_" + k.what + "_key" }
+
+func (k *storedKey) load(ctx context.Context) ([]byte, error) {
+	if k.given != "" {
+		return []byte(k.given), nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept != nil {
+		return k.kept, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	key, err := k.read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err = k.create(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the key of %s: %w", k.what, err)
+	}
+	k.kept = key
+	return key, nil
+}
+
+func (k *storedKey) read(ctx context.Context) ([]byte, error) {
+	key, err := k.storage.Load(ctx, k.file())
+	if err != nil {
+		return nil, err
+	}
+	if len(key) != storedKeySize {
+		return nil, fmt.Errorf("what is stored in %s is no key: delete it, then %s", k.file(), k.again)
+	}
+	return key, nil
+}
+
+// create makes the key, unless another instance is first.
+func (k *storedKey) create(ctx context.Context) (key []byte, err error) {
+	if err := k.storage.Lock(ctx, k.lock()); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if unlockErr := k.storage.Unlock(context.WithoutCancel(ctx), k.lock()); unlockErr != nil && err == nil {
+			err = unlockErr
+		}
+	}()
+	key, err = k.read(ctx)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	key = make([]byte, storedKeySize)
+	_, _ = rand.Read(key) // never fails
+	if err := k.storage.Store(ctx, k.file(), key); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// givenKey resolves the placeholders in a key from the config. It reports
+// whether one was meant to be given but is missing.
+func givenKey(repl *caddy.Replacer, raw string) (key string, missing bool) {
+	key = strings.TrimSpace(repl.ReplaceAll(raw, ""))
+	return key, raw != "" && key == ""
+}
+
+// checkGivenKey refuses a key that is empty or that could be guessed.
+func checkGivenKey(option, key string, missing bool) error {
+	if missing {
+		return fmt.Errorf("%s is empty: set the variable it stands for, or leave the option out", option)
+	}
+	if key != "" && len(key) < minGivenKey {
+		return fmt.Errorf("%s has %d characters: give at least %d random ones, for example from openssl rand -base64 32", option, len(key), minGivenKey)
+	}
+	return nil
+}

@@ -24,9 +24,12 @@ const (
 	refDigits = 12
 )
 
-// listedSession is a session as the admin API shows it.
+// listedSession is a session as the admin API shows it, or an access key, which
+// is one in all that an operator can do.
 type listedSession struct {
-	Session      string    `json:"session"`
+	Session string `json:"session"`
+	// Kind is "key" for an access key, and left out for a session.
+	Kind         string    `json:"kind,omitempty"`
 	Account      string    `json:"account"`
 	CreatedAt    time.Time `json:"created_at"`
 	AuthorizedAt time.Time `json:"authorized_at"`
@@ -85,7 +88,7 @@ func listSessions(ctx context.Context, account, cursor string, limit int) (*sess
 			if err != nil {
 				return nil, storeFailed(store, "listing the sessions", err)
 			}
-			if account != "" && entry.AccountID != account {
+			if entry.Kind == tokenstore.KindKeyIndex || account != "" && entry.AccountID != account {
 				continue
 			}
 			list.Total++
@@ -93,7 +96,7 @@ func listSessions(ctx context.Context, account, cursor string, limit int) (*sess
 				continue
 			}
 			list.Sessions = append(list.Sessions, listedSession{
-				Session: tokenstore.Ref(entry.Key), Account: entry.AccountID,
+				Session: tokenstore.Ref(entry.Key), Kind: entry.Kind, Account: entry.AccountID,
 				CreatedAt: entry.CreatedAt.UTC(), AuthorizedAt: entry.AuthorizedAt.UTC(), ExpiresAt: entry.ExpiresAt.UTC(),
 				Store: store.name, key: entry.Key,
 			})
@@ -136,7 +139,9 @@ func (adminAPI) endSession(w http.ResponseWriter, r *http.Request, ref string) e
 	if !isRef(ref) {
 		return badAdminRequest(errNotHex)
 	}
-	ended, err := endSessions(r.Context(), func(e tokenstore.Entry) bool { return tokenstore.Ref(e.Key) == ref })
+	ended, err := endSessions(r.Context(), func(e tokenstore.Entry) bool {
+		return tokenstore.Ref(e.Key) == ref && e.Kind != tokenstore.KindKeyIndex
+	})
 	if err != nil {
 		return err
 	}
@@ -163,20 +168,31 @@ func noSuchSession(ref string) error {
 func endSessions(ctx context.Context, match func(tokenstore.Entry) bool) (*endedSessions, error) {
 	ended := &endedSessions{Ended: []string{}}
 	for _, store := range storesInUse() {
-		var found []tokenstore.Entry
+		var found, lists []tokenstore.Entry
 		for entry, err := range store.Walk(ctx) {
 			if err != nil {
 				return nil, storeFailed(store, fmt.Sprintf("after %d sessions ended, finding more", len(ended.Ended)), err)
 			}
-			if match(entry) {
+			switch {
+			case !match(entry):
+			case entry.Kind == tokenstore.KindKeyIndex:
+				lists = append(lists, entry)
+			default:
 				found = append(found, entry)
 			}
 		}
 		for _, entry := range found {
-			if err := store.end(ctx, entry); err != nil {
+			if err := store.end(ctx, entry, endAdministrator, nil); err != nil {
 				return nil, storeFailed(store, fmt.Sprintf("after %d sessions ended, ending session %s", len(ended.Ended), tokenstore.Ref(entry.Key)), err)
 			}
 			ended.Ended = append(ended.Ended, tokenstore.Ref(entry.Key))
+		}
+		// The list of an account's keys goes after the keys, so that none is ever
+		// in use that its owner cannot find.
+		for _, list := range lists {
+			if err := store.Delete(ctx, list.Key); err != nil {
+				return nil, storeFailed(store, "deleting the list of the account's keys", err)
+			}
 		}
 	}
 	slices.Sort(ended.Ended)
@@ -188,10 +204,12 @@ type listed tokenstore.Entry
 
 func (l listed) ref() string       { return tokenstore.Ref(l.Key) }
 func (l listed) accountID() string { return l.AccountID }
+func (l listed) isKey() bool       { return l.Kind == tokenstore.KindKey }
 
-// end ends a session in the store and here. Other instances learn of it as they
-// learn of a logout.
-func (s storeInUse) end(ctx context.Context, entry tokenstore.Entry) error {
+// end ends a session or a key in the store and here, and tells why: through
+// teller, unless it is nil, if nobody here has it. Other instances learn of it as
+// they learn of a logout.
+func (s storeInUse) end(ctx context.Context, entry tokenstore.Entry, why string, teller *sessions) error {
 	here, told := make(map[*session]struct{}), false
 	for _, m := range s.users {
 		for _, sess := range m.held(entry.Key) {
@@ -213,12 +231,15 @@ func (s storeInUse) end(ctx context.Context, entry tokenstore.Entry) error {
 		m.forgetKey(entry.Key)
 	}
 	for sess := range here {
-		sess.owner.tellEnd(sess, endAdministrator)
+		sess.owner.tellEnd(sess, why)
 	}
 	// Whose client ID a session is for cannot be told from the store. If there
 	// is more than one, nobody is the right one to tell.
-	if !told && len(s.users) == 1 {
-		s.users[0].tellEnd(listed(entry), endAdministrator)
+	if teller == nil && len(s.users) == 1 {
+		teller = s.users[0]
+	}
+	if !told && teller != nil {
+		teller.tellEnd(listed(entry), why)
 	}
 	return nil
 }
@@ -273,7 +294,7 @@ func (adminAPI) refreshSession(w http.ResponseWriter, r *http.Request, ref strin
 			if err != nil {
 				return storeFailed(store, "finding the session", err)
 			}
-			if tokenstore.Ref(entry.Key) == ref {
+			if tokenstore.Ref(entry.Key) == ref && entry.Kind != tokenstore.KindKeyIndex {
 				return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf(
 					"session %s is not in this instance's memory, and only its visitor's cookie opens it in the store: "+
 						"it is refreshed when it is used next", ref)}

@@ -23,6 +23,20 @@ type AllowRule struct {
 // apiMethods are those that the Web API has.
 var apiMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
+// newAllowRule makes a rule of its words, methods first, as they are written.
+func newAllowRule(words []string) AllowRule {
+	paths := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "/") })
+	if paths < 0 {
+		paths = len(words)
+	}
+	return AllowRule{Methods: words[:paths], Paths: words[paths:]}
+}
+
+// String is how the rule is written.
+func (rule AllowRule) String() string {
+	return strings.Join(append(slices.Clone(rule.Methods), rule.Paths...), " ")
+}
+
 // check says what is wrong with a rule, if anything is.
 func (rule AllowRule) check() error {
 	for _, method := range rule.Methods {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -65,6 +64,12 @@ func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	        cors   <origin>...|*
 //	        key    <secret>
 //	    }
+//	    access_keys {
+//	        lifetime <duration>
+//	        max      <number>
+//	        allow    [<METHOD>...] <path>...
+//	        key      <secret>
+//	    }
 //	    authorize_url <url>
 //	    token_url     <url>
 //	    api_url       <url>
@@ -119,6 +124,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 		"refresh":         func() error { return h.unmarshalRefresh(d) },
 		"store":           func() error { return h.unmarshalStore(d) },
 		"share":           func() error { return h.unmarshalShare(d) },
+		"access_keys":     func() error { return h.unmarshalAccessKeys(d) },
 	}[name]
 	if !ok {
 		return false, nil
@@ -134,12 +140,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 
 // unmarshalAllow adds a rule. Unlike other options it may be given many times.
 func (h *Handler) unmarshalAllow(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	paths := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "/") })
-	if paths < 0 {
-		paths = len(args)
-	}
-	rule := AllowRule{Methods: args[:paths], Paths: args[paths:]}
+	rule := newAllowRule(d.RemainingArgs())
 	if err := rule.check(); err != nil {
 		return d.WrapErr(err)
 	}

@@ -25,11 +25,11 @@ import (
 // It is bounded; what it forgets, Spotify's single-use code still stops.
 type usedStates struct {
 	mu   sync.Mutex
-	seen *lru.Cache[string, bool] // true: ended in a session
+	seen *lru.Cache[string, string] // where a login that worked went on to
 }
 
 func newUsedStates() *usedStates {
-	seen, _ := lru.New[string, bool](8192) // fails only for a size below one
+	seen, _ := lru.New[string, string](8192) // fails only for a size below one
 	return &usedStates{seen: seen}
 }
 
@@ -40,16 +40,17 @@ func (u *usedStates) take(state string) bool {
 	if u.seen.Contains(state) {
 		return false
 	}
-	u.seen.Add(state, false)
+	u.seen.Add(state, "")
 	return true
 }
 
-func (u *usedStates) succeeded(state string) { u.seen.Add(state, true) }
+func (u *usedStates) succeeded(state, next string) { u.seen.Add(state, next) }
 
-// worked reports whether the login of this state ended in a session.
-func (u *usedStates) worked(state string) bool {
-	ok, _ := u.seen.Get(state)
-	return ok
+// worked returns where to go on when the login of this state comes back once
+// more, and false unless it did what it was for.
+func (u *usedStates) worked(state string) (next string, ok bool) {
+	next, _ = u.seen.Get(state)
+	return next, next != ""
 }
 
 // mayHoldCode reports whether a request's URL may hold a code and a state: if
@@ -89,6 +90,10 @@ func (h *Handler) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	}
 	if p := s.judge(answer); p != nil {
 		p.loginURL = h.againURL(pending)
+		if pending.purpose == purposeKey && p.reason == reasonLoginCancelled {
+			p.message = "You did not give this app access to your Spotify account once more, so no access key was created."
+			p.wording = wordingKeyCancelled
+		}
 		return h.loginFailed(w, r, p)
 	}
 	return h.finishLogin(w, r, answer, pending)
@@ -168,9 +173,10 @@ func (s *site) judge(a callbackAnswer) *problem {
 // callbackWithoutLogin answers a callback whose pending login is gone. Reloading
 // the address of a login that worked just goes on to the app.
 func (h *Handler) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, state string) error {
-	if value, ok := cookieValue(r.Header, h.site.sessionCookie); ok && h.site.used.worked(state) {
+	next, worked := h.site.used.worked(state)
+	if value, ok := cookieValue(r.Header, h.site.sessionCookie); ok && worked {
 		if _, err := h.site.sessions.get(r.Context(), value); err == nil {
-			return redirect(w, "/", http.StatusSeeOther)
+			return redirect(w, next, http.StatusSeeOther)
 		}
 	}
 	return h.loginFailed(w, r, h.site.loginExpired())
@@ -188,8 +194,11 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	if err != nil {
 		return h.loginFailed(w, r, exchangeProblem(err, again))
 	}
-	if pending.purpose == purposeShare {
+	switch pending.purpose {
+	case purposeShare:
 		return h.connect(ctx, w, r, token)
+	case purposeKey:
+		return h.finishKey(ctx, w, r, token, pending, answer.state)
 	}
 	who, err := s.lookUpProfile(ctx, token)
 	acct := who.account()
@@ -209,7 +218,7 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	h.endReplaced(ctx, r, sess)
 
 	identify(r, sess)
-	s.used.succeeded(answer.state)
+	s.used.succeeded(answer.state, "/")
 	s.setSessionCookie(w, sess.id.Cookie())
 	http.SetCookie(w, s.cookie(s.guardCookie, "1", int(guardLife/time.Second)))
 	s.metrics.login(loginSucceeded)

@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,9 +83,9 @@ func sessionsCommand() *cobra.Command {
 		Use:   "sessions [--account <id>] [--limit <n>] [--address <address>] [--json]",
 		Short: "Lists the sessions of a running Caddy",
 		Long: `
-Lists the sessions in the token stores of a running Caddy, whether they are in
-its memory or not. A session goes by a reference, which logs and events show,
-too. It is of no use to anybody but "caddy spotify revoke".`,
+Lists the sessions and access keys in the token stores of a running Caddy, whether
+they are in its memory or not. Each goes by a reference, which logs and events
+show, too. It is of no use to anybody but "caddy spotify revoke".`,
 		Example: `  $ caddy spotify sessions
   $ caddy spotify sessions --account 6gY5IRPwmSgvhfRLwGhTKh --json`,
 		Args:         cobra.NoArgs,
@@ -143,9 +144,9 @@ func printSessions(w io.Writer, list *sessionList) error {
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SESSION\tACCOUNT\tLOGGED IN\tEXPIRES\tIN USE AT")
+	fmt.Fprintln(table, "SESSION\tKIND\tACCOUNT\tSINCE\tEXPIRES\tIN USE AT")
 	for _, s := range list.Sessions {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Session, orDash(s.Account),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Session, cmp.Or(s.Kind, "session"), orDash(s.Account),
 			s.CreatedAt.Format(time.DateTime), s.ExpiresAt.Format(time.DateTime), orDash(s.Site))
 	}
 	if err := table.Flush(); err != nil {
@@ -172,9 +173,9 @@ func revokeCommand() *cobra.Command {
 		Use:   "revoke {<session>... | --account <id>} [--address <address>] [--json]",
 		Short: "Ends sessions of a running Caddy",
 		Long: `
-Ends sessions in the token store, and so on every instance that shares it: the
-ones named by their references, or all of an account. Whoever had one has to log
-in again.
+Ends sessions and access keys in the token store, and so on every instance that
+shares it: the ones named by their references, or all of an account. Whoever had
+one has to log in, or to create a key, again.
 
 The app keeps its permission for the account until the user removes it at
 https://www.spotify.com/account/apps.`,

@@ -40,6 +40,13 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if p := s.checkTransport(r); p != nil {
 		return h.fail(w, r, p)
 	}
+	if s.keys != nil {
+		if id, found, err := bearerKey(r.Header["Authorization"]); err != nil {
+			return h.fail(w, r, s.invalidKey())
+		} else if found {
+			return h.serveAPIByKey(w, r, next, id)
+		}
+	}
 	now := s.sessions.clock.Now().Unix()
 	sess, err := h.sessionAt(r, now)
 	if errors.Is(err, errNoSession) {
@@ -54,6 +61,12 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return h.fail(w, r, storeProblem(err, ""))
 	}
+	return h.handOn(w, r, next, sess, now)
+}
+
+// handOn hands a request for the Web API on, as that of a session.
+func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, sess *session, now int64) error {
+	s := h.site
 	s.sessions.touchAt(sess, now)
 	identify(r, sess)
 	// What says who the visitor is here says nothing to Spotify, and header_up

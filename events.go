@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
 // The events that Handler emits, as its documentation lists them.
@@ -19,6 +20,8 @@ const (
 	eventSessionEnded       = "spotify.session_ended"
 	eventReauthorizationDue = "spotify.reauthorization_due"
 	eventRateLimited        = "spotify.rate_limited"
+	eventKeyCreated         = "spotify.key_created"
+	eventKeyRevoked         = "spotify.key_revoked"
 )
 
 // newObserver makes the observer of a site.
@@ -44,14 +47,18 @@ type payload map[string]any
 func (p payload) about(s identified) payload {
 	if s != nil {
 		p["account"], p["session"] = s.accountID(), s.ref()
+		if s.isKey() {
+			p["kind"] = tokenstore.KindKey
+		}
 	}
 	return p
 }
 
-// identified is a session, as logs and events name it.
+// identified is a session or an access key, as logs and events name it.
 type identified interface {
 	ref() string
 	accountID() string
+	isKey() bool
 }
 
 func (s *session) accountID() string { return s.account.ID }

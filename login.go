@@ -41,10 +41,17 @@ type pendingLogin struct {
 	verifier string
 	returnTo string
 	purpose  string // what it is for, if not for a session
+	details  string // of the purpose
 }
 
-// purposeShare is the purpose of a login that connects the shared account.
-const purposeShare = "share"
+// The purposes of logins that do not begin a session.
+const (
+	purposeShare = "share" // connects the shared account
+	purposeKey   = "key"   // creates an access key, which the details describe
+)
+
+// maxDetails bounds what a login's purpose may add to its cookie.
+const maxDetails = 2048
 
 func (p pendingLogin) encode() string {
 	return strconv.FormatInt(p.started.Unix(), 36) + "." + p.verifier + "." +
@@ -55,7 +62,10 @@ func (p pendingLogin) suffix() string {
 	if p.purpose == "" {
 		return ""
 	}
-	return "." + p.purpose
+	if p.details == "" {
+		return "." + p.purpose
+	}
+	return "." + p.purpose + "." + base64.RawURLEncoding.EncodeToString([]byte(p.details))
 }
 
 var errBadPendingLogin = errors.New("malformed pending login")
@@ -74,7 +84,12 @@ func decodePendingLogin(value string) (pendingLogin, error) {
 		return pendingLogin{}, errBadPendingLogin
 	}
 	encoded, purpose, marked := strings.Cut(encoded, ".")
-	if marked && purpose != purposeShare {
+	purpose, detailed, _ := strings.Cut(purpose, ".")
+	if marked && purpose != purposeShare && purpose != purposeKey || len(detailed) > 2*maxDetails {
+		return pendingLogin{}, errBadPendingLogin
+	}
+	details, err := base64.RawURLEncoding.DecodeString(detailed)
+	if err != nil {
 		return pendingLogin{}, errBadPendingLogin
 	}
 	path, err := base64.RawURLEncoding.DecodeString(encoded)
@@ -87,6 +102,7 @@ func decodePendingLogin(value string) (pendingLogin, error) {
 		// The browser kept it; what it says is checked as if it came anew.
 		returnTo: returnPath(string(path)),
 		purpose:  purpose,
+		details:  string(details),
 	}, nil
 }
 
@@ -174,6 +190,7 @@ type loginOptions struct {
 	scopes     []string
 	showDialog bool
 	purpose    string // as in pendingLogin
+	details    string
 }
 
 // startLogin sends the browser to Spotify.
@@ -201,8 +218,8 @@ func (h *Handler) startLogin(w http.ResponseWriter, r *http.Request, o loginOpti
 	if err != nil {
 		return h.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
 	}
-	h.makeRoom(w, r)
-	pending := pendingLogin{started: s.clock.Now(), verifier: codes.Verifier, returnTo: o.returnTo, purpose: o.purpose}
+	h.makeRoom(w, r, o.purpose)
+	pending := pendingLogin{started: s.clock.Now(), verifier: codes.Verifier, returnTo: o.returnTo, purpose: o.purpose, details: o.details}
 	http.SetCookie(w, s.cookie(s.loginCookies+state, pending.encode(), int(loginLife.Seconds())))
 	s.logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.scopes))
 	return redirect(w, login, http.StatusFound)
@@ -213,8 +230,9 @@ func (h *Handler) startLogin(w http.ResponseWriter, r *http.Request, o loginOpti
 const maxDropped = 2 * maxPendingLogins
 
 // makeRoom drops pending logins that have expired or make no sense, and the
-// oldest of too many. A new login is never refused.
-func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request) {
+// oldest of too many. A new login is never refused. One that creates a key takes
+// the place of another such one, for their cookies are large.
+func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request, purpose string) {
 	type entry struct {
 		name    string
 		started time.Time
@@ -233,7 +251,7 @@ func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		p, err := decodePendingLogin(c.Value)
-		if err != nil || p.expired(now) {
+		if err != nil || p.expired(now) || purpose == purposeKey && p.purpose == purposeKey {
 			drop(c.Name)
 			continue
 		}

@@ -13,9 +13,9 @@ type sessionCollector struct{}
 
 var (
 	sessionsCachedDesc = prometheus.NewDesc("caddy_spotify_sessions_cached",
-		"Sessions in memory. Those not used for long are in the token store alone.", []string{"site"}, nil)
+		"Sessions and access keys in memory. Those not used for long are in the token store alone.", []string{"site"}, nil)
 	sessionsBusyDesc = prometheus.NewDesc("caddy_spotify_sessions_busy",
-		"Sessions with a refresh or a save under way.", []string{"site"}, nil)
+		"Sessions and access keys with a refresh or a save under way.", []string{"site"}, nil)
 	pendingSavesDesc = prometheus.NewDesc("caddy_spotify_pending_saves",
 		"Refreshed tokens that could not be saved yet. They are lost if the process dies now.", []string{"site"}, nil)
 	gateClosedDesc = prometheus.NewDesc("caddy_spotify_gate_closed",
@@ -137,6 +137,9 @@ func (r *soonestReauthorization) of(m *sessions) int64 {
 	}
 	r.asked, r.at = now, 0
 	for s := range m.cache.each {
+		if s.isKey() {
+			continue // its end was chosen by who created it
+		}
 		if at := s.reauthorizeBy().Unix(); r.at == 0 || at < r.at {
 			r.at = at
 		}

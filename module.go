@@ -82,8 +82,12 @@ var (
 //     go on working while the store is away.
 //   - `GET share` says what is shared and whether the owner's account is
 //     connected, and `GET share/connect` connects it, if `share` is on.
+//   - `GET keys`, if `access_keys` is on, is a page where people create, see and
+//     revoke access keys for their programs, and the list of them as JSON for
+//     code. `POST keys` creates one, `POST keys/revoke` and `DELETE keys/<key>`
+//     revoke one.
 //   - `/v1/*` is the Web API. The request goes on to the next handler, with
-//     the session if there is one. Without one, a person who navigates is sent
+//     the session if there is one, or with what an access key stands for. Without one, a person who navigates is sent
 //     to log in, and code gets a 401 with the login's URL.
 //
 // Everything else goes on to the next handler untouched, once its visitor is
@@ -105,12 +109,15 @@ var (
 // `{spotify.account.display_name}` | The name that the account shows to others; may be empty
 // `{spotify.scopes}` | The scopes that the session was granted, separated by spaces
 // `{spotify.session.ref}` | A reference to the session, the same in all logs, events and the admin API; it is not the session's id
-// `{spotify.session.age}` | Seconds since the login
+// `{spotify.session.kind}` | `session`, or `key` if an access key was used
+// `{spotify.session.age}` | Seconds since the login, or since the access key was created
 // `{spotify.session.reauthorize_by}` | When the session ends because Spotify wants consent anew (RFC 3339)
 //
 // It emits these events, whose data always hold the `site` (the host of its
 // public origin) and, if they are about a session, its `session` (the
-// reference) and its `account` (the id). None holds a secret.
+// reference) and its `account` (the id). If they are about an access key, they
+// hold its reference as `session` and also a `kind`, which is `key`. None holds a
+// secret.
 //
 //   - `spotify.login`: somebody logged in. Also in the data: `scopes`.
 //   - `spotify.logout`: somebody logged out.
@@ -125,6 +132,9 @@ var (
 //   - `spotify.reauthorization_due`: a session in use ends soon because Spotify
 //     wants consent anew. Also in the data: `reauthorize_by`. It comes with a
 //     refresh, and once for as long as the session is in memory.
+//   - `spotify.key_created`: somebody created an access key. Also in the data:
+//     `scopes` and `expires_at`.
+//   - `spotify.key_revoked`: its owner revoked an access key.
 //   - `spotify.rate_limited`: Spotify has had enough of the app's requests for
 //     now. Also in the data: `until` and `reason` (`rate_limited` or
 //     `quota_exceeded`). There is no session in it.
@@ -190,6 +200,9 @@ type Handler struct {
 	// Shows some of one account's data to visitors who are not logged in. Off by
 	// default.
 	Share *ShareConfig `json:"share,omitempty"`
+
+	// Lets people create access keys for their programs. Off by default.
+	AccessKeys *AccessKeysConfig `json:"access_keys,omitempty"`
 
 	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
 	AuthorizeURL string `json:"authorize_url,omitempty"`
@@ -308,6 +321,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Share != nil {
 		h.share = h.newShare(ctx, s)
 	}
+	if h.AccessKeys != nil {
+		s.keys = h.newAccessKeys(ctx, s)
+	}
 	h.site = s
 	return h.observe(ctx)
 }
@@ -359,6 +375,7 @@ func (h *Handler) replacePlaceholders() {
 		*list = values
 	}
 	h.Share.replacePlaceholders(repl)
+	h.AccessKeys.replacePlaceholders(repl)
 }
 
 // newSite makes the part of the site that needs no store.
@@ -502,6 +519,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if mayHoldCode(rest, r) {
 		// The access log would show it, whatever the answer is.
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	}
+	if rest == "/keys" || strings.HasPrefix(rest, "/keys/") {
+		return h.serveKeys(w, r, rest[len("/keys"):])
 	}
 	methods, serve := []string{http.MethodGet}, h.serveSession
 	switch rest {

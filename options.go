@@ -74,6 +74,11 @@ func (h *Handler) checkOptions() error {
 	if err := h.checkSession(redirect.secure); err != nil {
 		return err
 	}
+	if h.AccessKeys != nil {
+		if err := h.AccessKeys.check(time.Duration(h.Session.Lifetime)); err != nil {
+			return err
+		}
+	}
 	return h.checkRefresh()
 }
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed pages/page.html pages/page.css pages/popup.js
+//go:embed pages/page.html pages/page.css pages/popup.js pages/keys.html pages/keys.css
 var pageFiles embed.FS
 
 var (
@@ -56,6 +56,7 @@ type pageData struct {
 	Next    string // where the button leads, or the page by itself
 	Home    string
 	Script  template.JS
+	wording string // which words there are for the problem; empty: the reason's
 
 	// What renderPage adds; a note brings its own Title and Action.
 	Words       *words
@@ -67,7 +68,7 @@ type pageData struct {
 
 // errorPage shows a problem to a person.
 func errorPage(p *problem) pageData {
-	return pageData{Kind: pageError, Message: p.message, Reason: p.reason, Next: p.loginURL, Home: "/"}
+	return pageData{Kind: pageError, Message: p.message, Reason: p.reason, wording: p.wording, Next: p.loginURL, Home: "/"}
 }
 
 // word puts the page into a language.
@@ -84,7 +85,7 @@ func (d *pageData) word(w *words) {
 		// For the owner of a site, who has been given the words already.
 		d.Words = english
 	default:
-		said := w.reasons[d.Reason]
+		said := w.reasons[cmp.Or(d.wording, d.Reason)]
 		d.Title = cmp.Or(said.title, w.somethingWrong)
 		d.Action = cmp.Or(said.action, w.logIn)
 		if said.message != "" {
@@ -103,19 +104,12 @@ func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d 
 	if err := pageTemplate.Execute(&buf, d); err != nil {
 		return fmt.Errorf("rendering a page: %w", err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", d.Words.Lang)
-	h.Add("Vary", "Accept-Language")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", pagePolicy)
+	policy := pagePolicy
 	if d.Kind == pagePopup {
-		h.Set("Content-Security-Policy", popupPolicy)
+		policy = popupPolicy
 	}
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
+	h := w.Header()
+	setPageHeaders(h, d.Words, policy)
 	if d.Kind == pageGoOn && strings.HasPrefix(d.Next, s.prefix+"/") {
 		// no-referrer would make the browser call the next request's origin
 		// opaque. A whole address, the callback's, would put a code and a state
@@ -128,4 +122,17 @@ func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d 
 	}
 	_, err := w.Write(buf.Bytes())
 	return err
+}
+
+// setPageHeaders sets what all our pages have in common.
+func setPageHeaders(h http.Header, w *words, policy string) {
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", w.Lang)
+	h.Add("Vary", "Accept-Language")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
 }

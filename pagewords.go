@@ -16,6 +16,7 @@ type words struct {
 	loggedOutNote, logInAgain                  string
 	logIn                                      string // the button, unless the reason has one
 	reasons                                    map[string]reasonWords
+	keys                                       *keyWords
 }
 
 // reasonWords say what a reason means to a person. Where there is no message,
@@ -35,6 +36,7 @@ var english = &words{
 	Reason:         "Reason:",
 	PopupDone:      "You can close it and go on where you were.",
 	logIn:          "Log in with Spotify",
+	keys:           englishKeys,
 	reasons: map[string]reasonWords{
 		reasonLoginCancelled:          {title: "You are not logged in", action: "Try again"},
 		reasonLoginFailed:             {title: "The login did not work", action: "Try again"},
@@ -48,6 +50,11 @@ var english = &words{
 		reasonCrossSite:               {title: "Not from there"},
 		reasonNotAllowed:              {title: "Not here"},
 		reasonNotFound:                {title: "There is nothing here"},
+		reasonWrongAccount:            {title: "No access key was created", action: "Back to the access keys"},
+		reasonTooManyKeys:             {title: "No access key was created", action: "Back to the access keys"},
+		wordingKeyCancelled:           {title: "No access key was created", action: "Back to the access keys"},
+		wordingKeyLoggedOut:           {title: "No access key was created", action: "Back to the access keys"},
+		wordingKeyNotRevoked:          {title: "The access key still works", action: "Back to the access keys"},
 	},
 }
 
@@ -64,6 +71,7 @@ var german = &words{
 	Reason:         "Grund:",
 	PopupDone:      "Du kannst es schließen und weitermachen, wo du warst.",
 	logIn:          "Mit Spotify anmelden",
+	keys:           germanKeys,
 	reasons: map[string]reasonWords{
 		reasonLoginCancelled: {
 			"Du bist nicht angemeldet", "Du hast dieser App keinen Zugriff auf dein Spotify-Konto gegeben.", "Noch einmal versuchen",

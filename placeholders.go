@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
 // identify tells the rest of the chain, and the access log, whose request it is.
@@ -30,6 +32,11 @@ func (s *session) placeholder(name string) (any, bool) {
 		return strings.Join(token.Scopes(), " "), true
 	case "spotify.session.ref":
 		return s.ref(), true
+	case "spotify.session.kind":
+		if s.isKey() {
+			return tokenstore.KindKey, true
+		}
+		return "session", true
 	case "spotify.session.age":
 		return max(0, s.owner.clock.Now().Unix()-s.createdAt), true
 	case "spotify.session.reauthorize_by":

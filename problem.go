@@ -40,6 +40,9 @@ const (
 	reasonInsufficientScope       = string(reason.InsufficientScope)
 	reasonNotOwner                = string(reason.NotOwner)
 	reasonShareNotConnected       = string(reason.ShareNotConnected)
+	reasonInvalidAccessKey        = string(reason.InvalidAccessKey)
+	reasonWrongAccount            = string(reason.WrongAccount)
+	reasonTooManyKeys             = string(reason.TooManyKeys)
 )
 
 const reasonHeader = reason.Header
@@ -54,6 +57,8 @@ type problem struct {
 	loginURL   string        // where logging in would help
 	retryAfter time.Duration // 0: not said
 	allow      string        // the Allow header of a 405
+	wording    string        // which words a page has for it, if not the reason's
+	challenge  string        // the WWW-Authenticate header of a 401
 	forCode    bool          // JSON even to a navigation
 	err        error         // the cause, for the log only
 }
@@ -88,6 +93,9 @@ func (p *problem) setHeaders(h http.Header) {
 	h.Set(reasonHeader, p.reason)
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", retryAfterSeconds(p.retryAfter))
+	}
+	if p.challenge != "" {
+		h.Set("WWW-Authenticate", p.challenge)
 	}
 	if p.allow != "" {
 		h.Set("Allow", p.allow)

@@ -62,6 +62,9 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 		return
 	}
 	h.Set(missingScopeHeader, strings.Join(missing, " "))
+	if c.ex.session != nil && c.ex.session.isKey() {
+		return // no login would grant it to the key
+	}
 	if c.ex.site.mayAskFor(missing) {
 		h.Set(loginURLHeader, c.ex.site.loginURL()+"?scope="+url.QueryEscape(strings.Join(missing, " ")))
 	}

@@ -37,6 +37,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ex.shared != nil && !ex.shared.permits(req) {
 		return t.refuse(req, ex, misconfigured("The request that leaves for the Web API is not one of those that share allows: do not rewrite it in between."))
 	}
+	if ex.session != nil && ex.session.isKey() && (ex.site.keys == nil || !ex.site.keys.permits(ex.session, req.Method, req.URL.Path)) {
+		return t.refuse(req, ex, keyMayNot())
+	}
 	token, err := accessToken(ctx, ex)
 	if err != nil {
 		return t.refuse(req, ex, err)
@@ -87,6 +90,8 @@ func accessToken(ctx context.Context, ex *exchange) (*pkce.Token, error) {
 	switch {
 	case err == nil:
 		return token, nil
+	case errors.Is(err, pkce.ErrReauthorize) && ex.session != nil && ex.session.isKey():
+		return nil, ex.site.endedKey(err)
 	case errors.Is(err, pkce.ErrReauthorize):
 		p := loginRequired(ex.site, reasonReauthorizationRequired)
 		p.err = err
@@ -216,6 +221,10 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	c.res.Request = c.in
 	c.res.Trailer = nil
 	setResponseHeaders(c.res.Header, &c.values)
+	if vary := c.res.Header["Vary"]; c.ex.site.keys != nil && !hasToken(vary, "authorization") && !hasToken(vary, "*") {
+		// With a key the same path has another answer, as with another cookie.
+		c.res.Header["Vary"] = append(vary[:len(vary):len(vary)], "Authorization")
+	}
 	if c.reason == "" {
 		c.reason = refusalReason(&c.res)
 	}

@@ -30,16 +30,19 @@ type sealedSession struct {
 	CreatedAt    time.Time        `json:"created_at"`
 	AuthorizedAt time.Time        `json:"authorized_at"`
 	LastSeen     time.Time        `json:"last_seen"`
+	// Key is there if it is an access key's, and not if it is a session's.
+	Key *keyTerms `json:"key,omitempty"`
 }
 
-// session is one person's login in one browser. There is one for each session
-// id in a process, shared by all its requests, and it is the Persister of its
+// session is one person's login in one browser, or one access key of theirs. There
+// is one for each session id in a process, shared by all its requests, and it is the Persister of its
 // own Authenticator. Times are Unix seconds to keep a cached session small.
 type session struct {
 	owner   *sessions
 	id      tokenstore.SessionID
 	auth    *pkce.Authenticator
 	account account
+	terms   *keyTerms // of an access key; nil for a session
 
 	createdAt    int64
 	authorizedAt int64
@@ -74,21 +77,36 @@ const (
 func (s *session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
 func (s *session) end(work int32) bool   { return s.working.And(^work)&work != 0 }
 
-func (s *session) key() string { return s.id.Key(s.owner.namespace) }
+// namespace is where the session's id means something. Those of keys mean
+// nothing among sessions, nor the other way round.
+func (s *session) namespace() string { return s.owner.namespaceOf(s.isKey()) }
+
+// isKey reports whether it is an access key's.
+func (s *session) isKey() bool { return s.terms != nil }
+
+func (s *session) key() string { return s.id.Key(s.namespace()) }
 
 // digest is the key as the cache has it.
-func (s *session) digest() [32]byte { return s.id.Digest(s.owner.namespace) }
+func (s *session) digest() [32]byte { return s.id.Digest(s.namespace()) }
 
 // ref names the session in logs; it says nothing about the id.
 func (s *session) ref() string { return tokenstore.Ref(s.key()) }
 
 // expiresAt is when the session ends unless it is used before.
 func (s *session) expiresAt() int64 {
+	if s.terms != nil {
+		return s.terms.ExpiresAt
+	}
 	return min(s.lastSeen.Load()+s.owner.idleSeconds, s.endsAt())
 }
 
 // endsAt is when the session ends however much it is used.
-func (s *session) endsAt() int64 { return s.createdAt + s.owner.lifetimeSeconds }
+func (s *session) endsAt() int64 {
+	if s.terms != nil {
+		return s.terms.ExpiresAt
+	}
+	return s.createdAt + s.owner.lifetimeSeconds
+}
 
 // reauthorizeBy is when the user has to consent anew: Spotify ends refresh
 // tokens six months after consent, and refreshing does not extend that.
@@ -116,15 +134,16 @@ func (s *session) record(token *pkce.Token) (*tokenstore.Record, error) {
 		CreatedAt:    time.Unix(s.createdAt, 0).UTC(),
 		AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
 		LastSeen:     time.Unix(s.lastSeen.Load(), 0).UTC(),
+		Key:          s.terms,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the session: %w", err)
 	}
-	sealed, err := tokenstore.Seal(s.id, s.owner.namespace, plain)
+	sealed, err := tokenstore.Seal(s.id, s.namespace(), plain)
 	if err != nil {
 		return nil, fmt.Errorf("sealing the session: %w", err)
 	}
-	return &tokenstore.Record{
+	rec := &tokenstore.Record{
 		Meta: tokenstore.Meta{
 			AccountID:    s.account.ID,
 			CreatedAt:    time.Unix(s.createdAt, 0).UTC(),
@@ -132,7 +151,14 @@ func (s *session) record(token *pkce.Token) (*tokenstore.Record, error) {
 			ExpiresAt:    time.Unix(s.expiresAt(), 0).UTC(),
 		},
 		Sealed: sealed,
-	}, nil
+	}
+	if s.isKey() {
+		rec.Kind = tokenstore.KindKey
+		if used := s.lastSeen.Load(); used != 0 {
+			rec.UsedAt = time.Unix(used, 0).UTC()
+		}
+	}
+	return rec, nil
 }
 
 // fetch loads the record and returns the token in it.
@@ -141,7 +167,7 @@ func (s *session) fetch(ctx context.Context) (*pkce.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := openRecord(s.id, s.owner.namespace, rec)
+	data, err := s.owner.open(s.id, s.isKey(), rec)
 	if err != nil {
 		return nil, err
 	}
@@ -167,14 +193,18 @@ func raise(v *atomic.Int64, n int64) {
 	}
 }
 
-func openRecord(id tokenstore.SessionID, namespace string, rec *tokenstore.Record) (*sealedSession, error) {
-	plain, err := tokenstore.Open(id, namespace, rec.Sealed)
+// open opens a record that is to be a session's, or an access key's.
+func (m *sessions) open(id tokenstore.SessionID, key bool, rec *tokenstore.Record) (*sealedSession, error) {
+	plain, err := tokenstore.Open(id, m.namespaceOf(key), rec.Sealed)
 	if err != nil {
 		return nil, err
 	}
 	var data sealedSession
 	if err := json.Unmarshal(plain, &data); err != nil {
 		return nil, fmt.Errorf("%w: %w", tokenstore.ErrUnsealable, err)
+	}
+	if (data.Key != nil) != key {
+		return nil, fmt.Errorf("%w: it is of another kind", tokenstore.ErrUnsealable)
 	}
 	return &data, nil
 }

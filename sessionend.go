@@ -9,6 +9,7 @@ const (
 	endReauthorize   = "reauthorization_required" // Spotify no longer accepts the refresh token
 	endElsewhere     = "ended_elsewhere"          // it is no longer in the store: another instance ended it
 	endAdministrator = "administrator"            // through the admin API
+	endRevoked       = "revoked"                  // an access key: its owner revoked it
 )
 
 // ended tells of a session's end, unless that has been told.
@@ -21,8 +22,13 @@ func (m *sessions) ended(s *session, why string, fields ...zap.Field) {
 func (m *sessions) tellEnd(s identified, why string, fields ...zap.Field) {
 	m.observer().sessionEnded(why)
 	line := "session ended"
-	if why == endLogout {
+	switch {
+	case why == endLogout:
 		line = "logout"
+	case why == endRevoked:
+		line = "access key revoked"
+	case s.isKey():
+		line = "access key ended"
 	}
 	m.logger().Info(line, append([]zap.Field{
 		zap.String("session", s.ref()), zap.String("account", s.accountID()), zap.String("reason", why),
@@ -30,6 +36,8 @@ func (m *sessions) tellEnd(s identified, why string, fields ...zap.Field) {
 	switch why {
 	case endLogout:
 		m.observer().emit(eventLogout, s, payload{})
+	case endRevoked:
+		m.observer().emit(eventKeyRevoked, s, payload{})
 	case endReplaced, endAdministrator:
 		m.observer().emit(eventSessionEnded, s, payload{"reason": why})
 	default:

@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -48,7 +49,8 @@ type sessionsConfig struct {
 // it for as long as a newer one uses it too. All methods are safe for
 // concurrent use.
 type sessions struct {
-	namespace       string
+	namespace       string // of sessions' ids
+	keyNamespace    string // of access keys'
 	store           tokenstore.Store
 	watched         bool // the store tells of changes
 	tokens          *pkce.Config
@@ -90,6 +92,7 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 	_, watched := store.(tokenstore.Watcher)
 	m := &sessions{
 		namespace:       cfg.clientID,
+		keyNamespace:    keyNamespace(cfg.clientID),
 		store:           store,
 		watched:         watched,
 		tokens:          tokens,
@@ -214,15 +217,33 @@ func (m *sessions) getAt(ctx context.Context, cookie string, now int64) (*sessio
 	if err != nil {
 		return nil, errNoSession
 	}
+	return m.find(ctx, id, false, now)
+}
+
+// getKey returns what an access key stands for, as get does for a cookie.
+func (m *sessions) getKey(ctx context.Context, id tokenstore.SessionID, now int64) (*session, error) {
+	return m.find(ctx, id, true, now)
+}
+
+// namespaceOf is that of access keys' ids, or of sessions'.
+func (m *sessions) namespaceOf(key bool) string {
+	if key {
+		return m.keyNamespace
+	}
+	return m.namespace
+}
+
+func (m *sessions) find(ctx context.Context, id tokenstore.SessionID, key bool, now int64) (*session, error) {
 	m.start()
-	digest := id.Digest(m.namespace)
+	digest := id.Digest(m.namespaceOf(key))
 	s, ok := m.cache.get(digest)
 	if !ok || now >= s.expiresAt() {
 		// Another instance may have seen the session since, so a cached one
 		// that looks idle is not judged by its own memory.
-		return m.load(ctx, id, digest)
+		return m.load(ctx, id, key, digest)
 	}
-	if s.auth.Ended() {
+	// The digests of the two kinds never meet. Nobody should have to trust in that.
+	if s.auth.Ended() || s.isKey() != key {
 		return nil, errNoSession
 	}
 	switch s.trust(now, m.watched) {
@@ -267,9 +288,9 @@ func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now
 
 // load reads a session from the store into the cache. Requests that come at
 // once share one reading.
-func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, digest [32]byte) (*session, error) {
+func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte) (*session, error) {
 	now := m.clock.Now().Unix()
-	if s := m.busy(digest); s != nil && !s.auth.Ended() && now < s.expiresAt() {
+	if s := m.busy(digest); s != nil && !s.auth.Ended() && s.isKey() == key && now < s.expiresAt() {
 		m.cache.add(digest, s)
 		return m.confirm(ctx, s, digest, now)
 	}
@@ -282,7 +303,7 @@ func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, digest [32
 			return nil, err
 		}
 		defer m.endLoad()
-		return m.read(ctx, id, digest)
+		return m.read(ctx, id, key, digest)
 	})
 	select {
 	case <-ctx.Done():
@@ -293,9 +314,10 @@ func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, digest [32
 	}
 }
 
-func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, digest [32]byte) (*session, error) {
+func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte) (*session, error) {
 	seen := m.cache.epoch(digest)
-	rec, err := m.store.Load(ctx, id.Key(m.namespace))
+	name := hex.EncodeToString(digest[:])
+	rec, err := m.store.Load(ctx, name)
 	if errors.Is(err, tokenstore.ErrNotFound) {
 		m.cache.remove(digest)
 		return nil, errNoSession
@@ -303,14 +325,15 @@ func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, digest [32
 	if err != nil {
 		return nil, err
 	}
-	data, err := openRecord(id, m.namespace, rec)
+	data, err := m.open(id, key, rec)
 	if err != nil {
 		m.logger().Warn("a session record could not be opened and counts as no session",
-			zap.String("session", tokenstore.Ref(id.Key(m.namespace))), zap.Error(err))
+			zap.String("session", tokenstore.Ref(name)), zap.Error(err))
 		return nil, errNoSession
 	}
 	now := m.clock.Now().Unix()
 	s := m.newSession(id, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix())
+	s.terms = data.Key
 	s.lastSeen.Store(data.LastSeen.Unix())
 	s.savedSeen.Store(data.LastSeen.Unix())
 	s.checked.Store(now)
@@ -343,20 +366,28 @@ func (m *sessions) createAs(ctx context.Context, id tokenstore.SessionID, token 
 	s := m.newSession(id, acct, now, now)
 	s.lastSeen.Store(now)
 	s.savedSeen.Store(now)
-	s.checked.Store(now)
+	if err := m.keep(ctx, s, token); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// keep stores a session that is new, and has it at hand.
+func (m *sessions) keep(ctx context.Context, s *session, token *pkce.Token) error {
+	s.checked.Store(m.clock.Now().Unix())
 	rec, err := s.record(token)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if err := m.store.Create(ctx, s.key(), rec); err != nil {
-		return nil, fmt.Errorf("storing the session: %w", err)
+		return fmt.Errorf("storing the session: %w", err)
 	}
 	s.know(rec.Version, token)
 	s.auth = m.tokens.NewAuthenticator(token, s)
-	m.cache.add(s.id.Digest(m.namespace), s)
-	return s, nil
+	m.cache.add(s.digest(), s)
+	return nil
 }
 
 // replaceWith begins a session under an id that may have one already, which then
@@ -405,8 +436,9 @@ func (m *sessions) remove(ctx context.Context, cookie, why string) (*session, er
 // way does not bring it back.
 func (m *sessions) forget(s *session) {
 	s.auth.End()
-	m.cache.invalidate(s.id.Digest(m.namespace))
-	m.cache.remove(s.id.Digest(m.namespace))
+	digest := s.digest()
+	m.cache.invalidate(digest)
+	m.cache.remove(digest)
 }
 
 // update is the store's Update, bounded.
@@ -427,7 +459,11 @@ func (m *sessions) touchAt(s *session, now int64) {
 	}
 	raise(&s.lastSeen, now)
 	// A process that dies forgets at most this much of a session's last use.
-	if now-s.savedSeen.Load() < max(1, min(m.idleSeconds/20, 6*3600)) {
+	every := max(1, min(m.idleSeconds/20, 6*3600))
+	if s.isKey() {
+		every = keyUseEvery
+	}
+	if now-s.savedSeen.Load() < every {
 		return
 	}
 	m.inBackground(s, workTouch, func(ctx context.Context) {
@@ -495,7 +531,7 @@ func (m *sessions) pin(s *session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pinned[s] = struct{}{}
-	m.byDigest[s.id.Digest(m.namespace)] = s
+	m.byDigest[s.digest()] = s
 }
 
 func (m *sessions) unpin(s *session) {
@@ -505,7 +541,7 @@ func (m *sessions) unpin(s *session) {
 		return // pinned again meanwhile
 	}
 	delete(m.pinned, s)
-	if digest := s.id.Digest(m.namespace); m.byDigest[digest] == s {
+	if digest := s.digest(); m.byDigest[digest] == s {
 		delete(m.byDigest, digest)
 	}
 }

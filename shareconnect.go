@@ -143,8 +143,11 @@ func (s *share) health(ctx context.Context) string {
 
 // againURL is where a login that failed is tried again.
 func (h *Handler) againURL(p pendingLogin) string {
-	if p.purpose == purposeShare {
+	switch p.purpose {
+	case purposeShare:
 		return h.site.prefix + "/share/connect"
+	case purposeKey:
+		return h.site.prefix + "/keys"
 	}
 	return h.site.loginURLFor(p.returnTo)
 }

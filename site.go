@@ -49,6 +49,7 @@ type site struct {
 	exposed  *exposure
 	csrf     *http.CrossOriginProtection
 	sessions *sessions
+	keys     *accessKeys // nil if there are none
 	store    *pooledStore
 	observer *observer
 	metrics  *siteMetrics

@@ -75,6 +75,15 @@ const (
 	// ShareNotConnected (503): no owner has connected the account that the site
 	// shares, or the access to it has ended.
 	ShareNotConnected Reason = "share_not_connected"
+
+	// InvalidAccessKey (401): the access key is unknown, expired or revoked. Create
+	// another.
+	InvalidAccessKey Reason = "invalid_access_key"
+	// WrongAccount (403): an access key was to be created, but at Spotify another
+	// account is logged in than here.
+	WrongAccount Reason = "wrong_account"
+	// TooManyKeys (409): the account has as many access keys as it may. Revoke one.
+	TooManyKeys Reason = "too_many_keys"
 )
 
 // All returns every Reason there is.
@@ -85,5 +94,6 @@ func All() []Reason {
 		LoginCancelled, LoginExpired, LoginFailed, LoginLoop,
 		CrossSite, HTTPSRequired, BadRequest, BadPath, NotFound, MethodNotAllowed, Misconfigured,
 		NotOwner, ShareNotConnected,
+		InvalidAccessKey, WrongAccount, TooManyKeys,
 	}
 }

@@ -1,0 +1,208 @@
+package caddyspotify
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// AccessKeysConfig lets people who are logged in create access keys for their
+// programs, at `<prefix>/keys`. A program sends its key as `Authorization: Bearer
+// <key>` with its requests to `<prefix>/v1/`, where a token would stand, and the
+// proxy puts a token in its place. So whatever can be told another base URL than
+// Spotify's works as it is: curl, spotipy, the SDKs, a Terraform provider.
+//
+// A key is like a session of its own: it has its own grant of Spotify's, which is
+// why creating one leads over Spotify, and ends when it expires or is revoked,
+// not when its owner logs out. It opens the Web API and nothing else, as far as
+// `allow`, the `allow` below and what was chosen for it permit.
+//
+// On a request with a key no cookie counts.
+type AccessKeysConfig struct {
+	// The longest that a key may last. Default: as long as a session may; at
+	// most 180 days, since Spotify ends what a key stands for six months after
+	// it was created.
+	Lifetime caddy.Duration `json:"lifetime,omitempty"`
+
+	// How many keys an account may have at once, up to 100. Default: 20.
+	Max int `json:"max,omitempty"`
+
+	// The most that any key may do, written like the `allow` of the site, which
+	// holds as well. Default: everything.
+	Allow []AllowRule `json:"allow,omitempty"`
+
+	// The secret under which the lists of people's keys are sealed, of 32
+	// characters or more. May be a placeholder such as `{env.SPOTIFY_KEYS_KEY}`.
+	// Default: one that is made once and kept in Caddy's storage. Instances that
+	// share sessions but not Caddy's storage must be given the same. Another one
+	// ends every key.
+	Key string `json:"key,omitempty"`
+
+	keyMissing bool // Key is a variable that is not set
+}
+
+const (
+	defaultMaxKeys = 20
+	mostKeys       = 100
+	// longestKey is less than the six months after which Spotify ends a grant.
+	longestKey = 180 * 24 * time.Hour
+	// keyUseEvery is how often it is noted, in seconds, that a key was used.
+	keyUseEvery = 3600
+)
+
+// check fills in defaults and refuses what cannot work. Sessions last for the
+// time given.
+func (c *AccessKeysConfig) check(session time.Duration) error {
+	if err := positive("access_keys lifetime", &c.Lifetime, min(session, longestKey), time.Minute); err != nil {
+		return err
+	}
+	if time.Duration(c.Lifetime) > longestKey {
+		return fmt.Errorf("access_keys lifetime %s is longer than Spotify's grants last: give at most 180d", time.Duration(c.Lifetime))
+	}
+	if c.Max == 0 {
+		c.Max = defaultMaxKeys
+	}
+	if c.Max < 1 || c.Max > mostKeys {
+		return fmt.Errorf("access_keys max %d is out of range: give 1 to %d keys", c.Max, mostKeys)
+	}
+	for _, rule := range c.Allow {
+		if err := rule.check(); err != nil {
+			return fmt.Errorf("access_keys %w", err)
+		}
+	}
+	return checkGivenKey("access_keys key", c.Key, c.keyMissing)
+}
+
+// replacePlaceholders resolves those that the options may hold.
+func (c *AccessKeysConfig) replacePlaceholders(repl *caddy.Replacer) {
+	if c != nil {
+		c.Key, c.keyMissing = givenKey(repl, c.Key)
+	}
+}
+
+// accessKeys are the access keys of a site. It is safe for concurrent use.
+type accessKeys struct {
+	site     *site
+	lifetime time.Duration
+	max      int
+	allow    []AllowRule
+	key      storedKey
+	mark     atomic.Uint64 // what seal returns; 0 until it is known
+}
+
+func (h *Handler) newAccessKeys(ctx caddy.Context, s *site) *accessKeys {
+	c := h.AccessKeys
+	return &accessKeys{
+		site:     s,
+		lifetime: time.Duration(c.Lifetime),
+		max:      c.Max,
+		allow:    c.Allow,
+		key:      storedKey{given: c.Key, storage: ctx.Storage(), what: "access_keys", again: "create all access keys anew"},
+	}
+}
+
+func (k *accessKeys) path() string { return k.site.prefix + "/keys" }
+
+// keyTerms are what an access key is good for. They are sealed along with its
+// token, and do not change.
+type keyTerms struct {
+	Name      string      `json:"name"`
+	ExpiresAt int64       `json:"expires_at"` // in Unix seconds
+	Allow     []AllowRule `json:"allow,omitempty"`
+	// Seal is the mark of the secret under which its owner's list of keys was
+	// sealed when the key was created. Under another one the key would be in no
+	// list, so nobody could revoke it, and it counts no longer.
+	Seal uint64 `json:"seal"`
+}
+
+// keyNamespace is where the ids of access keys mean something. Client IDs have
+// no such character in them.
+func keyNamespace(clientID string) string { return clientID + "\x00access key" }
+
+// Labels keep what derives from the secret apart.
+const (
+	keyIndexLabel = "caddy-spotify key index v1\x00"
+	keySealLabel  = "caddy-spotify key seal v1\x00"
+)
+
+// indexID is the id of the record that lists an account's keys.
+func (k *accessKeys) indexID(ctx context.Context, account string) (tokenstore.SessionID, error) {
+	secret, err := k.key.load(ctx)
+	if err != nil {
+		return tokenstore.SessionID{}, err
+	}
+	info := strings.Join([]string{keyIndexLabel, k.site.clientID, account}, "\x00")
+	b, err := hkdf.Key(sha256.New, secret, nil, info, len(tokenstore.SessionID{}))
+	if err != nil {
+		return tokenstore.SessionID{}, fmt.Errorf("deriving the list of an account's keys: %w", err)
+	}
+	return tokenstore.SessionID(b), nil
+}
+
+// seal is the mark of the secret, which does not lead back to it.
+func (k *accessKeys) seal(ctx context.Context) (uint64, error) {
+	if mark := k.mark.Load(); mark != 0 {
+		return mark, nil
+	}
+	secret, err := k.key.load(ctx)
+	if err != nil {
+		return 0, err
+	}
+	b, err := hkdf.Key(sha256.New, secret, nil, keySealLabel, 8)
+	if err != nil {
+		return 0, fmt.Errorf("marking a key: %w", err)
+	}
+	mark := max(1, binary.BigEndian.Uint64(b))
+	k.mark.Store(mark)
+	return mark, nil
+}
+
+// permits reports whether a key may be used for a request, whose path has passed
+// plainAPIPath. What the site allows is another matter.
+func (k *accessKeys) permits(s *session, method, path string) bool {
+	return allowed(k.allow, method, path) && allowed(s.terms.Allow, method, path)
+}
+
+// keyMayNot refuses what a key is not for.
+func keyMayNot() *problem {
+	return &problem{
+		status: http.StatusForbidden, reason: reasonNotAllowed, forCode: true,
+		message: "This access key is not for this part of the Web API. Create one that is.",
+	}
+}
+
+// invalidKey says that there is no such key, or no longer (RFC 6750 §3.1).
+func (s *site) invalidKey() *problem {
+	return &problem{
+		status: http.StatusUnauthorized, reason: reasonInvalidAccessKey, forCode: true,
+		message:   "This access key is unknown, expired or revoked. Create another at " + s.origin + s.prefix + "/keys.",
+		challenge: `Bearer realm="Spotify Web API", error="invalid_token"`,
+	}
+}
+
+// endedKey is invalidKey for one whose access Spotify has ended.
+func (s *site) endedKey(err error) *problem {
+	p := s.invalidKey()
+	p.message = "Spotify has ended the access of this key. Create another at " + s.origin + s.prefix + "/keys."
+	p.err = err
+	return p
+}
+
+// warnOfSeal tells the operator why a key that is there does not count.
+func (k *accessKeys) warnOfSeal(s *session) {
+	if suppressed, ok := k.site.faults().admit("access key seal"); ok {
+		k.site.logger.Warn("an access key was created under another secret and does not count: give all instances the same access_keys key",
+			zap.String("session", s.ref()), zap.String("account", s.account.ID), suppressed)
+	}
+}

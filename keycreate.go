@@ -1,0 +1,289 @@
+package caddyspotify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// An access key has a grant of its own: a copy of the session's refresh token
+// would be dead as soon as one of the two was used. So creating a key is a login,
+// which for the person is one click, since Spotify does not ask again for what
+// it was told before. What the key is to be waits in the pending login's cookie.
+
+// pendingKey is a key that is to be created.
+type pendingKey struct {
+	Account string `json:"u"` // whose it is to be
+	Name    string `json:"n"`
+	Life    int64  `json:"e"`           // in seconds
+	Allow   string `json:"a,omitempty"` // rules, one a line
+}
+
+const (
+	maxKeyName = 60  // characters
+	maxRules   = 900 // bytes, of all rules of a key
+	maxForm    = 16 << 10
+)
+
+// keyForm is what was entered in the form, as it was entered.
+type keyForm struct {
+	Name, Life, Access, Rules string
+	ShowDialog                bool
+}
+
+// The choices of the form.
+const (
+	accessAll   = "all"
+	accessRead  = "read"
+	accessRules = "rules"
+)
+
+// readOnly lets a key read everything.
+const readOnly = "GET /v1/*"
+
+func readKeyForm(w http.ResponseWriter, r *http.Request) (url.Values, *problem) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return nil, badRequest("The form cannot be read. Send it as the page does.")
+	}
+	return r.PostForm, nil
+}
+
+func newKeyForm(form url.Values) keyForm {
+	return keyForm{
+		Name:   strings.TrimSpace(form.Get("name")),
+		Life:   form.Get("life"),
+		Access: form.Get("access"),
+		Rules:  strings.TrimSpace(strings.ReplaceAll(form.Get("rules"), "\r\n", "\n")),
+		// Spotify is to ask, so that the person can switch accounts there.
+		ShowDialog: form.Get("show_dialog") == "true",
+	}
+}
+
+// pending makes a pending key of the form, or says, as a field and a text, what
+// is wrong with it.
+func (k *accessKeys) pending(f keyForm, account string, w *keyWords) (pendingKey, *formError) {
+	p := pendingKey{Account: account, Name: f.Name}
+	if f.Name == "" || len([]rune(f.Name)) > maxKeyName || !isPlainText(f.Name) {
+		return p, &formError{"name", w.BadName}
+	}
+	life, ok := k.lives()[f.Life]
+	if !ok {
+		return p, &formError{"life", w.BadLife}
+	}
+	p.Life = int64(life / time.Second)
+	switch f.Access {
+	case accessAll:
+	case accessRead:
+		p.Allow = readOnly
+	case accessRules:
+		if f.Rules == "" {
+			return p, &formError{"rules", w.NoRules}
+		}
+		if len(f.Rules) > maxRules {
+			return p, &formError{"rules", w.LongRules}
+		}
+		if _, err := parseRules(f.Rules); err != nil {
+			return p, &formError{"rules", w.BadRules + " " + err.Error()}
+		}
+		p.Allow = f.Rules
+	default:
+		return p, &formError{"access", w.BadAccess}
+	}
+	return p, nil
+}
+
+// isPlainText reports whether a text is one line that shows as what it is.
+func isPlainText(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\uFFFD' ||
+			r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0xfeff
+	})
+}
+
+// parseRules reads rules, one a line.
+func parseRules(text string) ([]AllowRule, error) {
+	var rules []AllowRule
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		rule := newAllowRule(words)
+		if err := rule.check(); err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
+
+// lives are the times that a key may be given, by their names in the form. The
+// longest is always there.
+func (k *accessKeys) lives() map[string]time.Duration {
+	lives := map[string]time.Duration{"max": k.lifetime}
+	for name, days := range map[string]int{"1d": 1, "7d": 7, "30d": 30, "90d": 90} {
+		if d := time.Duration(days) * 24 * time.Hour; d < k.lifetime {
+			lives[name] = d
+		}
+	}
+	return lives
+}
+
+// beginKey sends the person to Spotify for the key that the form describes.
+func (h *Handler) beginKey(w http.ResponseWriter, r *http.Request, sess *session) error {
+	k := h.site.keys
+	if !wantsPageFromForm(r) {
+		return h.fail(w, r, badRequest("An access key is created in a browser, since Spotify has a say in it. Have its owner open "+
+			h.site.origin+k.path()+"."))
+	}
+	values, p := readKeyForm(w, r)
+	if p != nil {
+		return h.fail(w, r, p)
+	}
+	form := newKeyForm(values)
+	key, wrong := k.pending(form, sess.account.ID, wordsFor(r).keys)
+	if wrong != nil {
+		return h.showKeys(w, r, sess, keysPage{Form: form, Wrong: wrong})
+	}
+	if p := k.mayHaveAnother(r.Context(), sess.account.ID); p != nil {
+		return h.fail(w, r, p)
+	}
+	details, err := json.Marshal(key)
+	if err != nil {
+		return err
+	}
+	scopes, p := h.requestedScopes(r, nil)
+	if p != nil {
+		return h.fail(w, r, p)
+	}
+	return h.startLogin(w, r, loginOptions{
+		returnTo: k.path(), scopes: scopes, showDialog: form.ShowDialog, purpose: purposeKey, details: string(details),
+	})
+}
+
+// mayHaveAnother refuses to make the person go to Spotify for nothing.
+func (k *accessKeys) mayHaveAnother(ctx context.Context, account string) *problem {
+	keys, err := k.list(ctx, account)
+	if err != nil {
+		return storeProblem(err, k.path())
+	}
+	if len(keys) >= k.max {
+		return k.tooMany()
+	}
+	return nil
+}
+
+func (k *accessKeys) tooMany() *problem {
+	return &problem{
+		status: http.StatusConflict, reason: reasonTooManyKeys, loginURL: k.path(),
+		message: "You have as many access keys as this site lets you have. Revoke one that you do not need.",
+	}
+}
+
+// finishKey ends a login that was begun by beginKey: it creates the key and
+// shows it, this once.
+func (h *Handler) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Request, token *pkce.Token, pending pendingLogin, state string) error {
+	k := h.site.keys
+	var key pendingKey
+	if k == nil || json.Unmarshal([]byte(pending.details), &key) != nil || key.Account == "" {
+		// The config has changed since.
+		return h.loginFailed(w, r, h.site.loginExpired())
+	}
+	if p := h.stillLoggedIn(r, key.Account); p != nil {
+		return h.loginFailed(w, r, p)
+	}
+	who, err := h.site.lookUpProfile(ctx, token)
+	acct := who.account()
+	if p := asProblem(err); p != nil {
+		p.loginURL = k.path()
+		return h.loginFailed(w, r, p)
+	}
+	if err != nil {
+		return h.loginFailed(w, r, &problem{
+			status: http.StatusBadGateway, reason: reasonUpstreamUnavailable, loginURL: k.path(), err: err,
+			message: "Spotify did not say whose account this is, so no access key was created. Try again in a moment.",
+		})
+	}
+	if acct.ID != key.Account {
+		return h.loginFailed(w, r, &problem{
+			status: http.StatusForbidden, reason: reasonWrongAccount, loginURL: k.path() + "?show_dialog=true",
+			message: "At Spotify you are logged in with another account than here, so no access key was created. " +
+				"Try again, and switch accounts when Spotify asks.",
+		})
+	}
+	terms, err := k.terms(key)
+	if err != nil {
+		return h.loginFailed(w, r, h.site.loginExpired())
+	}
+	sess, err := k.create(ctx, token, acct, terms)
+	if errors.Is(err, errTooManyKeys) {
+		return h.loginFailed(w, r, k.tooMany())
+	}
+	if err != nil {
+		return h.loginFailed(w, r, storeProblem(err, k.path()))
+	}
+
+	identify(r, sess)
+	h.site.used.succeeded(state, k.path())
+	h.site.metrics.login(loginSucceeded)
+	h.site.logger.Info("access key created",
+		zap.String("session", sess.ref()),
+		zap.String("account", acct.ID),
+		zap.Strings("scopes", token.Scopes()),
+		zap.Time("expires_at", time.Unix(terms.ExpiresAt, 0).UTC()),
+		clientIP(r))
+	h.site.observer.emit(eventKeyCreated, sess, payload{
+		"scopes": token.Scopes(), "expires_at": timestamp(time.Unix(terms.ExpiresAt, 0)),
+	})
+	return h.site.renderKeys(w, r, http.StatusOK, keysPage{Created: &createdKey{Name: terms.Name, Key: formatKey(sess.id)}})
+}
+
+// stillLoggedIn refuses to create a key for somebody who has logged out since, or
+// in as another. A strict cookie does not come along on the way back from Spotify,
+// but then the pending login's was set for this browser's session.
+func (h *Handler) stillLoggedIn(r *http.Request, account string) *problem {
+	sess, err := h.sessionOf(r)
+	switch {
+	case err == nil && sess.account.ID == account:
+		return nil
+	case err != nil && !errors.Is(err, errNoSession):
+		return storeProblem(err, h.site.keys.path())
+	}
+	if _, sent := cookieValue(r.Header, h.site.sessionCookie); !sent && h.site.sameSite == http.SameSiteStrictMode {
+		return nil
+	}
+	return &problem{
+		status: http.StatusForbidden, reason: reasonWrongAccount, loginURL: h.site.keys.path(),
+		message: "You have logged out here, or in with another account, since you asked for the access key. None was created.",
+		wording: wordingKeyLoggedOut,
+	}
+}
+
+// terms are those of a key that is created now. What the browser kept is checked
+// as if it came anew.
+func (k *accessKeys) terms(key pendingKey) (*keyTerms, error) {
+	rules, err := parseRules(key.Allow)
+	if err != nil {
+		return nil, err
+	}
+	if key.Allow != "" && len(rules) == 0 || len(key.Allow) > maxRules || len([]rune(key.Name)) > maxKeyName || !isPlainText(key.Name) {
+		return nil, errBadPendingLogin
+	}
+	now := k.site.clock.Now()
+	life := min(k.lifetime, time.Duration(max(key.Life, 1))*time.Second)
+	ends := now.Add(life)
+	if consent := now.AddDate(0, 6, 0); consent.Before(ends) {
+		ends = consent
+	}
+	return &keyTerms{Name: key.Name, ExpiresAt: ends.Unix(), Allow: slices.Clip(rules)}, nil
+}

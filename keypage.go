@@ -1,0 +1,306 @@
+package caddyspotify
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	keysStyle    = pageStyle + mustReadPage("pages/keys.css")
+	keysTemplate = template.Must(template.ParseFS(pageFiles, "pages/keys.html"))
+)
+
+// keysPolicy is pagePolicy, but the form may lead to Spotify: browsers apply
+// form-action to where a form's answer redirects, too.
+func (s *site) keysPolicy() string {
+	return fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self' %s; base-uri 'none'; frame-ancestors 'none'",
+		sourceHash(keysStyle), s.issuer)
+}
+
+// serveKeys answers below <prefix>/keys. Whatever it is asked, it asks the
+// session's cookie whose keys it is about; an access key is of no use here.
+func (h *Handler) serveKeys(w http.ResponseWriter, r *http.Request, rest string) error {
+	s := h.site
+	if s.keys == nil {
+		return h.fail(w, r, h.nothingHere())
+	}
+	ref := strings.TrimPrefix(rest, "/")
+	var methods []string
+	switch {
+	case rest == "":
+		methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	case rest == "/revoke":
+		methods = []string{http.MethodPost}
+	case isRef(ref):
+		methods = []string{http.MethodDelete}
+	default:
+		return h.fail(w, r, h.nothingHere())
+	}
+	if !slices.Contains(methods, r.Method) {
+		return h.fail(w, r, &problem{
+			status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
+			message: "Use " + strings.Join(methods, " or ") + " here.", allow: strings.Join(methods, ", "),
+		})
+	}
+	if p := s.checkTransport(r); p != nil {
+		return h.fail(w, r, p)
+	}
+	// A link to the page may stand anywhere: it shows itself to the person alone.
+	page := wantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	if !page {
+		if p := s.checkOrigin(r); p != nil {
+			return h.fail(w, r, p)
+		}
+	}
+	sess, err := h.sessionOf(r)
+	if errors.Is(err, errNoSession) {
+		if page {
+			return h.askToLogIn(w, r, reasonLoginRequired)
+		}
+		p := loginRequired(s, reasonLoginRequired)
+		p.loginURL = s.loginURLFor(s.keys.path())
+		return h.fail(w, r, p)
+	}
+	if err != nil {
+		return h.fail(w, r, storeProblem(err, s.keys.path()))
+	}
+	identify(r, sess)
+	if sess.account.ID == "" {
+		// Spotify did not say at the login whose it was. Keys belong to an account.
+		p := loginRequired(s, reasonReauthorizationRequired)
+		p.loginURL = s.loginURLFor(s.keys.path())
+		return h.fail(w, r, p)
+	}
+	if page || r.Method != http.MethodGet {
+		s.sessions.touch(sess)
+	}
+	switch {
+	case rest == "/revoke":
+		return h.revokeByForm(w, r, sess)
+	case rest != "":
+		return h.revokeKey(w, r, sess, ref)
+	case r.Method == http.MethodPost:
+		return h.beginKey(w, r, sess)
+	case page:
+		return h.showKeys(w, r, sess, keysPage{Form: keyForm{
+			Life: "max", Access: accessRead, ShowDialog: r.URL.Query().Get("show_dialog") == "true",
+		}})
+	}
+	return h.listKeys(w, r, sess)
+}
+
+// listedKey is a key as its owner's code sees it.
+type listedKey struct {
+	Key        string     `json:"key"`
+	Name       string     `json:"name"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Allow      []string   `json:"allow"`
+	Scopes     []string   `json:"scopes"`
+}
+
+func (i indexedKey) listed() listedKey {
+	l := listedKey{
+		Key: i.ref(), Name: i.Name, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
+		Allow: i.rules(), Scopes: append([]string{}, i.Scopes...),
+	}
+	if !i.usedAt.IsZero() {
+		used := i.usedAt.UTC()
+		l.LastUsedAt = &used
+	}
+	return l
+}
+
+func (i indexedKey) rules() []string {
+	rules := []string{}
+	for _, rule := range i.Allow {
+		rules = append(rules, rule.String())
+	}
+	return rules
+}
+
+// listKeys lists the account's keys for code.
+func (h *Handler) listKeys(w http.ResponseWriter, r *http.Request, sess *session) error {
+	k := h.site.keys
+	keys, err := k.list(r.Context(), sess.account.ID)
+	if err != nil {
+		return h.fail(w, r, storeProblem(err, ""))
+	}
+	answer := struct {
+		Keys      []listedKey `json:"keys"`
+		Max       int         `json:"max"`
+		CreateURL string      `json:"create_url"`
+	}{Keys: []listedKey{}, Max: k.max, CreateURL: k.path()}
+	for _, key := range keys {
+		answer.Keys = append(answer.Keys, key.listed())
+	}
+	setJSONHeaders(w.Header())
+	w.Header().Add("Vary", "Cookie")
+	return json.NewEncoder(w).Encode(answer)
+}
+
+// revokeKey revokes one of the account's keys for code.
+func (h *Handler) revokeKey(w http.ResponseWriter, r *http.Request, sess *session, ref string) error {
+	found, err := h.site.keys.revoke(r.Context(), sess.account.ID, ref)
+	if err != nil {
+		return h.fail(w, r, revokeProblem(err, ""))
+	}
+	if !found {
+		return h.fail(w, r, noSuchKey())
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// revokeByForm revokes one of the account's keys for a person, and shows the rest.
+func (h *Handler) revokeByForm(w http.ResponseWriter, r *http.Request, sess *session) error {
+	form, p := readKeyForm(w, r)
+	if p != nil {
+		return h.fail(w, r, p)
+	}
+	ref := form.Get("key")
+	if !isRef(ref) {
+		return h.fail(w, r, noSuchKey())
+	}
+	// One that is gone already is as good as revoked.
+	if _, err := h.site.keys.revoke(r.Context(), sess.account.ID, ref); err != nil {
+		return h.fail(w, r, revokeProblem(err, h.site.keys.path()))
+	}
+	return redirect(w, h.site.keys.path(), http.StatusSeeOther)
+}
+
+func noSuchKey() *problem {
+	return &problem{status: http.StatusNotFound, reason: reasonNotFound, message: "You have no such access key."}
+}
+
+func revokeProblem(err error, again string) *problem {
+	p := storeProblem(err, again)
+	p.message = "The access key could not be revoked just now, and still works. Try again in a moment."
+	p.wording = wordingKeyNotRevoked
+	return p
+}
+
+// keysPage is what the page shows. The template escapes all of it.
+type keysPage struct {
+	Created *createdKey
+	Keys    []shownKey
+	Form    keyForm
+	Wrong   *formError
+
+	// What renderKeys adds.
+	Words                     *words
+	W                         *keyWords
+	Style                     template.CSS
+	Path, Home, Base, Account string
+	Lives                     []lifeChoice
+	Full                      bool
+	Max                       int
+}
+
+// createdKey is a key that has just been created.
+type createdKey struct{ Name, Key string }
+
+// shownKey is a key on the page.
+type shownKey struct {
+	Ref, Name              string
+	Created, Expires, Used string // dates
+	Rules, Scopes          []string
+}
+
+// formError says what is wrong with what was entered.
+type formError struct{ Field, Text string }
+
+// lifeChoice is a time that a key may be given.
+type lifeChoice struct {
+	Name, Text string
+	Chosen     bool
+}
+
+// showKeys shows a person their keys, and the form for another.
+func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, sess *session, page keysPage) error {
+	k := h.site.keys
+	keys, err := k.list(r.Context(), sess.account.ID)
+	if err != nil {
+		return h.fail(w, r, storeProblem(err, k.path()))
+	}
+	for _, key := range keys {
+		shown := shownKey{
+			Ref: key.ref(), Name: key.Name, Rules: key.rules(), Scopes: key.Scopes,
+			Created: day(key.CreatedAt), Expires: day(key.ExpiresAt),
+		}
+		if !key.usedAt.IsZero() {
+			shown.Used = day(key.usedAt)
+		}
+		page.Keys = append(page.Keys, shown)
+	}
+	page.Full = len(keys) >= k.max
+	page.Account = sess.account.DisplayName
+	if page.Account == "" {
+		page.Account = sess.account.ID
+	}
+	status := http.StatusOK
+	if page.Wrong != nil {
+		status = http.StatusBadRequest
+	}
+	return h.site.renderKeys(w, r, status, page)
+}
+
+// day is a time as the page shows it: in no language, and to the minute only
+// where it matters.
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// renderKeys writes the page.
+func (s *site) renderKeys(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
+	page.Words = wordsFor(r)
+	page.W = page.Words.keys
+	page.Style = template.CSS(keysStyle) //nolint:gosec // a constant of ours
+	page.Path, page.Home, page.Base, page.Max = s.keys.path(), "/", s.origin+s.prefix+"/v1/", s.keys.max
+	lives := s.keys.lives()
+	for _, name := range []string{"1d", "7d", "30d", "90d", "max"} {
+		if life, ok := lives[name]; ok {
+			page.Lives = append(page.Lives, lifeChoice{name, page.W.life(life), name == page.Form.Life})
+		}
+	}
+	var buf bytes.Buffer
+	if err := keysTemplate.Execute(&buf, page); err != nil {
+		return fmt.Errorf("rendering a page: %w", err)
+	}
+	h := w.Header()
+	setPageHeaders(h, page.Words, s.keysPolicy())
+	h.Add("Vary", "Cookie")
+	// With no-referrer, older browsers would not say where the form's request
+	// comes from. The whole address may be the callback's, with a code in it.
+	h.Set("Referrer-Policy", "origin")
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+
+// life writes a time that a key may be given.
+func (w *keyWords) life(d time.Duration) string {
+	for _, unit := range []struct {
+		of        time.Duration
+		one, many string
+	}{{24 * time.Hour, w.day, w.days}, {time.Hour, w.hour, w.hours}, {time.Minute, w.minute, w.minutes}} {
+		if d >= unit.of {
+			if n := int(d / unit.of); n != 1 {
+				return strconv.Itoa(n) + " " + unit.many
+			}
+			return "1 " + unit.one
+		}
+	}
+	return d.String()
+}

@@ -2,8 +2,11 @@ package faulttest
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,51 +21,52 @@ import (
 // that live eight seconds, cost no request, no session and no refresh too many.
 // Every other config changes how long sessions last, which replaces all that is
 // kept in memory; those in between change nothing.
+//
+// There is a kind of request that a reload does cost, with any handler: the first
+// one on a connection that was opened just before. net/http drops it unanswered
+// when its server shuts down, and what has not been accepted yet the system
+// resets, because Caddy opens a socket for each config. No browser repeats such a
+// request. No handler has seen it either, so no plugin can help it. When configs
+// come as fast as they can, all connections are always new, and there are many
+// of these. Then they are counted, and have to be what they are said to be. When
+// connections live for more than a moment there are none.
 func TestReloadUnderLoad(t *testing.T) {
 	t.Parallel()
-	const reloads, connections, people, life = 100, 64, 8, 8 * time.Second
-	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: life})
+	t.Run("connections that live", func(t *testing.T) {
+		t.Parallel()
+		if n := reloadUnderLoad(t, 100, true); n != 0 {
+			t.Errorf("%d new connections were dropped", n)
+		}
+	})
+	t.Run("as fast as it can", func(t *testing.T) {
+		t.Parallel()
+		reloadUnderLoad(t, 30, false)
+	})
+}
+
+// reloadUnderLoad returns how many connections were dropped when they were new.
+// If asked to, it waits before each reload until none is.
+func reloadUnderLoad(t *testing.T, reloads int, settle bool) int {
+	const connections, people, life = 64, 8, 8 * time.Second
+	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: life, RecordLimit: 1 << 20})
 	in := c.start()
 	visitors := make([]*visitor, people)
 	for i := range visitors {
 		visitors[i] = c.login(in)
 	}
 
-	var requests, resets, failures atomic.Int64
-	stop := make(chan struct{})
+	l := &load{in: in, stop: make(chan struct{}), dropped: make(map[string]error)}
 	var group sync.WaitGroup
 	for i := range connections {
 		v := visitors[i%people].twin()
-		connection := &http.Transport{MaxConnsPerHost: 1}
-		v.client.Transport = connection
-		group.Go(func() {
-			defer connection.CloseIdleConnections()
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				a, err := v.try(t.Context(), in, http.MethodGet, "/spotify/v1/me")
-				for range 10 {
-					if !reset(err) {
-						break
-					}
-					resets.Add(1)
-					time.Sleep(10 * time.Millisecond)
-					a, err = v.try(t.Context(), in, http.MethodGet, "/spotify/v1/me")
-				}
-				requests.Add(1)
-				if err != nil || a.StatusCode != http.StatusOK {
-					if failures.Add(1) <= 5 {
-						t.Errorf("a request failed: %v %s", err, a.body)
-					}
-				}
-			}
-		})
+		group.Go(func() { l.use(v) })
 	}
-	started := time.Now()
 	for i := range reloads {
+		if settle {
+			l.round.Add(1)
+			eventually(t, "all connections are in use", func() bool { return l.settled.Load() == connections })
+			l.settled.Store(0)
+		}
 		change := ""
 		if i%4 >= 2 {
 			change = "session {\n idle 29d\n }"
@@ -72,14 +76,18 @@ func TestReloadUnderLoad(t *testing.T) {
 			break
 		}
 	}
-	took := time.Since(started)
-	close(stop)
+	close(l.stop)
 	group.Wait()
 
 	lost := 0
 	for _, v := range visitors {
 		if a := v.fetch(in, http.MethodGet, "/spotify/session"); !strings.Contains(a.body, `"authenticated":true`) {
 			lost++
+		}
+	}
+	for _, request := range c.sim.RequestsTo("/v1/me") {
+		if err, ok := l.dropped[request.RawQuery]; ok {
+			l.failed = append(l.failed, fmt.Errorf("served, but the visitor got: %w", err))
 		}
 	}
 	duplicates := 0
@@ -99,18 +107,77 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d reloads in %s, %d connections: %d requests, %d failed, %d sessions lost, %d refreshes, %d too many, %d refused; %d connections reset and made anew",
-		reloads, took.Round(time.Millisecond), connections, requests.Load(), failures.Load(), lost,
-		c.sim.Refreshes(), duplicates, c.sim.RefreshesRefused(), resets.Load())
-	if failures.Load()+int64(lost+duplicates+c.sim.RefreshesRefused()) != 0 {
+	t.Logf("%d reloads, %d connections: %d requests, %d failed, %d sessions lost, %d refreshes, %d too many, %d refused; %d new connections dropped",
+		reloads, connections, l.requests, len(l.failed), lost, c.sim.Refreshes(), duplicates, c.sim.RefreshesRefused(), len(l.dropped))
+	for _, err := range l.failed[:min(5, len(l.failed))] {
+		t.Errorf("a request failed: %v", err)
+	}
+	if lost+duplicates+c.sim.RefreshesRefused() != 0 {
 		t.Error("not all of this was lossless")
+	}
+	return len(l.dropped)
+}
+
+// load is what visitors do to an instance, and what they get.
+type load struct {
+	in   *instance
+	stop chan struct{}
+	// settled counts the connections that have been used more than once in a
+	// round.
+	round, settled atomic.Int64
+
+	mu       sync.Mutex
+	requests int
+	failed   []error
+	dropped  map[string]error // by the request's query
+}
+
+// use sends one request after the other, each once. But for those that meet a
+// connection which the server has closed when it was idle: net/http repeats
+// these, as browsers do.
+func (l *load) use(v *visitor) {
+	connection := &http.Transport{MaxConnsPerHost: 1}
+	defer connection.CloseIdleConnections()
+	v.client.Transport = connection
+	settled := int64(0)
+	for {
+		select {
+		case <-l.stop:
+			return
+		default:
+		}
+		l.mu.Lock()
+		l.requests++
+		query := "n=" + strconv.Itoa(l.requests)
+		l.mu.Unlock()
+
+		round := l.round.Load()
+		var reused, answered bool
+		ctx := httptrace.WithClientTrace(v.t.Context(), &httptrace.ClientTrace{
+			GetConn:              func(string) { reused = false },
+			GotConn:              func(info httptrace.GotConnInfo) { reused = info.Reused },
+			GotFirstResponseByte: func() { answered = true },
+		})
+		a, err := v.try(ctx, l.in, http.MethodGet, "/spotify/v1/me?"+query)
+		l.mu.Lock()
+		switch {
+		case err == nil && a.StatusCode == http.StatusOK:
+			if reused && settled < round {
+				settled = round
+				l.settled.Add(1)
+			}
+		case !reused && !answered && reset(err):
+			l.dropped[query] = err
+		case err != nil:
+			l.failed = append(l.failed, err)
+		default:
+			l.failed = append(l.failed, fmt.Errorf("status %d: %s", a.StatusCode, a.body))
+		}
+		l.mu.Unlock()
 	}
 }
 
-// reset reports whether a connection ended before there was an answer. Caddy's
-// old and new config listen at once, each on a socket of its own, and what the
-// system had queued for the old one is reset when that closes. No handler has
-// seen it, and browsers try again.
+// reset reports whether a connection ended without a word.
 func reset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE)
 }
@@ -129,9 +196,6 @@ func TestLoginAcrossReload(t *testing.T) {
 				t.Fatal(err)
 			}
 			resp, err := v.client.Get(callback)
-			if err != nil && reset(err) {
-				resp, err = v.client.Get(callback)
-			}
 			if err != nil {
 				t.Fatal(err)
 			}

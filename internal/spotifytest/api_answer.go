@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // writeAPIAnswer sends v as JSON with a validator, compressed if the client
@@ -66,10 +67,19 @@ func encodeJSON(v any) []byte {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
+// compressors are kept because one is most of a megabyte, which takes the race
+// detector longer than the compression.
+var compressors = sync.Pool{New: func() any {
+	zw, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // a valid level
+	return zw
+}}
+
 func compress(body []byte) []byte {
 	var buf bytes.Buffer
-	zw, _ := gzip.NewWriterLevel(&buf, gzip.BestSpeed) // a valid level
-	_, _ = zw.Write(body)                              // a bytes.Buffer takes all
+	zw := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(zw)
+	zw.Reset(&buf)
+	_, _ = zw.Write(body) // a bytes.Buffer takes all
 	_ = zw.Close()
 	return buf.Bytes()
 }

@@ -31,7 +31,8 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !plainAPIPath(r.URL) {
 		return h.fail(w, r, badAPIPath())
 	}
-	if g := h.sharedFor(r); g != nil && r.Method == http.MethodOptions {
+	shared := h.sharedFor(r)
+	if shared != nil && r.Method == http.MethodOptions {
 		return h.share.preflight(w, r)
 	}
 	if !allowed(s.allow, r.Method, r.URL.Path[len(s.prefix):]) {
@@ -47,16 +48,23 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 			return h.serveAPIByKey(w, r, next, id)
 		}
 	}
+	// Before the session is looked up: another site's page, which can tell a
+	// refusal from a login in a window that it opened, is not to learn from it
+	// whether there is one.
+	foreign := s.checkOriginOrAllowed(r)
+	if foreign != nil && shared == nil {
+		return h.fail(w, r, foreign)
+	}
 	now := s.sessions.clock.Now().Unix()
 	sess, err := h.sessionAt(r, now)
 	if errors.Is(err, errNoSession) {
-		if g := h.sharedFor(r); g != nil {
-			return h.serveShared(w, r, next, g)
+		if shared != nil {
+			return h.serveShared(w, r, next, shared)
 		}
 		return h.askToLogIn(w, r, reasonLoginRequired)
 	}
-	if p := s.checkOriginOrAllowed(r); p != nil {
-		return h.fail(w, r, p)
+	if foreign != nil {
+		return h.fail(w, r, foreign)
 	}
 	if err != nil {
 		return h.fail(w, r, storeProblem(err, ""))

@@ -2,6 +2,7 @@ package caddyspotify_test
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -49,6 +50,33 @@ func TestForeignPagesAreRefused(t *testing.T) {
 				t.Errorf("%d requests reached Spotify", got)
 			}
 		})
+	}
+}
+
+// P45: another site's page gets the same answer whether the visitor is logged in
+// or not, and so cannot find out.
+func TestForeignPagesDoNotLearnOfTheSession(t *testing.T) {
+	s := start(t, startOptions{})
+	visitor, stranger := s.newBrowser(), s.newBrowser()
+	visitor.login("")
+	for name, edits := range map[string][]edit{
+		"a link":             {header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Mode", "navigate"), header("Accept", "text/html")},
+		"a sibling's link":   {header("Sec-Fetch-Site", "same-site"), header("Sec-Fetch-Mode", "navigate"), header("Accept", "text/html")},
+		"a frame":            {header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Mode", "navigate"), header("Sec-Fetch-Dest", "iframe")},
+		"a fetch":            {header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Mode", "cors"), header("Origin", "https://evil.example")},
+		"a picture":          {header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Mode", "no-cors"), header("Sec-Fetch-Dest", "image")},
+		"an older browser's": {header("Sec-Fetch-Site", ""), header("Sec-Fetch-Mode", ""), header("Origin", "https://evil.example")},
+	} {
+		for _, target := range []string{"/spotify/v1/me", "/spotify/session", "/spotify/v1/nothing"} {
+			seen := visitor.wantStatus(visitor.fetch("GET", target, "", edits...), http.StatusForbidden)
+			guessed := stranger.wantStatus(stranger.fetch("GET", target, "", edits...), http.StatusForbidden)
+			for _, a := range []answer{seen, guessed} {
+				a.Header.Del("Date")
+			}
+			if seen.body != guessed.body || !reflect.DeepEqual(seen.Header, guessed.Header) {
+				t.Errorf("%s of %s: %v %s, and to a stranger %v %s", name, target, seen.Header, seen.body, guessed.Header, guessed.body)
+			}
+		}
 	}
 }
 

@@ -74,6 +74,10 @@ func startHostileWorld(t *testing.T, origin, sibling, stranger, options string) 
 	log {
 		output discard
 	}
+	servers {
+		# HTTP/3 would want a port of UDP's, too.
+		protocols h1 h2
+	}
 }
 (page) {
 	header Content-Type "text/html; charset=utf-8"
@@ -92,9 +96,10 @@ func startHostileWorld(t *testing.T, origin, sibling, stranger, options string) 
 	import page
 }
 %s, %s {
+	redir /away %s/spotify/v1/me/player
 	import page
 }
-`, t.TempDir(), origin, origin, w.sim.AuthorizeURL, w.sim.TokenURL, w.sim.APIURL, options, sibling, stranger)
+`, t.TempDir(), origin, origin, w.sim.AuthorizeURL, w.sim.TokenURL, w.sim.APIURL, options, sibling, stranger, origin)
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
 	if err != nil {
 		t.Fatalf("adapting the Caddyfile: %v\n%s", err, text)
@@ -195,6 +200,30 @@ func (w *hostileWorld) attackFrom(t *testing.T, name, from string) {
 			const w = open("$ORIGIN/spotify/v1/me/player");
 			await wait(1000);
 			w.close();`,
+		"GET to the API by a redirect": `
+			await ask("/away", { mode: "no-cors" });
+			const got = await ask("/away") + await element("img", { src: "/away" }) + await element("script", { src: "/away?x" });
+			const w = open("/away");
+			await wait(1000);
+			w.close();
+			return got`,
+		"GET to the API ahead of time": `
+			for (const rel of ["prefetch", "preload", "modulepreload", "prerender", "icon", "manifest"])
+				document.head.append(Object.assign(document.createElement("link"), { rel, as: "fetch", href: "$ORIGIN/spotify/v1/me?" + rel, crossOrigin: "use-credentials" }));
+			document.head.append(Object.assign(document.createElement("script"), { type: "speculationrules",
+				textContent: JSON.stringify({ prefetch: [{ urls: ["$ORIGIN/spotify/v1/me?rules"], eagerness: "immediate" }], prerender: [{ urls: ["$ORIGIN/spotify/v1/me?rules2"], eagerness: "immediate" }] }) }));
+			document.body.style.backgroundImage = "url($ORIGIN/spotify/v1/me?css)";
+			await wait(1000);`,
+		"a socket and a stream": `
+			const got = [];
+			for (const path of ["/spotify/v1/me", "/spotify/session"]) {
+				const socket = new WebSocket("$ORIGIN".replace(/^http/, "ws") + path);
+				socket.onopen = () => got.push("socket of " + path);
+				const stream = new EventSource("$ORIGIN" + path, { withCredentials: true });
+				stream.onopen = stream.onmessage = () => got.push("stream of " + path);
+			}
+			await wait(1000);
+			return got.join(" ")`,
 		"POST to the API": `
 			return await ask("$ORIGIN/spotify/v1/me/player/next", { method: "POST", body: "{}" })
 				+ await ask("$ORIGIN/spotify/v1/me/player/next", { method: "POST", body: "{}", mode: "no-cors", headers: { "content-type": "text/plain" } })`,
@@ -246,6 +275,16 @@ func (w *hostileWorld) attackFrom(t *testing.T, name, from string) {
 			}
 		})
 	}
+	t.Run(name+"/a picture in the site's own page", func(t *testing.T) {
+		// The site's page asks the attacker for it, who sends the browser back.
+		w.victim.do("opening the site", chromedp.Navigate(w.origin+"/"))
+		read(w.victim, "loading the picture", chromedp.Evaluate[bool](`new Promise(done => {
+			const image = new Image();
+			image.onload = image.onerror = () => done(true);
+			image.src = "`+from+`/away";
+		})`, chromedp.EvalAwaitPromise))
+		w.expectUnharmed(t)
+	})
 	t.Run(name+"/forced login", func(t *testing.T) { w.forceLogin(t, from) })
 }
 

@@ -2,6 +2,8 @@ package caddyspotify_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -62,6 +64,75 @@ func TestAttackRequestSmuggling(t *testing.T) {
 	}
 	if v := b.sim.Violations(); len(v) != 0 {
 		t.Errorf("violations: %+v", v)
+	}
+}
+
+// P50: a body that is broken off does not count as a whole one, however much of
+// it was announced.
+func TestAttackBrokenBodies(t *testing.T) {
+	for name, head := range map[string]string{
+		"shorter than announced": "Content-Length: 100\n\n{\"uris\":[]}",
+		"an unfinished chunk":    "Transfer-Encoding: chunked\n\n64\n{\"uris\":[]}",
+		"no last chunk":          "Transfer-Encoding: chunked\n\nb\n{\"uris\":[]}\n",
+		"half a trailer":         "Transfer-Encoding: chunked\n\nb\n{\"uris\":[]}\n0\nX: ",
+	} {
+		for _, replay := range []string{"", "replay_body off"} {
+			t.Run(name+" "+replay, func(t *testing.T) {
+				b := attacked(t, startOptions{auth: replay})
+				conn, err := net.Dial("tcp", strings.TrimPrefix(b.origin, "http://"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				text := strings.NewReplacer("\n", "\r\n", "$HOST", strings.TrimPrefix(b.origin, "http://"), "$COOKIE", b.cookieHeader()).
+					Replace("PUT /spotify/v1/me/player/play HTTP/1.1\n" + same + "Content-Type: application/json\n" + head)
+				if _, err := io.WriteString(conn, text); err != nil {
+					t.Fatal(err)
+				}
+				if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				// Whatever the answer is, it comes after all that is sent to Spotify.
+				answer, err := io.ReadAll(conn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasPrefix(string(answer), "HTTP/1.1 2") {
+					t.Errorf("answer: %.80s", answer)
+				}
+				for _, r := range b.sim.Requests() {
+					if r.Status < 400 {
+						t.Errorf("Spotify took %d bytes for the whole and answered %d", r.BodyLength, r.Status)
+					}
+				}
+			})
+		}
+	}
+}
+
+// P41: what a request expects, or whom it asks to be sent on to, changes nothing.
+func TestAttackExpectations(t *testing.T) {
+	b := attacked(t, startOptions{})
+	for name, c := range map[string]struct {
+		headers string
+		want    int
+	}{
+		"to be told to go on":  {"Expect: 100-continue\nContent-Length: 0", 204},
+		"something else":       {"Expect: 200-ok\nContent-Length: 0", 417},
+		"a range of an answer": {"Range: bytes=0-0,-1,5-,0-0,0-0\nContent-Length: 0", 204},
+		"to be sent on":        {"Max-Forwards: 0\nContent-Length: 0", 204},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers := b.attack("PUT /spotify/v1/me/player/volume?volume_percent=30 HTTP/1.1\n" + same + c.headers + "\nConnection: close\n\n")
+			if len(answers) == 0 || answers[len(answers)-1].StatusCode != c.want {
+				t.Errorf("%d answers: %+v", len(answers), answers)
+			}
+			all := b.sim.Requests()
+			if want := c.want == 204; (len(all) == 1) != want || want && (all[0].Header.Get("Max-Forwards") != "" || len(all[0].Violations) != 0) {
+				t.Errorf("Spotify got %+v", all)
+			}
+			b.sim.ForgetRequests()
+		})
 	}
 }
 

@@ -212,3 +212,38 @@ func TestAttackControlCharacters(t *testing.T) {
 		})
 	}
 }
+
+// S17, P43: a request over plain http does not pass for https by what it says
+// about itself, in whatever spelling, also if it comes through a trusted proxy.
+func TestAttackForwardedProto(t *testing.T) {
+	b := start(t, startOptions{https: true, global: "servers {\ntrusted_proxies static 127.0.0.1/32\n}"}).newBrowser()
+	for name, h := range map[string]string{
+		"nothing":            "X: y",
+		"an underscore":      "X_Forwarded_Proto: https",
+		"mixed":              "X-Forwarded_Proto: https",
+		"a dot":              "X.Forwarded.Proto: https",
+		"http":               "X-Forwarded-Proto: http",
+		"two, the first its": "X-Forwarded-Proto: https\nX-Forwarded-Proto: http",
+		"two, the last its":  "X-Forwarded-Proto: http\nX-Forwarded-Proto: https",
+		"a list":             "X-Forwarded-Proto: https, http",
+		"quoted":             "X-Forwarded-Proto: \"https\"",
+		"empty":              "X-Forwarded-Proto:",
+		"more letters":       "X-Forwarded-Proto: httpsx",
+		"another header":     "X-Forwarded-Ssl: on\nFront-End-Https: on\nX-Forwarded-Scheme: https\nX-Url-Scheme: https\nX-Forwarded-Port: 443",
+		"the standard one":   "Forwarded: proto=https;host=app.example.com",
+		"an absolute target": "Upgrade-Insecure-Requests: 1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, target := range []string{"/spotify/login", "/spotify/session", "/spotify/v1/me", "https://app.example.com/spotify/login"} {
+				a := b.one(b.attack("GET " + target + " HTTP/1.1\nHost: app.example.com\n" + h + "\nSec-Fetch-Site: same-origin\nConnection: close\n\n"))
+				if a.StatusCode != http.StatusForbidden || a.Header.Get("Spotify-Proxy-Reason") != "https_required" || len(a.Header["Set-Cookie"]) != 0 {
+					t.Errorf("%s: %d %v", target, a.StatusCode, a.Header)
+				}
+			}
+		})
+	}
+	a := b.one(b.attack("GET /spotify/login HTTP/1.1\nHost: app.example.com\nX-Forwarded-Proto: HTTPS\nConnection: close\n\n"))
+	if a.StatusCode != http.StatusFound {
+		t.Errorf("the proxy's own word: %d", a.StatusCode)
+	}
+}

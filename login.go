@@ -129,6 +129,9 @@ func (h *Handler) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	if there, ok := h.site.loopbackDetour(r); ok {
 		return redirect(w, there, http.StatusFound)
 	}
+	if p := h.site.checkTransport(r); p != nil {
+		return h.fail(w, r, p)
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return h.fail(w, r, badRequest("The query cannot be read: "+queryHint))

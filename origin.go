@@ -72,9 +72,13 @@ func (s *site) checkTransport(r *http.Request) *problem {
 	}
 }
 
+// forwardedHTTPS reports whether a trusted proxy says that the visitor came over
+// https. Where there are two values, one may be the
+// visitor's own word, which the proxy let pass.
 func forwardedHTTPS(r *http.Request) bool {
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	proto := r.Header["X-Forwarded-Proto"]
+	return trusted && len(proto) == 1 && strings.EqualFold(proto[0], "https")
 }
 
 // loopbackDetour returns the same URL on the configured loopback literal when

@@ -1,6 +1,7 @@
 package caddyspotify_test
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -40,6 +41,7 @@ type setup struct {
 	global  string
 	level   string
 	https   bool
+	loaded  bool
 }
 
 // options of start.
@@ -138,15 +140,23 @@ func (s *setup) caddyfile(extra string) string {
 // restart stops Caddy and starts it anew, as another process would.
 func (s *setup) restart() {
 	s.t.Helper()
+	gone := s.watch()
 	if err := caddy.Stop(); err != nil {
 		s.t.Fatalf("stopping Caddy: %v", err)
 	}
+	gone()
+	s.loaded = false
 	s.load("")
 }
 
 // load loads the config, again if it is loaded already, with more global options.
+// The one before answers nobody when load returns.
 func (s *setup) load(extra string) {
 	s.t.Helper()
+	if s.loaded {
+		defer s.watch()()
+	}
+	s.loaded = true
 	if err := caddy.Load(adapt(s.t, s.caddyfile(extra)), true); err != nil {
 		s.t.Fatalf("loading the config: %v", err)
 	}
@@ -184,6 +194,33 @@ func (s *setup) listen() {
 	s.t.Cleanup(func() { _ = file.Close() })
 	s.origin = "http://" + l.Addr().String()
 	s.bind = fmt.Sprintf("bind fd/%d", file.Fd())
+}
+
+// watch returns a function that waits until the server that runs now is told to
+// stop. Caddy does not wait for that: the next request could still be the old
+// config's, or could be dropped by it. A server closes its idle connections when it
+// has closed its listeners.
+func (s *setup) watch() (gone func()) {
+	s.t.Helper()
+	host := strings.TrimPrefix(s.origin, "http://")
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	if _, err := io.WriteString(conn, "OPTIONS /spotify/health/live HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); err != nil {
+		s.t.Fatal(err)
+	}
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	return func() {
+		_, _ = r.ReadByte()
+		_ = conn.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	}
 }
 
 // browser is a client that behaves as one person's browser does: it keeps

@@ -72,15 +72,34 @@ func TestShareOutageOfTheAPI(t *testing.T) {
 	s.wantShared(200, "")
 }
 
+// R36: while the token endpoint is down and the Web API is not, the owner's token
+// is used to its end. Then visitors see the last answer, marked, and at last a
+// 503, and the owner has to do nothing about it.
 func TestShareOutageOfTheTokenEndpoint(t *testing.T) {
 	s := startSharing(t, shareOptions)
 	b, a := s.connect("mira")
 	b.wantStatus(a, http.StatusSeeOther)
 	s.wantShared(200, "")
-	s.clock.Advance(61 * time.Minute)
 	in := s.sim.Inject(spotifytest.Fault{Path: "/api/token", Status: 503})
+	s.clock.Advance(time.Hour - 30*time.Second)
+	last := s.wantShared(200, "")
+
+	asked := s.asked(nowPlaying)
+	for range 9 {
+		s.clock.Advance(time.Minute)
+		if a := s.wantShared(200, "1"); a.body != last.body {
+			t.Errorf("stale answer: %s", a.body)
+		}
+	}
+	s.clock.Advance(2 * time.Minute)
 	if e := s.wantShared(503, "").apiError(t); e.Reason != "upstream_unavailable" {
 		t.Errorf("error: %+v", e)
+	}
+	if n := s.asked(nowPlaying) - asked; n > 0 {
+		t.Errorf("Spotify was asked %d times with a token that had expired", n)
+	}
+	if strings.Contains(s.logs.String(), "the owner has to visit") {
+		t.Error("the log sends the owner to log in anew")
 	}
 	in.Clear()
 	s.clock.Advance(2 * time.Minute)
@@ -112,6 +131,9 @@ func TestShareOwnersTokenDead(t *testing.T) {
 	v := s.newBrowser()
 	if a := v.fetch("GET", "/spotify/health", ""); a.StatusCode != 200 || !strings.Contains(a.body, "not_connected") {
 		t.Errorf("health: %d %s", a.StatusCode, a.body)
+	}
+	if page := v.wantStatus(v.navigate("/spotify/share"), 200).body; !strings.Contains(page, "No account is connected") || !strings.Contains(page, `href="/spotify/share/connect"`) {
+		t.Errorf("page: %s", page)
 	}
 
 	b, a = s.connect("mira")

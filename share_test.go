@@ -18,7 +18,7 @@ const (
 	nowPlaying   = "/v1/me/player/currently-playing"
 	shareOptions = `share {
 		owner  mira
-		allow  /v1/me/player/currently-playing /v1/me/top/tracks?limit=2
+		allow  /v1/me/player/currently-playing /v1/me/top/tracks?limit=2 /v1/me/top/artists?limit=2&time_range=short_term
 		scopes user-read-currently-playing user-top-read
 		cache  5s
 		stale  10m
@@ -171,18 +171,50 @@ func TestShareAnswersNothingElse(t *testing.T) {
 		{"GET", "/v1/me/../me/player/currently-playing", 400},
 		{"GET", "/v1//me/player/currently-playing", 400},
 		{"GET", "/v1/me%2fplayer/currently-playing", 400},
+		{"GET", nowPlaying + "%3Fmarket=DE", 401},
+		{"GET", nowPlaying + "%00", 400},
+		{"GET", nowPlaying + ";market=DE", 401},
+		{"GET", nowPlaying + "%20", 401},
+		{"HEAD", "/v1/me", 401},
+		{"OPTIONS", "/v1/me", 401},
+		{"TRACE", nowPlaying, 401},
+		{"get", nowPlaying, 401},
 	} {
-		v.wantStatus(v.fetch(c.method, "/spotify"+c.target, ""), c.status)
+		// Nor with what some servers take for another method or path.
+		v.wantStatus(v.fetch(c.method, "/spotify"+c.target, "",
+			header("X-HTTP-Method-Override", "GET"), header("X-Original-URL", "/spotify"+nowPlaying)), c.status)
 	}
+	v.wantStatus(v.fetch("POST", "/spotify"+nowPlaying+"?_method=GET", "_method=GET", header("Content-Type", "application/x-www-form-urlencoded")), 401)
 	if n := s.asked("/v1/"); n > 0 {
 		t.Errorf("Spotify was asked %d times: %+v", n, s.sim.Requests())
 	}
 	// However it is spelt, Spotify is asked for exactly what is listed.
 	v.wantStatus(v.fetch("GET", "/spotify/v1/me/top/tr%61cks?li%6dit=2", ""), 200)
 	v.wantStatus(v.fetch("GET", "/spotify/v1/me/top/tracks?limit=2", ""), 200)
+	v.wantStatus(v.fetch("GET", "/spotify/v1/me/top/artists?time_range=short_term&limit=2", ""), 200)
+	v.wantStatus(v.fetch("GET", "/spotify/v1/me/top/artists?limit=2&time_range=short_term", ""), 200)
+	v.wantStatus(v.fetch("HEAD", "/spotify/v1/me/top/artists?limit=2&time_range=short_term", ""), 200)
 	all := s.sim.RequestsTo("/v1/")
-	if len(all) != 1 || all[0].Path != "/v1/me/top/tracks" || all[0].RawQuery != "limit=2" {
+	if len(all) != 2 || all[0].Path != "/v1/me/top/tracks" || all[0].RawQuery != "limit=2" ||
+		all[1].Path != "/v1/me/top/artists" || all[1].RawQuery != "limit=2&time_range=short_term" {
 		t.Errorf("Spotify was asked for %+v", all)
+	}
+	// The first to ask may send a body, or ask for the headers alone: Spotify
+	// sees neither.
+	s.sim.ForgetRequests()
+	for method, body := range map[string]string{"GET": `{"uris":["spotify:track:x"]}`, "HEAD": ""} {
+		s.clock.Advance(time.Minute)
+		v.wantStatus(v.fetch(method, "/spotify"+nowPlaying, body), 200)
+	}
+	v.wantStatus(v.fetch("GET", "/spotify"+nowPlaying, ""), 200)
+	all = s.sim.RequestsTo("/v1/")
+	if len(all) != 2 {
+		t.Errorf("Spotify was asked %d times", len(all))
+	}
+	for _, r := range all {
+		if r.Method != "GET" || r.BodyLength != 0 {
+			t.Errorf("Spotify got %s with %d bytes", r.Method, r.BodyLength)
+		}
 	}
 }
 
@@ -284,7 +316,7 @@ func TestShareStatus(t *testing.T) {
 	health := func() string { return v.wantStatus(v.fetch("GET", "/spotify/health", ""), 200).body }
 	page := func() string { return v.wantStatus(v.navigate("/spotify/share"), 200).body }
 
-	if st := status(); st.Connected || st.ConnectURL != "/spotify/share/connect" || len(st.Allow) != 2 || st.Allow[0] != "/spotify"+nowPlaying {
+	if st := status(); st.Connected || st.ConnectURL != "/spotify/share/connect" || len(st.Allow) != 3 || st.Allow[0] != "/spotify"+nowPlaying {
 		t.Errorf("status: %+v", st)
 	}
 	if !strings.Contains(health(), `"share":"not_connected"`) || !strings.Contains(page(), "No account is connected") {

@@ -101,7 +101,7 @@ func TestAttackBrokenBodies(t *testing.T) {
 					t.Errorf("answer: %.80s", answer)
 				}
 				for _, r := range b.sim.Requests() {
-					if r.Status < 400 {
+					if r.Status != 0 && r.Status < 400 { // 0 is an answer that never came
 						t.Errorf("Spotify took %d bytes for the whole and answered %d", r.BodyLength, r.Status)
 					}
 				}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -160,6 +161,8 @@ func (s *setup) load(extra string) {
 	if err := caddy.Load(adapt(s.t, s.caddyfile(extra)), true); err != nil {
 		s.t.Fatalf("loading the config: %v", err)
 	}
+	// The old config's server may not be through with closing.
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
 func adapt(t testing.TB, text string) []byte {
@@ -287,18 +290,26 @@ func (b *browser) do(method, target, body string, edits ...edit) answer {
 	if strings.HasPrefix(target, "/") {
 		target = b.origin + target
 	}
-	var reader io.Reader
-	if body != "" {
-		reader = strings.NewReader(body)
+	send := func() (*http.Response, error) {
+		var reader io.Reader
+		if body != "" {
+			reader = strings.NewReader(body)
+		}
+		req, err := http.NewRequest(method, target, reader)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for _, e := range edits {
+			e(req)
+		}
+		return b.client.Do(req)
 	}
-	req, err := http.NewRequest(method, target, reader)
-	if err != nil {
-		b.t.Fatal(err)
+	resp, err := send()
+	for tries := 0; errors.Is(err, io.EOF) && method == http.MethodGet && tries < 5; tries++ {
+		// A server that is shutting down hangs up on a connection that it had
+		// accepted, before any handler sees the request.
+		resp, err = send()
 	}
-	for _, e := range edits {
-		e(req)
-	}
-	resp, err := b.client.Do(req)
 	if err != nil {
 		b.t.Fatalf("%s %s: %v", method, target, err)
 	}

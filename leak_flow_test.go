@@ -92,6 +92,73 @@ func (l *leakTest) call() {
 	}
 }
 
+// useKeys goes through an access key's life, and has every way to one fail.
+func (l *leakTest) useKeys() {
+	var keys []string
+	for _, form := range []url.Values{keyForm("all"), keyForm("some", "access", "rules", "rules", "GET /v1/me\nPUT /v1/me/player/*"), keyForm("short-lived", "life", "1d")} {
+		callback := l.askForKey("jonas", form)
+		l.wantStatus(l.comeBack(callback), 200)
+		l.comeBack(callback)
+	}
+	l.mu.Lock()
+	for secret := range l.secrets {
+		if strings.HasPrefix(secret, "spk_") {
+			keys = append(keys, secret)
+		}
+	}
+	l.mu.Unlock()
+	for _, key := range keys {
+		p := l.visitor(l.newBrowser())
+		p.client.Jar = nil
+		with := header("Authorization", "Bearer "+key)
+		p.wantStatus(p.do("GET", "/spotify/v1/me", "", with), 200)
+		p.do("PUT", "/spotify/v1/me/player/volume?volume_percent=3", "{}", with)
+		p.do("GET", "/spotify/v1/search", "", with)
+		p.do("GET", "/spotify/v1/me", "", header("Authorization", "Bearer "+key+"A"))
+		p.do("GET", "/spotify/v1/me", "", func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + key, "Bearer " + key} })
+		for _, target := range []string{"/spotify/session", "/spotify/keys", "/app/page", "/spotify/nothing", "/"} {
+			p.do("GET", target, "", with)
+			p.navigate(target, with)
+		}
+		p.do("POST", "/spotify/keys", "name=x", with)
+		func() {
+			// The server hangs up in the middle of it.
+			req, err := http.NewRequest("GET", l.origin+"/spotify/v1/me?panic", nil)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			with(req)
+			if res, err := p.client.Do(req); err == nil {
+				res.Body.Close()
+			}
+		}()
+	}
+	l.fetch("GET", "/spotify/keys", "")
+	l.navigate("/spotify/keys")
+	listed := l.browser.keys()
+	if len(listed) != 3 || len(keys) != 3 {
+		l.t.Fatalf("%d keys are listed, %d were shown", len(listed), len(keys))
+	}
+	l.wantStatus(l.fetch("DELETE", "/spotify/keys/"+listed[0].Key, ""), 204)
+	l.wantStatus(l.sendForm("/spotify/keys/revoke", url.Values{"key": {listed[1].Key}}), 303)
+	for _, key := range keys {
+		l.fetch("GET", "/spotify/v1/me", "", header("Authorization", "Bearer "+key))
+	}
+	// A way to a key that ends at every place where it can.
+	for _, fault := range []spotifytest.Fault{
+		{Path: "/api/token", Effect: spotifytest.InvalidGrant}, {Path: "/api/token", Effect: spotifytest.Garbage}, {Path: "/v1/me", Status: 403, Body: "User not registered"},
+		{Path: "/v1/me", Effect: spotifytest.ServerError},
+	} {
+		callback := l.askForKey("jonas", keyForm("x"))
+		fault.Times = 1
+		in := l.sim.Inject(fault)
+		l.comeBack(callback)
+		in.Clear()
+	}
+	l.comeBack(l.askForKey("mira", keyForm("another's", "show_dialog", "true")))
+	l.comeBack(l.askForKey("jonas", keyForm("jonas's again", "show_dialog", "true")))
+}
+
 func (l *leakTest) refresh() {
 	for _, rotation := range []spotifytest.Rotation{spotifytest.RotateOmit, spotifytest.RotateNew, spotifytest.RotateRevoke} {
 		l.sim.SetRotation(rotation)

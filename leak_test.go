@@ -41,6 +41,7 @@ func runLeakTest(t *testing.T, handleErrors string) {
 	l.logIn()
 	l.failToLogIn()
 	l.call()
+	l.useKeys()
 	l.refresh()
 	l.breakUpstream()
 	l.breakStore()
@@ -95,6 +96,7 @@ func newLeakTest(t *testing.T, handleErrors string) *leakTest {
 			redirect_uri  %s/spotify/callback
 			scopes        user-read-private user-top-read
 			require_login /app*
+			access_keys
 			authorize_url %s
 			token_url     %s
 			api_url       %s
@@ -167,7 +169,7 @@ func (l *leakTest) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 		case pending && state != "done":
 			l.keep("state", state)
-			if parts := strings.Split(c.Value, "."); len(parts) == 3 {
+			if parts := strings.Split(c.Value, "."); len(parts) >= 3 {
 				l.keep("verifier", parts[1])
 			}
 		}
@@ -182,6 +184,13 @@ func (l *leakTest) RoundTrip(r *http.Request) (*http.Response, error) {
 	h.Del("Set-Cookie") // where the session id belongs, and a pending login's state and verifier
 	if strings.HasPrefix(h.Get("Location"), l.sim.AuthorizeURL+"?") {
 		h.Del("Location") // the request to Spotify, which carries the state
+	}
+	if strings.HasSuffix(r.URL.Path, "/callback") {
+		// The one answer that shows an access key, which it is for.
+		body = shownKey.ReplaceAllFunc(body, func(key []byte) []byte {
+			l.keepKey(strings.Trim(string(key), "><"))
+			return nil
+		})
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,6 +213,17 @@ func (l *leakTest) keep(what, secret string) {
 	if _, known := l.secrets[secret]; !known && len(secret) >= 16 { // shorter ones are the test's own, or empty
 		l.secrets[secret] = what
 	}
+}
+
+func (l *leakTest) keepKey(key string) {
+	l.t.Helper()
+	l.keep("access key", key)
+	l.keep("access key", strings.TrimPrefix(key, "spk_"))
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(key, "spk_"))
+	if err != nil {
+		l.t.Error(err)
+	}
+	l.keep("access key, decoded", string(raw))
 }
 
 func (l *leakTest) output() string {
@@ -254,7 +274,7 @@ func (l *leakTest) finish() {
 		}
 	}
 	// A test that looked for nothing, or nowhere, would have found nothing.
-	for what, least := range map[string]int{"token": 20, "code": 20, "state": 20, "verifier": 10, "session id": 10, "session id, decoded": 10} {
+	for what, least := range map[string]int{"token": 20, "code": 20, "state": 20, "verifier": 10, "session id": 10, "session id, decoded": 10, "access key": 6, "access key, decoded": 3} {
 		if kinds[what] < least {
 			t.Errorf("only %d of %s were seen", kinds[what], what)
 		}

@@ -101,6 +101,31 @@ var german = &words{
 		reasonCrossSite:           {title: "Nicht von dort", message: "Anfragen von anderen Websites sind nicht erlaubt."},
 		reasonNotAllowed:          {title: "Nicht hier", message: "Diesen Teil der Web API benutzt diese Website nicht."},
 		reasonNotFound:            {title: "Hier ist nichts"},
+		reasonWrongAccount: {
+			"Es wurde kein Zugriffsschlüssel angelegt",
+			"Bei Spotify bist du mit einem anderen Konto angemeldet als hier. Versuche es noch einmal und wechsle das Konto, wenn Spotify fragt.",
+			"Zurück zu den Zugriffsschlüsseln",
+		},
+		reasonTooManyKeys: {
+			"Es wurde kein Zugriffsschlüssel angelegt",
+			"Du hast so viele Zugriffsschlüssel, wie diese Website zulässt. Widerrufe einen, den du nicht brauchst.",
+			"Zurück zu den Zugriffsschlüsseln",
+		},
+		wordingKeyCancelled: {
+			"Es wurde kein Zugriffsschlüssel angelegt",
+			"Du hast dieser App nicht noch einmal Zugriff auf dein Spotify-Konto gegeben.",
+			"Zurück zu den Zugriffsschlüsseln",
+		},
+		wordingKeyLoggedOut: {
+			"Es wurde kein Zugriffsschlüssel angelegt",
+			"Du hast dich hier inzwischen abgemeldet oder mit einem anderen Konto angemeldet.",
+			"Zurück zu den Zugriffsschlüsseln",
+		},
+		wordingKeyNotRevoked: {
+			"Der Zugriffsschlüssel gilt noch",
+			"Er konnte gerade nicht widerrufen werden. Versuche es gleich noch einmal.",
+			"Zurück zu den Zugriffsschlüsseln",
+		},
 	},
 }
 

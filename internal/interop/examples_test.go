@@ -1,9 +1,11 @@
 package interop
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -99,4 +101,35 @@ func (b *browser) expectQuiet() {
 	if said := slices.DeleteFunc(b.complaints(), func(s string) bool { return s == "" }); len(said) > 0 {
 		b.t.Errorf("the page wrote to the console: %q", said)
 	}
+}
+
+// TestGettingStarted builds the site of docs/getting-started.md as it is written
+// there, and does what a reader does.
+func TestGettingStarted(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "getting-started.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "site"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for language, file := range map[string]string{"html": filepath.Join("site", "index.html"), "caddyfile": "Caddyfile"} {
+		_, rest, _ := strings.Cut(string(doc), "```"+language+"\n")
+		block, _, found := strings.Cut(rest, "```")
+		if !found {
+			t.Fatalf("the guide has no %s", file)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := startBrowser(t)
+	d := startDemo(t, "--site", dir, "--listen", "0")
+	b.do("opening the page", chromedp.Navigate(d.url), chromedp.WaitVisible(chromedp.ID("agree")))
+	b.logIn("mira")
+	b.waitText("status", "These are Mira Okafor's.")
+	b.waitFor("the artists are there", `document.querySelectorAll("#artists li").length === 10`)
+	b.do("logging out", chromedp.Click(chromedp.ID("logout")))
+	b.waitFor("the page says so", `document.body.textContent.startsWith("You are logged out.")`)
 }

@@ -97,8 +97,9 @@ func (e *edit) proxy(tokens []caddyfile.Token, i int) (int, error) {
 		parents []string
 		option  string
 		store   bool
-		key     bool
-		shared  = -1 // the line that opens the block of share
+		// The options that take a secret: the line of each, and whether it has one.
+		lines = make(map[string]int)
+		keyed = make(map[string]bool)
 	)
 	for i = open + 1; i < len(tokens); i++ {
 		t := tokens[i]
@@ -108,14 +109,11 @@ func (e *edit) proxy(tokens []caddyfile.Token, i int) (int, error) {
 		switch {
 		case isBrace(t, "{"):
 			parents = append(parents, option)
-			if slices.Equal(parents, []string{"share"}) {
-				shared = t.Line
-			}
 			continue
 		case isBrace(t, "}") && len(parents) == 0:
 			e.insert(tokens[open].Line, store)
-			if shared > 0 {
-				e.insertShare(shared, key)
+			for option, line := range lines {
+				e.insertSecret(option, line, keyed[option])
 			}
 			return i, nil
 		case isBrace(t, "}"):
@@ -129,8 +127,10 @@ func (e *edit) proxy(tokens []caddyfile.Token, i int) (int, error) {
 			e.gone = append(e.gone, t.Line)
 		case "store":
 			store = true
-		case "share key":
-			key = true
+		case "share", "access_keys":
+			lines[option] = t.Line
+		case "share key", "access_keys key":
+			keyed[parents[0]] = true
 		case "redirect_uri":
 			if i+1 < len(tokens) && tokens[i+1].Line == t.Line {
 				e.redirects = append(e.redirects, tokens[i+1].Text)
@@ -160,13 +160,24 @@ func (e *edit) insert(line int, store bool) {
 	e.below(line, options)
 }
 
-func (e *edit) insertShare(line int, key bool) {
-	options := []string{"owner " + owner}
-	if !key {
-		// Without one it would be made and written to Caddy's storage.
+// insertSecret puts into the block of an option what is the demo's: the owner of
+// what is shared, and a key, since one that Caddy makes is written to its storage.
+func (e *edit) insertSecret(option string, line int, keyed bool) {
+	var options []string
+	if option == "share" {
+		options = append(options, "owner "+owner)
+	}
+	if !keyed {
 		options = append(options, "key "+rand.Text()+rand.Text())
 	}
+	text := e.lines[line-1]
+	if strings.HasSuffix(strings.TrimSpace(text), "{") {
+		e.below(line, options)
+		return
+	}
+	e.lines[line-1] = text + " {"
 	e.below(line, options)
+	e.lines[line-1] += "\n" + text[:len(text)-len(strings.TrimLeft(text, "\t "))] + "}"
 }
 
 // below adds lines below one, with its indentation and a tab.

@@ -34,6 +34,7 @@ http://127.0.0.1:8080 {
 			allow /v1/me
 			cache 3s
 		}
+		access_keys
 		header_down X-Note "owner }"
 	}
 	header Content-Security-Policy "img-src https://*.scdn.co"
@@ -48,7 +49,7 @@ http://127.0.0.1:8080 {
 		"{\n\tadmin off\n", "http://127.0.0.1:9000 {", "redirect_uri http://127.0.0.1:9000/spotify/callback\n",
 		"\t\tauthorize_url " + sim.AuthorizeURL + "\n", "\t\ttoken_url " + sim.TokenURL + "\n", "\t\tapi_url " + sim.APIURL + "\n",
 		"\t\tstore memory\n", "\t\tshare {\n\t\t\towner mira\n\t\t\tkey ", "\t\t\tcache 3s\n", `"img-src ` + sim.URL + `"`,
-		"\t\tallow /v1/me /v1/me/*\n", `header_down X-Note "owner }"`, `respond "client_id stays"`,
+		"\t\tallow /v1/me /v1/me/*\n", "\t\taccess_keys {\n\t\t\tkey ", `header_down X-Note "owner }"`, `respond "client_id stays"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("there is no %q", want)

@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/caddyspotify/caddy-spotify/internal/links"
@@ -27,10 +28,10 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	rewriteHeader(h["Content-Location"], rw.RewriteURL)
 	rewriteHeader(h["Link"], rw.RewriteLink)
 
-	if !links.IsJSON(h.Get("Content-Type")) || res.StatusCode == http.StatusPartialContent {
+	if !links.IsJSON(first(h["Content-Type"])) || res.StatusCode == http.StatusPartialContent {
 		return
 	}
-	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	if encoding := first(h["Content-Encoding"]); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return // nobody asked for it, so it is left as it is
 	}
 	// The answer to a HEAD speaks of the same representation as a GET's.
@@ -39,11 +40,17 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 		return
 	}
 	// reverse_proxy flushes every piece of an answer without a length, so one
-	// that came with a length keeps that here, though not in its header: a short
-	// answer then leaves in one piece, as it does where nothing is rewritten.
+	// that came with a length keeps that here, even if its header must not say
+	// how long it will be: it then leaves in as few pieces as it does where
+	// nothing is rewritten.
 	delete(h, "Content-Length")
-	if method != http.MethodHead {
-		res.Body = rw.Reader(res.Body)
+	if method == http.MethodHead {
+		return
+	}
+	var length int64
+	if res.Body, length = rw.Whole(res.Body, res.ContentLength); length >= 0 {
+		res.ContentLength = length
+		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 	}
 }
 
@@ -51,7 +58,7 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 // body that are not passed on as they came (RFC 9110 §8.8.1). Of a JSON text the
 // tag still says whether it means the same.
 func weakenValidators(h http.Header) {
-	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+	if tag := first(h["Etag"]); tag != "" && !strings.HasPrefix(tag, "W/") {
 		h.Set("ETag", "W/"+tag)
 	}
 	delete(h, "Content-Md5")

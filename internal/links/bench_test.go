@@ -58,6 +58,26 @@ func BenchmarkReader(b *testing.B) {
 				})
 			}
 			run("rewrite", links.New(api, proxy))
+			b.Run(fmt.Sprintf("%s/%dKB/whole", doc.name, size>>10), func(b *testing.B) {
+				b.SetBytes(int64(len(doc.text)))
+				b.ReportAllocs()
+				rw := links.New(api, proxy)
+				p := make([]byte, 32<<10)
+				src := &body{Reader: bytes.NewReader(nil)}
+				for b.Loop() {
+					src.Reader.(*bytes.Reader).Reset(doc.text)
+					rd, _ := rw.Whole(src, int64(len(doc.text)))
+					for {
+						if _, err := rd.Read(p); err != nil {
+							if err != io.EOF {
+								b.Fatal(err)
+							}
+							break
+						}
+					}
+					_ = rd.Close()
+				}
+			})
 			run("keep", &links.Rewriter{})
 		}
 	}

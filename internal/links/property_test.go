@@ -175,6 +175,24 @@ func TestReaderEqualsReference(t *testing.T) {
 		if want := reference(doc[:cut], api, proxy); got != want || !errors.Is(err, broken) {
 			t.Fatalf("document %d cut at %d (%v):\n got %.2000s\nwant %.2000s", i, cut, err, got, want)
 		}
+		// The same, read at once.
+		whole, length := rw.Whole(chunked(r, doc, io.EOF), int64(len(doc)))
+		got, err = drain(r, whole)
+		known := int64(len(want))
+		if len(doc) > links.MaxWhole {
+			known = -1
+		}
+		if got != want || !errors.Is(err, io.EOF) || length != known {
+			t.Fatalf("document %d read at once (length %d, not %d, %v):\n got %.2000s\nwant %.2000s", i, length, known, err, got, want)
+		}
+		whole, length = rw.Whole(chunked(r, doc[:cut], broken), int64(len(doc)))
+		if cut == len(doc) {
+			continue // the error comes too late to matter
+		}
+		got, err = drain(r, whole)
+		if want := reference(doc[:cut], api, proxy); got != want || !errors.Is(err, broken) || length != -1 {
+			t.Fatalf("document %d read at once and cut at %d (length %d, %v):\n got %.2000s\nwant %.2000s", i, cut, length, err, got, want)
+		}
 	}
 	if rewritten < 500 || untouched < 250 {
 		t.Errorf("%d documents rewritten, %d untouched: the generator is not what it was", rewritten, untouched)

@@ -11,10 +11,11 @@ import (
 // ErrClosed is what Read returns after Close.
 var ErrClosed = errors.New("links: read of a closed body")
 
-// bufferSize is how much of a body is read at once. It equals the size of the
-// buffers with which reverse proxies copy bodies, so that a large body costs
-// one read of the source for each of theirs.
-const bufferSize = 32 << 10
+// bufferSize is how much of a body is read at once. It is a little less than
+// the buffers with which reverse proxies copy bodies (32 KiB), so that what was
+// read mostly fits into one of theirs when its URLs have grown: what leaves is
+// then one piece and not a large and a small one.
+const bufferSize = 28 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
@@ -115,7 +116,8 @@ func (rd *reader) decide() bool {
 		return false
 	}
 	text := rd.buf[:rd.w]
-	if at, st := rd.match(text, rd.next); st != nil {
+	if at, style := rd.rw.match(text, rd.next, rd.before); at >= 0 {
+		st := &rd.rw.styles[style]
 		rd.clean, rd.next, rd.put = at, at+len(st.find), st.put
 		return true
 	}
@@ -125,25 +127,6 @@ func (rd *reader) decide() bool {
 	}
 	rd.next = rd.clean
 	return rd.r < rd.clean
-}
-
-// match returns where the first whole match in text[from:] begins, and its style.
-func (rd *reader) match(text []byte, from int) (int, *style) {
-	rw := rd.rw
-	for i := from; ; i++ {
-		j := bytes.IndexByte(text[i:], rw.anchor)
-		if j < 0 {
-			return 0, nil
-		}
-		i += j
-		for k := range rw.styles {
-			st := &rw.styles[k]
-			at := i - st.anchorAt
-			if at >= from && bytes.HasPrefix(text[at:], st.find) && !rd.escaped(at) {
-				return at, st
-			}
-		}
-	}
 }
 
 // held returns the length of the end of tail that may be the beginning of a
@@ -158,21 +141,11 @@ func (rd *reader) held(tail []byte, offset int) int {
 	}
 	q += start
 	for k := range rd.rw.styles {
-		if bytes.HasPrefix(rd.rw.styles[k].find, tail[q:]) && !rd.escaped(offset+q) {
+		if bytes.HasPrefix(rd.rw.styles[k].find, tail[q:]) && !escaped(rd.buf[:], offset+q, rd.before) {
 			return len(tail) - q
 		}
 	}
 	return 0
-}
-
-// escaped reports whether the quote at buf[i] is preceded by a backslash. In
-// JSON a quote so preceded never opens a string: either it is escaped, or the
-// backslash is itself and the quote closes the string.
-func (rd *reader) escaped(i int) bool {
-	if i == 0 {
-		return rd.before == '\\'
-	}
-	return rd.buf[i-1] == '\\'
 }
 
 // fill moves what is held back to the front of the buffer and reads more.

@@ -109,3 +109,33 @@ func rarest(s string) byte {
 	}
 	return s[len(s)-1]
 }
+
+// match returns where the first whole match in text[from:] begins, and which of
+// the styles it has, or -1. before is the byte before text.
+func (rw *Rewriter) match(text []byte, from int, before byte) (at, style int) {
+	for i := from; i < len(text); i++ {
+		j := bytes.IndexByte(text[i:], rw.anchor)
+		if j < 0 {
+			break
+		}
+		i += j
+		for k := range rw.styles {
+			st := &rw.styles[k]
+			at := i - st.anchorAt
+			if at >= from && text[at] == '"' && bytes.HasPrefix(text[at:], st.find) && !escaped(text, at, before) {
+				return at, k
+			}
+		}
+	}
+	return -1, 0
+}
+
+// escaped reports whether the quote at text[i] is preceded by a backslash. In
+// JSON a quote so preceded never opens a string: either it is escaped, or the
+// backslash is itself and the quote closes the string.
+func escaped(text []byte, i int, before byte) bool {
+	if i > 0 {
+		before = text[i-1]
+	}
+	return before == '\\'
+}

@@ -23,7 +23,7 @@ func (s *site) checkOrigin(r *http.Request) *problem {
 			return crossSite(err)
 		}
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
+	switch first(r.Header["Sec-Fetch-Site"]) {
 	case "same-origin":
 		return nil
 	case "none":
@@ -48,6 +48,15 @@ func (s *site) checkOriginOrAllowed(r *http.Request) *problem {
 		return nil
 	}
 	return s.checkOrigin(r)
+}
+
+// first is http.Header.Get for a name known to be canonical, which that would
+// find out anew in every request.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 func crossSite(err error) *problem {

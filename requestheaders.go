@@ -20,10 +20,14 @@ import (
 // What reverse_proxy adds about the client on its own account does not pass
 // either. All that is left then was added by the site's own header_up and
 // passes, as in any reverse_proxy, unless it would undo this.
-func setRequestHeaders(dst, directed, client http.Header) {
+//
+// If whole is set, the answer must come as a whole and in plain text.
+func setRequestHeaders(dst, directed, client http.Header, whole bool) {
 	for name, values := range directed {
 		if usedByAPI(name) {
-			dst[name] = values
+			if !whole || !asksForPart(name) {
+				dst[name] = values
+			}
 			continue
 		}
 		if client == nil || neverPasses(name) {
@@ -49,6 +53,18 @@ func usedByAPI(name string) bool {
 		"Content-Type", "Content-Encoding", "Content-Language", "Expect",
 		"Cache-Control", "Pragma", "Range", "If-Range",
 		"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since":
+		return true
+	}
+	return false
+}
+
+// asksForPart reports whether a header asks for an answer in which links cannot
+// be found, or could not be changed. Without Accept-Encoding the transport asks
+// for gzip and unpacks it by itself. A part of an answer would not fit the rest
+// as we passed it on; any server may send the whole instead (RFC 9110 §14.2).
+func asksForPart(name string) bool {
+	switch name {
+	case "Accept-Encoding", "Range", "If-Range":
 		return true
 	}
 	return false

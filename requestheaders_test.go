@@ -48,7 +48,7 @@ func TestRequestHeadersOfClients(t *testing.T) {
 	directed["Via"] = append(directed["Via"], "2.0 Caddy")
 
 	got := make(http.Header)
-	setRequestHeaders(got, directed, client)
+	setRequestHeaders(got, directed, client, false)
 	want := []string{"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type", "User-Agent"}
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
 		t.Errorf("sent on: %q, want %q", names, want)
@@ -69,7 +69,7 @@ func TestRequestHeadersOfSite(t *testing.T) {
 		directed[name] = []string{"added"}
 	}
 	got := make(http.Header)
-	setRequestHeaders(got, directed, client)
+	setRequestHeaders(got, directed, client, false)
 	for _, name := range []string{"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type"} {
 		delete(got, name)
 	}
@@ -90,7 +90,7 @@ func TestRequestHeadersOfSite(t *testing.T) {
 // P43: not knowing what the client sent is no licence to send it on.
 func TestRequestHeadersOfUnknownClient(t *testing.T) {
 	got := make(http.Header)
-	setRequestHeaders(got, http.Header{"Accept": {"*/*"}, "X-Secret": {"x"}}, nil)
+	setRequestHeaders(got, http.Header{"Accept": {"*/*"}, "X-Secret": {"x"}}, nil, false)
 	if len(got) != 1 || strings.Join(got["Accept"], "") != "*/*" {
 		t.Errorf("sent on: %v", got)
 	}

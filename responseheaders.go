@@ -22,6 +22,10 @@ func setJSONHeaders(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
+// usualCacheControl is what nearly all answers have. To know it spares them the
+// parsing.
+const usualCacheControl = "private, max-age=0"
+
 // headerValues is room for the values that setResponseHeaders may set.
 type headerValues [5]string
 
@@ -79,6 +83,9 @@ func speaksForSite(name string) bool {
 // isPrivate reports whether Cache-Control keeps shared caches from storing an
 // answer (RFC 9111 §5.2.2).
 func isPrivate(cacheControl []string) bool {
+	if len(cacheControl) == 1 && cacheControl[0] == usualCacheControl {
+		return true
+	}
 	private := false
 	for _, v := range cacheControl {
 		for v != "" {

@@ -265,7 +265,7 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 		RawQuery:   req.URL.RawQuery,
 		ForceQuery: req.URL.ForceQuery,
 	}
-	c.ctx = callContext{Context: req.Context()}
+	c.ctx = callContext{req.Context(), withoutInformational(httptrace.ContextClientTrace(req.Context()))}
 	if t.api.basePath != "" {
 		c.url.Path = t.api.basePath + c.url.Path
 		if c.url.RawPath != "" {
@@ -275,26 +275,13 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 	if t.ProxyProtocolEnabled() {
 		c.url.Host = req.URL.Host
 	}
-	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-		c.ctx.trace = *trace
-		c.ctx.trace.Got1xxResponse = nil
-	}
 	c.request = *req.WithContext(&c.ctx)
 	c.out = &c.request
 	c.out.URL = &c.url
 	c.out.Host = t.api.host
 	c.out.Trailer = nil
 	c.out.Header = make(http.Header, 8)
-	setRequestHeaders(c.out.Header, req.Header, ex.header)
-	if t.Links != linksKeep {
-		// Links can be found in plain text only. Without this header the
-		// transport asks for gzip and unpacks it by itself.
-		delete(c.out.Header, "Accept-Encoding")
-		// A part of an answer would not fit the rest as we passed it on. Any
-		// server may send the whole instead (RFC 9110 §14.2).
-		delete(c.out.Header, "Range")
-		delete(c.out.Header, "If-Range")
-	}
+	setRequestHeaders(c.out.Header, req.Header, ex.header, t.Links != linksKeep)
 	if req.Body != nil && req.Body != http.NoBody && t.replayLimit > 0 && req.ContentLength <= t.replayLimit {
 		c.body = newReplayBody(req.Body, t.replayLimit, t.memory)
 		c.out.Body = c.body.view.Load()
@@ -323,20 +310,4 @@ func (c *call) again() (*http.Request, error) {
 		out.Body = body
 	}
 	return out, nil
-}
-
-// callContext hides reverse_proxy's handler of 1xx answers from the transport.
-// It would pass on their headers, cookies included, past what answer does.
-type callContext struct {
-	context.Context
-	trace httptrace.ClientTrace
-}
-
-// Value implements context.Context.
-func (c *callContext) Value(key any) any {
-	v := c.Context.Value(key)
-	if _, ok := v.(*httptrace.ClientTrace); ok {
-		return &c.trace
-	}
-	return v
 }

@@ -16,15 +16,18 @@ type counter struct {
 // second numbers the seconds from 1: an empty cell must not be mistaken.
 func second(now time.Duration) uint32 { return uint32(now/time.Second) + 1 }
 
-// add counts one event.
+// add counts one event. One that is over a minute old may go uncounted.
 func (c *counter) add(now time.Duration) {
 	s := second(now)
 	cell := &c.cells[s%uint32(len(c.cells))]
 	for {
 		old := cell.Load()
 		next := uint64(s)<<32 | 1
-		if uint32(old>>32) == s {
+		switch at := uint32(old >> 32); {
+		case at == s:
 			next = old + 1
+		case at > s:
+			return // the cell has moved on
 		}
 		if cell.CompareAndSwap(old, next) {
 			return

@@ -81,6 +81,7 @@ type Decision struct {
 	// FairShare says that the gate is open, but the account has had its share.
 	FairShare bool
 
+	at    time.Duration // when it was made
 	probe uint64
 }
 
@@ -108,7 +109,7 @@ func (g *Gate) Admit(account string) Decision {
 	now := g.clock.Monotonic()
 	if !g.engaged.Load() {
 		g.sent.add(now)
-		return Decision{Admitted: true}
+		return Decision{Admitted: true, at: now}
 	}
 	wall := g.clock.Now()
 	g.mu.Lock()
@@ -121,7 +122,7 @@ func (g *Gate) Admit(account string) Decision {
 		}
 		g.engaged.Store(g.share.active)
 		g.sent.add(now)
-		return Decision{Admitted: true}
+		return Decision{Admitted: true, at: now}
 	}
 	if wait := min(g.until-now, g.untilWall.Sub(wall)); wait > 0 {
 		return Decision{Wait: wait, Reason: g.why}
@@ -133,7 +134,7 @@ func (g *Gate) Admit(account string) Decision {
 	g.probe, g.probeAt = g.lastProbe, now
 	a.admitted()
 	g.sent.add(now)
-	return Decision{Admitted: true, probe: g.probe}
+	return Decision{Admitted: true, at: now, probe: g.probe}
 }
 
 // Report tells the gate the outcome of an admitted request: Spotify's status,
@@ -146,16 +147,17 @@ func (g *Gate) Admit(account string) Decision {
 // gate keeps closing; from a minute, doubling to 15, if the quota is exceeded.
 // Any other answer to the probe opens it.
 func (g *Gate) Report(d Decision, status int, retryAfter string, quotaExceeded bool) Transition {
-	now := g.clock.Monotonic()
 	if status == http.StatusTooManyRequests {
-		return g.refused(d, now, retryAfter, quotaExceeded)
+		return g.refused(d, g.clock.Monotonic(), retryAfter, quotaExceeded)
 	}
 	if status > 0 {
-		g.answered.add(now)
+		// Spotify counts a request when it comes, not when it is answered.
+		g.answered.add(d.at)
 	}
 	if d.probe == 0 {
 		return Unchanged
 	}
+	now := g.clock.Monotonic()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.closed || d.probe != g.probe {

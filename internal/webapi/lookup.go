@@ -76,6 +76,9 @@ func Lookup(method, path string) (Operation, bool) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
+	if ops, ok := plain[path]; ok {
+		return find(ops, method)
+	}
 	n := root
 	for more := true; more; {
 		var segment string
@@ -84,12 +87,32 @@ func Lookup(method, path string) (Operation, bool) {
 			return Operation{}, false
 		}
 	}
-	for _, op := range n.operations {
+	return find(n.operations, method)
+}
+
+func find(operations []*Operation, method string) (Operation, bool) {
+	for _, op := range operations {
 		if op.Method == method {
 			return *op, true
 		}
 	}
 	return Operation{}, false
+}
+
+// plain has the operations whose paths have no parameters, by path without the
+// slash that it begins with. They are most of what is asked for, and found
+// sooner here. No parameter stands for one of their segments, so what is found
+// here would be found in the tree as well.
+var plain = plainPaths(operations)
+
+func plainPaths(operations []Operation) map[string][]*Operation {
+	paths := make(map[string][]*Operation)
+	for i := range operations {
+		if pattern := operations[i].Pattern[1:]; !strings.Contains(pattern, "{") {
+			paths[pattern] = append(paths[pattern], &operations[i])
+		}
+	}
+	return paths
 }
 
 // node is a place in the tree of paths.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // Both servers run the same program with the same options, and write no access
 // log.
 const globalOptions = `{
-	admin off
+	admin {admin}
 	persist_config off
 	storage_check off
 	storage_clean_interval off
@@ -28,7 +29,8 @@ func site(addr string, sc scenario, body string) string {
 	if sc.secure {
 		scheme, tls = "https", "\ttls internal\n"
 	}
-	return fmt.Sprintf("%s%s://%s {\n%s%s}\n", globalOptions, scheme, addr, tls, body)
+	options := strings.Replace(globalOptions, "{admin}", cmp.Or(sc.admin, "off"), 1)
+	return fmt.Sprintf("%s%s://%s {\n%s%s}\n", options, scheme, addr, tls, body)
 }
 
 // plainCaddyfile is reverse_proxy with a fixed token, and with as many idle

@@ -106,13 +106,19 @@ const ticksPerSecond = 100
 type caddyProcess struct {
 	process
 	home   string
+	admin  string // address of its profiles, if it has them
 	secure bool
 }
 
-func startCaddy(ctx context.Context, upstreamAddr string, sc scenario, caddyfile func(upstreamAddr, addr string, sc scenario) string) (*caddyProcess, error) {
+func startCaddy(ctx context.Context, upstreamAddr string, sc scenario, s settings, caddyfile func(upstreamAddr, addr string, sc scenario) string) (*caddyProcess, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
+	}
+	if s.profiles != "" {
+		if sc.admin, err = freeAddress(); err != nil {
+			return nil, err
+		}
 	}
 	home, err := os.MkdirTemp("", "caddy-spotify-benchmark-")
 	if err != nil {
@@ -120,7 +126,7 @@ func startCaddy(ctx context.Context, upstreamAddr string, sc scenario, caddyfile
 	}
 	path := filepath.Join(home, "Caddyfile")
 	ctx, cancel := context.WithCancel(ctx)
-	c := &caddyProcess{process: process{addr: addr, cancel: cancel}, home: home, secure: sc.secure}
+	c := &caddyProcess{process: process{addr: addr, cancel: cancel}, home: home, admin: sc.admin, secure: sc.secure}
 	cmd, err := command(ctx, roleCaddy, 1, "run", "--config", path, "--adapter", "caddyfile")
 	if err == nil {
 		cmd.Env = append(cmd.Env, "HOME="+home, "XDG_DATA_HOME="+home, "XDG_CONFIG_HOME="+home)

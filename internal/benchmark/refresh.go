@@ -33,7 +33,7 @@ func refreshMoment(ctx context.Context, sc scenario, s settings) error {
 		return err
 	}
 	defer up.stop()
-	proxy, err := startCaddy(ctx, up.addr, sc, proxyCaddyfile)
+	proxy, err := startCaddy(ctx, up.addr, sc, s, proxyCaddyfile)
 	if err != nil {
 		return err
 	}

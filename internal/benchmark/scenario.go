@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type scenario struct {
 	upload   int    // bytes of the request's body
 	links    string // of the proxy: keep or rewrite
 	store    string // of the proxy: caddy (the default one) or memory
+	admin    string // address of the server's profiles; they are off if it is empty
 	secure   bool   // HTTPS and HTTP/2 towards the client
 	sessions func(settings) int
 	against  func(upstreamAddr, addr string, sc scenario) string // the Caddyfile of what is compared
@@ -56,7 +58,7 @@ func compare(ctx context.Context, sc scenario, s settings) error {
 		return err
 	}
 	defer up.stop()
-	plain, err := startCaddy(ctx, up.addr, sc, plainCaddyfile)
+	plain, err := startCaddy(ctx, up.addr, sc, s, plainCaddyfile)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ func compare(ctx context.Context, sc scenario, s settings) error {
 	if sc.against != nil {
 		caddyfile = sc.against
 	}
-	proxy, err := startCaddy(ctx, up.addr, sc, caddyfile)
+	proxy, err := startCaddy(ctx, up.addr, sc, s, caddyfile)
 	if err != nil {
 		return err
 	}
@@ -105,6 +107,14 @@ func compare(ctx context.Context, sc scenario, s settings) error {
 		rounds = append(rounds, round{plain: got[plain], proxy: got[proxy]})
 	}
 	report(os.Stdout, sc, len(cookies), rounds)
+	if s.profiles == "" {
+		return nil
+	}
+	for server, name := range map[*caddyProcess]string{plain: "plain", proxy: "proxy"} {
+		if err := profile(ctx, server, jobs[server], filepath.Join(s.profiles, sc.name+"-"+name+".pprof")); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

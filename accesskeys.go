@@ -49,7 +49,7 @@ type AccessKeysConfig struct {
 	// ends every key.
 	Key string `json:"key,omitempty"`
 
-	keyMissing bool // Key is a variable that is not set
+	key givenKey // Key, once it is resolved
 }
 
 const (
@@ -81,13 +81,13 @@ func (c *AccessKeysConfig) check(session time.Duration) error {
 			return fmt.Errorf("access_keys %w", err)
 		}
 	}
-	return checkGivenKey("access_keys key", c.Key, c.keyMissing)
+	return c.key.check("access_keys key")
 }
 
 // replacePlaceholders resolves those that the options may hold.
 func (c *AccessKeysConfig) replacePlaceholders(repl *caddy.Replacer) {
 	if c != nil {
-		c.Key, c.keyMissing = givenKey(repl, c.Key)
+		c.key.take(repl, &c.Key)
 	}
 }
 
@@ -108,7 +108,7 @@ func (h *Handler) newAccessKeys(ctx caddy.Context, s *site) *accessKeys {
 		lifetime: time.Duration(c.Lifetime),
 		max:      c.Max,
 		allow:    c.Allow,
-		key:      storedKey{given: c.Key, storage: ctx.Storage(), what: "access_keys", again: "create all access keys anew"},
+		key:      storedKey{given: c.key.secret, storage: ctx.Storage(), what: "access_keys", again: "create all access keys anew"},
 	}
 }
 

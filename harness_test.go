@@ -141,7 +141,7 @@ func (s *setup) caddyfile(extra string) string {
 // restart stops Caddy and starts it anew, as another process would.
 func (s *setup) restart() {
 	s.t.Helper()
-	gone := s.watch()
+	gone := s.watch(s.origin)
 	if err := caddy.Stop(); err != nil {
 		s.t.Fatalf("stopping Caddy: %v", err)
 	}
@@ -155,7 +155,7 @@ func (s *setup) restart() {
 func (s *setup) load(extra string) {
 	s.t.Helper()
 	if s.loaded {
-		defer s.watch()()
+		defer s.watch(s.origin)()
 	}
 	s.loaded = true
 	if err := caddy.Load(adapt(s.t, s.caddyfile(extra)), true); err != nil {
@@ -199,13 +199,13 @@ func (s *setup) listen() {
 	s.bind = fmt.Sprintf("bind fd/%d", file.Fd())
 }
 
-// watch returns a function that waits until the server that runs now is told to
+// watch returns a function that waits until the server at an origin is told to
 // stop. Caddy does not wait for that: the next request could still be the old
 // config's, or could be dropped by it. A server closes its idle connections when it
 // has closed its listeners.
-func (s *setup) watch() (gone func()) {
+func (s *setup) watch(origin string) (gone func()) {
 	s.t.Helper()
-	host := strings.TrimPrefix(s.origin, "http://")
+	host := strings.TrimPrefix(origin, "http://")
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		s.t.Fatal(err)

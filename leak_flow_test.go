@@ -1,6 +1,8 @@
 package caddyspotify_test
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"io"
 	"net/http"
 	"net/url"
@@ -9,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
 // The steps of TestNothingLeaks.
@@ -270,4 +273,53 @@ func (l *leakTest) logOut() {
 	l.wantStatus(l.fetch("POST", "/spotify/logout", ""), 204)
 	l.me()
 	l.login("") // one stays behind, in the store
+}
+
+// share connects the account that everybody is shown, has a stranger try to, and
+// breaks what can break.
+func (l *leakTest) share() {
+	// No browser holds the id of the owner's session: it is derived from the key.
+	id, err := hkdf.Key(sha256.New, []byte(l.shareKey), nil,
+		strings.Join([]string{"caddy-spotify share v1\x00", testClientID, l.origin, "/spotify", "mira"}, "\x00"), 32)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.keep("owner's session id", tokenstore.SessionID(id).Cookie())
+	l.keep("owner's session id, decoded", string(id))
+
+	b := l.visitor(l.newBrowser())
+	connect := func(user string) answer {
+		return b.comeBack(spotifytest.Approve(l.t, b.client, l.origin+"/spotify/share/connect", user))
+	}
+	look := func(status int) {
+		l.t.Helper()
+		b.wantStatus(b.fetch("GET", "/spotify/v1/me/player/currently-playing", ""), status)
+		b.fetch("GET", "/spotify/share", "")
+		b.navigate("/spotify/share")
+		b.fetch("GET", "/spotify/health", "")
+	}
+	look(503)
+	connect("jonas")
+	b.comeBack(spotifytest.Decline(l.t, b.client, l.origin+"/spotify/share/connect"))
+	b.wantStatus(connect("mira"), http.StatusSeeOther)
+	found := false
+	for file := range l.storedFiles() {
+		found = found || strings.Contains(file, tokenstore.SessionID(id).Key(testClientID))
+	}
+	if !found {
+		l.t.Error("the owner's session has another id than this test looks for")
+	}
+	l.reload() // which forgets the answers
+	l.sim.ExpireAccessTokens()
+	look(200)
+	l.reload()
+	fault := l.sim.Inject(spotifytest.Fault{Path: "/v1/", Status: 500, Body: "{}"})
+	look(503)
+	fault.Clear()
+	l.reload()
+	l.sim.RevokeUser("mira")
+	l.sim.ExpireAccessTokens()
+	look(503)
+	b.wantStatus(connect("mira"), http.StatusSeeOther)
+	look(200)
 }

@@ -2,6 +2,7 @@ package caddyspotify_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -38,6 +39,7 @@ func TestNothingLeaks(t *testing.T) {
 
 func runLeakTest(t *testing.T, handleErrors string) {
 	l := newLeakTest(t, handleErrors)
+	l.share()
 	l.logIn()
 	l.failToLogIn()
 	l.call()
@@ -52,9 +54,11 @@ func runLeakTest(t *testing.T, handleErrors string) {
 
 type leakTest struct {
 	*browser
-	admin  string
-	text   string // the Caddyfile
-	stdout *os.File
+	admin    string
+	text     string // the Caddyfile
+	stdout   *os.File
+	shareKey string
+	reloaded bool // Caddy's admin API is there
 
 	mu      sync.Mutex
 	seen    bytes.Buffer      // answers, without what has to be in them
@@ -64,6 +68,9 @@ type leakTest struct {
 func newLeakTest(t *testing.T, handleErrors string) *leakTest {
 	l := &leakTest{secrets: make(map[string]string)}
 	l.captureOutput(t)
+	l.shareKey = rand.Text() + rand.Text()
+	l.keep("share key", l.shareKey)
+	t.Setenv("SPOTIFY_SHARE_KEY", l.shareKey)
 	s := start(t, startOptions{})
 	l.admin = "http://" + freeport.Address(t)
 	l.text = fmt.Sprintf(`{
@@ -100,6 +107,12 @@ func newLeakTest(t *testing.T, handleErrors string) *leakTest {
 			authorize_url %s
 			token_url     %s
 			api_url       %s
+			share {
+				owner  mira
+				allow  /v1/me/player/currently-playing
+				scopes user-read-currently-playing
+				key    {env.SPOTIFY_SHARE_KEY}
+			}
 		}
 		handle_path /spotify/v1/* {
 			spotifytest_gossip
@@ -138,6 +151,11 @@ func (l *leakTest) captureOutput(t *testing.T) {
 
 func (l *leakTest) reload() {
 	l.t.Helper()
+	defer l.watch(l.origin)()
+	if l.reloaded {
+		defer l.watch(l.admin)()
+	}
+	l.reloaded = true
 	if err := caddy.Load(adapt(l.t, l.text), true); err != nil {
 		l.t.Fatalf("loading the config: %v\n%s", err, l.text)
 	}
@@ -274,7 +292,7 @@ func (l *leakTest) finish() {
 		}
 	}
 	// A test that looked for nothing, or nowhere, would have found nothing.
-	for what, least := range map[string]int{"token": 20, "code": 20, "state": 20, "verifier": 10, "session id": 10, "session id, decoded": 10, "access key": 6, "access key, decoded": 3} {
+	for what, least := range map[string]int{"token": 20, "code": 20, "state": 20, "verifier": 10, "session id": 10, "session id, decoded": 10, "access key": 6, "access key, decoded": 3, "share key": 1, "owner's session id": 1} {
 		if kinds[what] < least {
 			t.Errorf("only %d of %s were seen", kinds[what], what)
 		}

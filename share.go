@@ -64,7 +64,7 @@ type ShareConfig struct {
 	// Another key means connecting anew.
 	Key string `json:"key,omitempty"`
 
-	keyMissing bool // Key is a variable that is not set
+	key givenKey // Key, once it is resolved
 }
 
 const (
@@ -113,7 +113,7 @@ func (c *ShareConfig) check(rules []AllowRule) error {
 			return err
 		}
 	}
-	if err := checkGivenKey("share key", c.Key, c.keyMissing); err != nil {
+	if err := c.key.check("share key"); err != nil {
 		return err
 	}
 	if err := positive("share cache", &c.Cache, defaultShareCache, time.Second); err != nil {
@@ -127,7 +127,7 @@ func (c *ShareConfig) replacePlaceholders(repl *caddy.Replacer) {
 	if c == nil {
 		return
 	}
-	c.Key, c.keyMissing = givenKey(repl, c.Key)
+	c.key.take(repl, &c.Key)
 	for _, list := range []*[]string{&c.Owner, &c.Scopes} {
 		if *list == nil {
 			continue
@@ -212,7 +212,7 @@ func (h *Handler) newShare(ctx caddy.Context, s *site) *share {
 		fresh:   time.Duration(c.Cache),
 		stale:   time.Duration(c.Stale),
 		origins: c.CORS,
-		key:     storedKey{given: c.Key, storage: ctx.Storage(), what: "share", again: "connect the account anew"},
+		key:     storedKey{given: c.key.secret, storage: ctx.Storage(), what: "share", again: "connect the account anew"},
 		gets:    make(map[sharedTarget]*sharedGet, len(c.Allow)),
 	}
 	if sh.scopes == nil {

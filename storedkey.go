@@ -93,20 +93,27 @@ func (k *storedKey) create(ctx context.Context) (key []byte, err error) {
 	return key, nil
 }
 
-// givenKey resolves the placeholders in a key from the config. It reports
-// whether one was meant to be given but is missing.
-func givenKey(repl *caddy.Replacer, raw string) (key string, missing bool) {
-	key = strings.TrimSpace(repl.ReplaceAll(raw, ""))
-	return key, raw != "" && key == ""
+// givenKey is a key from the config.
+type givenKey struct {
+	secret  string
+	missing bool // it is a variable that is not set
 }
 
-// checkGivenKey refuses a key that is empty or that could be guessed.
-func checkGivenKey(option, key string, missing bool) error {
-	if missing {
+// take resolves the placeholders in an option and empties it: with the option
+// trace of Caddy's servers, the log shows what the fields of a handler hold.
+func (k *givenKey) take(repl *caddy.Replacer, option *string) {
+	k.secret = strings.TrimSpace(repl.ReplaceAll(*option, ""))
+	k.missing = *option != "" && k.secret == ""
+	*option = ""
+}
+
+// check refuses a key that is empty or that could be guessed.
+func (k *givenKey) check(option string) error {
+	if k.missing {
 		return fmt.Errorf("%s is empty: set the variable it stands for, or leave the option out", option)
 	}
-	if key != "" && len(key) < minGivenKey {
-		return fmt.Errorf("%s has %d characters: give at least %d random ones, for example from openssl rand -base64 32", option, len(key), minGivenKey)
+	if k.secret != "" && len(k.secret) < minGivenKey {
+		return fmt.Errorf("%s has %d characters: give at least %d random ones, for example from openssl rand -base64 32", option, len(k.secret), minGivenKey)
 	}
 	return nil
 }

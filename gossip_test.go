@@ -48,11 +48,15 @@ func (gossip) CaddyModule() caddy.ModuleInfo {
 func (gossip) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	all := describe(r)
 	overhear("%s", all)
-	if r.URL.Query().Has("panic") {
-		stack := make([]byte, 1<<20)
-		panic(all + string(stack[:runtime.Stack(stack, true)]))
+	panicIf := func(what string) {
+		if r.URL.Query().Has(what) {
+			stack := make([]byte, 1<<20)
+			panic(all + describe(r) + string(stack[:runtime.Stack(stack, true)]))
+		}
 	}
+	panicIf("panic")
 	err := next.ServeHTTP(w, r)
+	panicIf("panic-after")
 	overhear("%v\n%+v\n%#v\n%v\n", err, err, err, w.Header())
 	overhear("%s", describe(r))
 	return err

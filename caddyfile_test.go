@@ -151,7 +151,7 @@ var wrongConfigs = []struct{ name, options, want string }{
 	{"replay_body nonsense", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nreplay_body much", "replay_body"},
 }
 
-// O57
+// O57, S17
 func TestWrongConfigs(t *testing.T) {
 	for _, c := range wrongConfigs {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A front end on another origin of the same site works as the README shows it,
+// P45, P51: a front end on another origin of the same site works as the README shows it,
 // preflight included, and the others still get nothing.
 func TestAllowedOriginInBrowser(t *testing.T) {
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(freeOrigin(t), "http://"))

@@ -26,15 +26,41 @@ func init() {
 	orders["disk free"] = func() error { return limit(1 << 40) }
 }
 
+// disks are the ways to fill up a disk, by name. Each says how to fill up that of
+// a cluster, before its instances start, and how to make room again, or false if
+// it cannot be done here.
+var disks = map[string]func(c *cluster) (full, free func(*instance), ok bool){
+	"files that may not grow": func(*cluster) (full, free func(*instance), ok bool) {
+		return func(in *instance) { in.order("disk full") }, func(in *instance) { in.order("disk free") }, true
+	},
+}
+
+// eachDisk runs a test for each way to fill up a disk.
+func eachDisk(t *testing.T, sim spotifytest.Options, test func(t *testing.T, c *cluster, full, free func(*instance))) {
+	t.Helper()
+	for name, disk := range disks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t, sim)
+			if full, free, ok := disk(c); ok {
+				test(t, c, full, free)
+			}
+		})
+	}
+}
+
 // O51, R36: on a full disk sessions in memory go on while their tokens are
 // valid, nobody can log in or out, no refresh begins, and all is well once
 // there is room again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: 4 * time.Second})
+	eachDisk(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: 4 * time.Second}, testDiskFull)
+}
+
+func testDiskFull(t *testing.T, c *cluster, full, free func(*instance)) {
 	in := c.start()
 	v, newcomer := c.login(in), c.visitor()
-	in.order("disk full")
+	full(in)
 	want(t, v.me(in), http.StatusOK, "")
 	wantLater(t, newcomer.tryLogin(in), "store_unavailable")
 	wantLater(t, v.fetch(in, http.MethodPost, "/spotify/logout"), "store_unavailable")
@@ -44,7 +70,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("%d refreshes began", n)
 	}
 
-	in.order("disk free")
+	free(in)
 	eventually(t, "the session works", func() bool { return v.me(in).StatusCode == http.StatusOK })
 	newcomer.login(in)
 	want(t, v.fetch(in, http.MethodPost, "/spotify/logout"), http.StatusNoContent, "")
@@ -58,20 +84,23 @@ func TestDiskFull(t *testing.T) {
 // nothing, and the token is saved once there is room. Stopping waits for it.
 func TestDiskFillsBetweenRedemptionAndSave(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke})
+	eachDisk(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke}, testDiskFillsUp)
+}
+
+func testDiskFillsUp(t *testing.T, c *cluster, full, free func(*instance)) {
 	in := c.start()
 	v := c.login(in)
 	c.sim.ExpireAccessTokens()
 	held := c.holdRedemption()
 	request := v.later(t.Context(), in)
 	await(t, "the token is redeemed", held.Entered())
-	in.order("disk full")
+	full(in)
 	held.Release()
 	want(t, await(t, "the request is served", request), http.StatusOK, "")
 	want(t, v.me(in), http.StatusOK, "")
 
 	code := in.terminate()
-	in.order("disk free")
+	free(in)
 	if n := await(t, "the instance stops", code); n != 0 {
 		t.Errorf("exit code %d", n)
 	}

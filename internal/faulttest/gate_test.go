@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -28,6 +29,7 @@ type gate struct {
 
 	mu    sync.Mutex
 	rules map[string]*rule // by instance and point
+	delay time.Duration    // at each point
 }
 
 // rule says what happens to those who come to a point.
@@ -51,8 +53,9 @@ func (c *cluster) openGate() *gate {
 // ServeHTTP answers an instance that asks.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
-	rule := g.rules[r.URL.Path]
+	rule, delay := g.rules[r.URL.Path], g.delay
 	g.mu.Unlock()
+	time.Sleep(delay)
 	if rule == nil {
 		return
 	}
@@ -88,6 +91,13 @@ func (g *gate) failAt(in *instance, point string) (reached <-chan struct{}) {
 	r := g.set(in, point, &rule{fail: true})
 	close(r.pass)
 	return r.reached
+}
+
+// slow has each operation take so much longer.
+func (g *gate) slow(by time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.delay = by / 2 // at two points
 }
 
 // forget lets those pass who come to a point from now on. Those who wait there

@@ -208,3 +208,39 @@ func TestStoreHangs(t *testing.T) {
 		return v.me(there).StatusCode == http.StatusOK && v.me(here).StatusCode == http.StatusOK
 	})
 }
+
+// R27, R28, O51: a store that takes its time costs the user that time and nothing
+// else: logins, refreshes and logouts do what they should.
+func TestStoreIsSlow(t *testing.T) {
+	t.Parallel()
+	for _, store := range sharedStores {
+		t.Run(store.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke})
+			store.use(c)
+			c.openGate().slow(time.Second)
+			instances := []*instance{c.start(), c.start()}
+			v := c.login(instances[0])
+			for _, in := range instances {
+				want(t, v.me(in), http.StatusOK, "")
+			}
+			c.sim.ExpireAccessTokens()
+			var requests []<-chan answer
+			for i := range 20 {
+				requests = append(requests, v.later(t.Context(), instances[i%2]))
+			}
+			for _, request := range requests {
+				want(t, await(t, "a request is served", request), http.StatusOK, "")
+			}
+			if n, refused := c.sim.Refreshes(), c.sim.RefreshesRefused(); n != 1 || refused != 0 {
+				t.Errorf("%d refreshes, %d refused, want 1 and 0", n, refused)
+			}
+			thief := v.twin()
+			want(t, v.fetch(instances[1], http.MethodPost, "/spotify/logout"), http.StatusNoContent, "")
+			want(t, thief.me(instances[1]), http.StatusUnauthorized, "login_required")
+			eventually(t, "the other instance refuses the session", func() bool {
+				return thief.me(instances[0]).StatusCode == http.StatusUnauthorized
+			})
+		})
+	}
+}

@@ -32,8 +32,24 @@ type browser struct {
 	console []string // errors and warnings that the pages wrote
 }
 
-// startBrowser starts Chromium, or skips the test where there is none.
+// startBrowser starts Chromium, or skips the test where there is none. On a
+// machine with much to do it sometimes dies before it says where to reach it;
+// then another is started.
 func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
+	t.Helper()
+	for attempt := 1; ; attempt++ {
+		b, err := tryBrowser(t, more)
+		if err == nil {
+			return b
+		}
+		if attempt == 3 {
+			t.Fatalf("starting Chromium: %v", err)
+		}
+		t.Logf("starting Chromium once more: %v", err)
+	}
+}
+
+func tryBrowser(t *testing.T, more []chromedp.ExecAllocatorOption) (*browser, error) {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(findChromium(t)),
@@ -47,16 +63,20 @@ func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(options, more...)...)
 	t.Cleanup(cancel)
-	return newTab(t, ctx)
+	return tryTab(t, ctx)
 }
 
 // newTab opens another tab of the same browser.
 func (b *browser) newTab() *browser {
 	b.t.Helper()
-	return newTab(b.t, b.ctx)
+	tab, err := tryTab(b.t, b.ctx)
+	if err != nil {
+		b.t.Fatalf("opening a tab: %v", err)
+	}
+	return tab
 }
 
-func newTab(t *testing.T, parent context.Context) *browser {
+func tryTab(t *testing.T, parent context.Context) (*browser, error) {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent)
 	t.Cleanup(cancel)
@@ -64,7 +84,7 @@ func newTab(t *testing.T, parent context.Context) *browser {
 	messages := chromedp.Console(ctx)
 	// The first run starts the browser, which lives as long as its context.
 	if err := chromedp.Do(ctx, b.size(1280, 800, "light")); err != nil {
-		t.Fatalf("starting Chromium: %v", err)
+		return nil, err
 	}
 	reading := make(chan struct{})
 	go func() {
@@ -84,7 +104,7 @@ func newTab(t *testing.T, parent context.Context) *browser {
 		cancel()
 		<-reading
 	})
-	return b
+	return b, nil
 }
 
 func findChromium(t *testing.T) string {

@@ -202,7 +202,7 @@ func TestAccessKeyExpires(t *testing.T) {
 	s := start(t, startOptions{auth: "store memory\naccess_keys {\nlifetime 100d\n}", sim: spotifytest.Options{Now: clock.Now}})
 	b := s.newBrowser()
 	b.login("")
-	week, max := s.program(b.createKey(keyForm("week", "life", "7d"))), s.program(b.createKey(keyForm("long")))
+	week, longest := s.program(b.createKey(keyForm("week", "life", "7d"))), s.program(b.createKey(keyForm("long")))
 	for range 6 {
 		clock.Advance(24 * time.Hour)
 		week.wantStatus(week.me(), 200)
@@ -213,9 +213,9 @@ func TestAccessKeyExpires(t *testing.T) {
 	week.wantInvalid(week.me())
 	// A key that nobody uses for longer than a session would last goes on.
 	clock.Advance(92 * 24 * time.Hour)
-	max.wantStatus(max.me(), 200)
+	longest.wantStatus(longest.me(), 200)
 	clock.Advance(24 * time.Hour)
-	max.wantInvalid(max.me())
+	longest.wantInvalid(longest.me())
 }
 
 // A key does not keep its owner's session alive, and the session's end is not the

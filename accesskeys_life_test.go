@@ -2,11 +2,14 @@ package caddyspotify_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
@@ -221,4 +224,49 @@ func TestOperatorsAccessKeys(t *testing.T) {
 	if all, err := json.Marshal(a.said.String()); err != nil || strings.Contains(string(all), key[4:]) {
 		t.Errorf("the admin API tells the key: %v", err)
 	}
+}
+
+// What leaves for Spotify is checked, not just what came in: handlers in between
+// may have made something else of it.
+func TestAccessKeyRewrittenInBetween(t *testing.T) {
+	s := start(t, startOptions{auth: "access_keys"})
+	b := s.newBrowser()
+	b.login("")
+	p := s.program(b.createKey(keyForm("a", "access", "rules", "rules", "GET /v1/me")))
+	all := s.program(b.createKey(keyForm("b")))
+	if err := caddy.Load(adapt(t, fmt.Sprintf(`{
+	admin off
+	persist_config off
+	storage file_system %q
+}
+%s {
+	route {
+		spotify_auth {
+			client_id     %s
+			redirect_uri  %s/spotify/callback
+			authorize_url %s
+			token_url     %s
+			api_url       %s
+			access_keys
+		}
+		handle_path /spotify/v1/* {
+			rewrite /me /v1/me/playlists
+			reverse_proxy %s {
+				transport spotify {
+					api_url %s
+				}
+			}
+		}
+	}
+}`, s.storage, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, strings.TrimPrefix(s.sim.APIURL, "http://"), s.sim.APIURL)), true); err != nil {
+		t.Fatal(err)
+	}
+	s.sim.ForgetRequests()
+	if e := p.wantStatus(p.me(), 403).apiError(t); e.Reason != "not_allowed" {
+		t.Errorf("error: %+v", e)
+	}
+	if n := len(s.sim.RequestsTo("/v1/")); n > 0 {
+		t.Errorf("Spotify was asked %d times for what the key is not for", n)
+	}
+	all.wantStatus(all.me(), 200)
 }

@@ -93,7 +93,7 @@ func (k *accessKeys) pending(f keyForm, account string, w *keyWords) (pendingKey
 			return p, &formError{"rules", w.LongRules}
 		}
 		if _, err := parseRules(f.Rules); err != nil {
-			return p, &formError{"rules", w.BadRules + " " + err.Error()}
+			return p, &formError{"rules", w.BadRules + " " + strings.TrimPrefix(err.Error(), "allow: ")}
 		}
 		p.Allow = f.Rules
 	default:

@@ -62,6 +62,7 @@ func startNpmSite(t *testing.T) *npmSite {
 		client_id 0123456789abcdef0123456789abcdef
 		scopes `+stockScopes+`
 		store memory
+		access_keys
 		authorize_url `+sim.AuthorizeURL+`
 		token_url `+sim.TokenURL+`
 		api_url `+sim.APIURL, fmt.Sprintf("respond /picture.txt %q\nroot * %q\nfile_server", s.picture, dir))

@@ -1,13 +1,13 @@
-// node ts-sdk-node.js <origin of the proxy>, with the Cookie header in $COOKIE
-// and a picture, in base64, on standard input.
+// node ts-sdk-node.js <origin of the proxy>, with the Cookie header in $COOKIE or an
+// access key in $KEY, and a picture, in base64, on standard input.
 import { text } from "node:stream/consumers";
 import { exercise, stock } from "./ts-sdk.js";
 
 const proxy = process.argv[2] + "/spotify";
-const Cookie = process.env.COOKIE;
+const { COOKIE: Cookie, KEY: key } = process.env;
 
-const result = await exercise(
-  stock((url, init) => fetch(proxy + url.slice(url.lastIndexOf("/v1/")), { ...init, headers: { ...init.headers, Cookie } })),
-  await text(process.stdin),
-);
+const throughProxy = (url, init) => fetch(proxy + url.slice(url.lastIndexOf("/v1/")), init);
+const withCookie = (url, init) => throughProxy(url, { ...init, headers: { ...init.headers, Cookie } });
+
+const result = await exercise(key ? stock(throughProxy, key) : stock(withCookie), await text(process.stdin));
 console.log(JSON.stringify(result));

@@ -1,10 +1,10 @@
 // What an app does with @spotify/web-api-ts-sdk, in Node and in a browser.
 import { SpotifyApi } from "@spotify/web-api-ts-sdk";
 
-const anyToken = { access_token: "the-token-of-a-stock-client", token_type: "Bearer", expires_in: 1e9, refresh_token: "" };
-
 // stock makes a client to which a fetcher is the one thing that the proxy asks for.
-export const stock = (fetcher) => SpotifyApi.withAccessToken("-", anyToken, { fetch: fetcher });
+// Its token is none, or an access key.
+export const stock = (fetcher, token = "the-token-of-a-stock-client") =>
+  SpotifyApi.withAccessToken("-", { access_token: token, token_type: "Bearer", expires_in: 1e9, refresh_token: "" }, { fetch: fetcher });
 
 export async function exercise(sdk, picture) {
   const me = await sdk.currentUser.profile();

@@ -240,6 +240,7 @@ func TestAccessKeyRewrittenInBetween(t *testing.T) {
 	storage file_system %q
 }
 %s {
+	%s
 	route {
 		spotify_auth {
 			client_id     %s
@@ -258,7 +259,7 @@ func TestAccessKeyRewrittenInBetween(t *testing.T) {
 			}
 		}
 	}
-}`, s.storage, s.origin, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, strings.TrimPrefix(s.sim.APIURL, "http://"), s.sim.APIURL)), true); err != nil {
+}`, s.storage, s.origin, s.bind, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, strings.TrimPrefix(s.sim.APIURL, "http://"), s.sim.APIURL)), true); err != nil {
 		t.Fatal(err)
 	}
 	s.sim.ForgetRequests()

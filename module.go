@@ -87,8 +87,10 @@ var (
 //     code. `POST keys` creates one, `POST keys/revoke` and `DELETE keys/<key>`
 //     revoke one.
 //   - `/v1/*` is the Web API. The request goes on to the next handler, with
-//     the session if there is one, or with what an access key stands for. Without one, a person who navigates is sent
-//     to log in, and code gets a 401 with the login's URL.
+//     the session if there is one, or with what an access key stands for, and
+//     with those of its headers that the Web API has a use for. Without one, a
+//     person who navigates is sent to log in, and code gets a 401 with the
+//     login's URL.
 //
 // Everything else goes on to the next handler untouched, once its visitor is
 // logged in if `require_login` says so. What counts is the path that the

@@ -6,6 +6,21 @@ import (
 	"strings"
 )
 
+// headersForAPI returns those of a client's headers that mean something to the
+// Web API. The handlers after spotify_auth get no others. The transport sees to
+// what Spotify gets in any case; this is so that reverse_proxy need not copy,
+// log and send what stays here. A browser's dozen of headers cost it more than
+// the session does.
+func headersForAPI(client http.Header) http.Header {
+	h := make(http.Header, 8)
+	for name, values := range client {
+		if usedByAPI(name) {
+			h[name] = values
+		}
+	}
+	return h
+}
+
 // setRequestHeaders fills dst with what Spotify gets to see of a request's
 // headers. directed is what reverse_proxy made of them, and client is what the
 // client sent.

@@ -54,7 +54,7 @@ func (c *Change) Link() string {
 // operation for want of scope, given those that the user has granted. If
 // Spotify's documentation has every need met, these are the others of Any. The
 // result is the caller's.
-func (o Operation) Missing(granted func(scope string) bool) []string {
+func (o *Operation) Missing(granted func(scope string) bool) []string {
 	missing := slices.DeleteFunc(slices.Clone(o.All), granted)
 	anyLeft := slices.DeleteFunc(slices.Clone(o.Any), granted)
 	if len(anyLeft) == len(o.Any) || len(missing) == 0 {
@@ -67,10 +67,10 @@ func (o Operation) Missing(granted func(scope string) bool) []string {
 // "/v1/me/player", and whether there is one. The path is decoded and has no
 // query; one slash at its end is ignored, as Spotify does. HEAD is looked up
 // as GET. Lookup allocates nothing and is safe for concurrent use.
-func Lookup(method, path string) (Operation, bool) {
+func Lookup(method, path string) (*Operation, bool) {
 	path, ok := strings.CutPrefix(path, "/")
 	if !ok {
-		return Operation{}, false
+		return none, false
 	}
 	path = strings.TrimSuffix(path, "/")
 	if method == http.MethodHead {
@@ -84,20 +84,22 @@ func Lookup(method, path string) (Operation, bool) {
 		var segment string
 		segment, path, more = strings.Cut(path, "/")
 		if n = n.child(segment); n == nil {
-			return Operation{}, false
+			return none, false
 		}
 	}
 	return find(n.operations, method)
 }
 
-func find(operations []*Operation, method string) (Operation, bool) {
+func find(operations []*Operation, method string) (*Operation, bool) {
 	for _, op := range operations {
 		if op.Method == method {
-			return *op, true
+			return op, true
 		}
 	}
-	return Operation{}, false
+	return none, false
 }
+
+var none = new(Operation)
 
 // plain has the operations whose paths have no parameters, by path without the
 // slash that it begins with. They are most of what is asked for, and found

@@ -31,6 +31,9 @@ func newHTTP1Sender(j job) (*http1Sender, error) {
 	}
 	s := &http1Sender{conn: conn, r: bufio.NewReaderSize(conn, 16<<10)}
 	s.before = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s", j.Method, j.Path, j.Address, browserHeaders)
+	if j.Packed {
+		s.before = append(s.before, "Accept-Encoding: gzip\r\n"...)
+	}
 	if j.Upload > 0 {
 		s.after = fmt.Appendf(nil, "Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", j.Upload)
 		s.after = append(s.after, bytes.Repeat([]byte("A"), j.Upload)...)

@@ -17,6 +17,7 @@ type job struct {
 	Secure       bool // HTTPS and HTTP/2, else HTTP/1.1
 	Method, Path string
 	Upload       int      // bytes of the body
+	Packed       bool     // accepts gzip
 	Cookies      []string // used in turn; none if empty
 	Connections  int
 	Duration     time.Duration
@@ -52,7 +53,10 @@ func startLoad(ctx context.Context, j job) (*result, error) {
 		return nil, err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &errs
-	if err := cmd.Run(); err != nil {
+	if err := ofOthers.start(cmd); err != nil {
+		return nil, err
+	}
+	if err := cmd.Wait(); err != nil {
 		return nil, fmt.Errorf("making load: %w\n%s", err, errs.String())
 	}
 	r := new(result)

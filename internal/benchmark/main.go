@@ -67,10 +67,19 @@ type settings struct {
 
 func (s settings) duration() time.Duration { return time.Duration(s.seconds * float64(time.Second)) }
 
+// shortTurn is how long a server is driven at a time, or a little longer. What
+// else a machine does changes over seconds; in short turns both servers get
+// their part of it.
+const shortTurn = 500 * time.Millisecond
+
+// turns is how many turns each server has in a round, and turn how long one is.
+func (s settings) turns() int          { return max(1, int(s.duration()/shortTurn)) }
+func (s settings) turn() time.Duration { return s.duration() / time.Duration(s.turns()) }
+
 func run() error {
 	var s settings
 	var names string
-	flag.IntVar(&s.rounds, "rounds", 5, "rounds of each scenario; each drives both servers once")
+	flag.IntVar(&s.rounds, "rounds", 5, "rounds of each scenario; each drives both servers in turns")
 	flag.Float64Var(&s.seconds, "seconds", 2, "seconds for which a server is driven in a round")
 	flag.IntVar(&s.connections, "connections", 64, "connections, or streams over HTTP/2")
 	flag.IntVar(&s.sessions, "sessions", 10_000, "sessions in use in the scenarios named so; each is logged in first, at some 1000 a second")

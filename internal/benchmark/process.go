@@ -34,6 +34,7 @@ func command(ctx context.Context, role string, cores int, args ...string) (*exec
 // process is a server in a process of its own.
 type process struct {
 	addr   string
+	pin    pin
 	cmd    *exec.Cmd
 	cancel context.CancelFunc
 	output bytes.Buffer // to be read once the process has ended
@@ -43,7 +44,7 @@ type process struct {
 func (p *process) start(cmd *exec.Cmd, dial func(addr string) (net.Conn, error)) error {
 	p.cmd = cmd
 	cmd.Stdout, cmd.Stderr = &p.output, &p.output
-	if err := cmd.Start(); err != nil {
+	if err := p.pin.start(cmd); err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
@@ -126,7 +127,7 @@ func startCaddy(ctx context.Context, upstreamAddr string, sc scenario, s setting
 	}
 	path := filepath.Join(home, "Caddyfile")
 	ctx, cancel := context.WithCancel(ctx)
-	c := &caddyProcess{process: process{addr: addr, cancel: cancel}, home: home, admin: sc.admin, secure: sc.secure}
+	c := &caddyProcess{process: process{addr: addr, pin: ofServer, cancel: cancel}, home: home, admin: sc.admin, secure: sc.secure}
 	cmd, err := command(ctx, roleCaddy, 1, "run", "--config", path, "--adapter", "caddyfile")
 	if err == nil {
 		cmd.Env = append(cmd.Env, "HOME="+home, "XDG_DATA_HOME="+home, "XDG_CONFIG_HOME="+home)

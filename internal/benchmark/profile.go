@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 )
 
 // profile writes a CPU profile of a server that does a job.
 func profile(ctx context.Context, server *caddyProcess, j job, path string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	j.Duration = 10 * time.Second
 	driven := make(chan error, 1)
 	go func() {
 		_, err := drive(ctx, server, j)

@@ -44,7 +44,7 @@ func refreshMoment(ctx context.Context, sc scenario, s settings) error {
 	}
 	j := sc.job(proxy, "/spotify", cookies, s)
 	j.Every = refreshEvery
-	j.Duration = max(time.Duration(s.rounds)*j.Duration, shortLife) + shortLife/2
+	j.Duration = max(time.Duration(s.rounds)*s.duration(), shortLife) + shortLife/2
 	r, err := startLoad(ctx, j)
 	if err != nil {
 		return err

@@ -32,7 +32,8 @@ func printMachine(w io.Writer, s settings) {
 		}
 	}
 	fmt.Fprintf(w, "%s%s, %s/%s, %s, %d cores, load %s\n", runtime.Version(), caddy, runtime.GOOS, runtime.GOARCH, processor(), runtime.NumCPU(), load())
-	fmt.Fprintf(w, "%d rounds of %v for each server, %d connections, one core for the server\n\n", s.rounds, s.duration(), s.connections)
+	fmt.Fprintf(w, "%d rounds of %v for each server in turns of %v, %d connections, one core for the server and the others for the rest\n\n",
+		s.rounds, s.duration(), s.turn(), s.connections)
 	fmt.Fprintln(w, "ratios are proxy to plain Caddy: median [least–most] of the rounds")
 }
 

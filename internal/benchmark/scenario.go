@@ -16,6 +16,7 @@ type scenario struct {
 	method   string // GET unless set
 	path     string // below /v1
 	upload   int    // bytes of the request's body
+	packed   bool   // the client accepts gzip
 	links    string // of the proxy: keep or rewrite
 	store    string // of the proxy: caddy (the default one) or memory
 	admin    string // address of the server's profiles; they are off if it is empty
@@ -32,6 +33,8 @@ var scenarios = []scenario{
 	{name: "2k-rewrite", about: "2 kB of JSON, links rewritten (the default)", run: compare, path: smallPath, links: "rewrite"},
 	{name: "100k-keep", about: "100 kB of JSON, links kept", run: compare, path: largePath, links: "keep"},
 	{name: "100k-rewrite", about: "100 kB of JSON, links rewritten", run: compare, path: largePath, links: "rewrite"},
+	{name: "100k-packed", about: "100 kB of JSON that Spotify sends gzipped, for a client that accepts it so: plain Caddy passes it on, the proxy unpacks it to find the links",
+		run: compare, path: packedPath, links: "rewrite", packed: true},
 	{name: "100k-upload", about: "PUT of 100 kB, kept to be sent again", run: compare, method: "PUT", path: uploadPath, upload: 100_000, links: "keep"},
 	{name: "h2", about: "2 kB of JSON over HTTPS and HTTP/2, links kept", run: compare, path: smallPath, links: "keep", secure: true},
 	{name: "sessions", about: "2 kB of JSON, -sessions sessions in use, in memory", run: compare, path: smallPath, links: "keep", store: "memory", sessions: many},
@@ -87,24 +90,28 @@ func compare(ctx context.Context, sc scenario, s settings) error {
 	}
 	// Whatever is made once is made before anything counts.
 	for server, j := range jobs {
-		j.Duration = min(j.Duration, time.Second)
+		j.Duration = time.Second
 		if _, err := drive(ctx, server, j); err != nil {
 			return err
 		}
 	}
 	var rounds []round
-	for i := range s.rounds {
-		order := []*caddyProcess{plain, proxy}
-		if i%2 == 1 {
-			order = []*caddyProcess{proxy, plain}
-		}
-		got := make(map[*caddyProcess]measure)
-		for _, server := range order {
-			if got[server], err = drive(ctx, server, jobs[server]); err != nil {
-				return err
+	for range s.rounds {
+		got := map[*caddyProcess]*turns{plain: {}, proxy: {}}
+		for i := range s.turns() {
+			order := []*caddyProcess{plain, proxy}
+			if i%2 == 1 {
+				order = []*caddyProcess{proxy, plain}
+			}
+			for _, server := range order {
+				t, err := drive(ctx, server, jobs[server])
+				if err != nil {
+					return err
+				}
+				got[server].add(t)
 			}
 		}
-		rounds = append(rounds, round{plain: got[plain], proxy: got[proxy]})
+		rounds = append(rounds, round{plain: got[plain].measure(), proxy: got[proxy].measure()})
 	}
 	report(os.Stdout, sc, len(cookies), rounds)
 	if s.profiles == "" {
@@ -125,32 +132,51 @@ func (sc scenario) job(server *caddyProcess, prefix string, cookies []string, s 
 		method = "GET"
 	}
 	return job{
-		Address: server.addr, Secure: sc.secure, Method: method, Path: prefix + "/v1" + sc.path, Upload: sc.upload,
-		Cookies: cookies, Connections: s.connections, Duration: s.duration(),
+		Address: server.addr, Secure: sc.secure, Method: method, Path: prefix + "/v1" + sc.path, Upload: sc.upload, Packed: sc.packed,
+		Cookies: cookies, Connections: s.connections, Duration: s.turn(),
 	}
 }
 
 // drive has another process carry out a job, and says what that took.
-func drive(ctx context.Context, server *caddyProcess, j job) (measure, error) {
+func drive(ctx context.Context, server *caddyProcess, j job) (turns, error) {
 	before, err := server.cpu()
 	if err != nil {
-		return measure{}, err
+		return turns{}, err
 	}
 	r, err := startLoad(ctx, j)
 	if err != nil {
-		return measure{}, err
+		return turns{}, err
 	}
 	after, err := server.cpu()
 	if err != nil {
-		return measure{}, err
+		return turns{}, err
 	}
 	if r.Failed > 0 {
-		return measure{}, fmt.Errorf("%d of %d requests failed, the first with: %s\n%s", r.Failed, r.All, r.Failure, server.log())
+		return turns{}, fmt.Errorf("%d of %d requests failed, the first with: %s\n%s", r.Failed, r.All, r.Failure, server.log())
 	}
+	return turns{elapsed: r.Elapsed, latencies: r.Latencies, all: r.All, cpu: after - before}, nil
+}
+
+// turns is what a server did in some of its turns.
+type turns struct {
+	elapsed   time.Duration
+	latencies []time.Duration
+	all       int
+	cpu       time.Duration
+}
+
+func (t *turns) add(more turns) {
+	t.elapsed += more.elapsed
+	t.latencies = append(t.latencies, more.latencies...)
+	t.all += more.all
+	t.cpu += more.cpu
+}
+
+func (t *turns) measure() measure {
 	return measure{
-		perSecond: float64(len(r.Latencies)) / r.Elapsed.Seconds(),
-		p50:       percentile(r.Latencies, 50),
-		p99:       percentile(r.Latencies, 99),
-		cpu:       (after - before) / time.Duration(r.All),
-	}, nil
+		perSecond: float64(len(t.latencies)) / t.elapsed.Seconds(),
+		p50:       percentile(t.latencies, 50),
+		p99:       percentile(t.latencies, 99),
+		cpu:       t.cpu / time.Duration(t.all),
+	}
 }

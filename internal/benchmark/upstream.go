@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +21,7 @@ import (
 const (
 	smallPath  = "/small"
 	largePath  = "/large"
+	packedPath = "/packed" // the large one, gzipped
 	uploadPath = "/upload"
 )
 
@@ -44,7 +47,7 @@ func startUpstream(ctx context.Context, o upstreamOptions) (*process, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &process{addr: o.Address, cancel: cancel}
+	p := &process{addr: o.Address, pin: ofOthers, cancel: cancel}
 	cmd, err := command(ctx, roleUpstream, 1)
 	if err == nil {
 		cmd.Env = append(cmd.Env, optionsVariable+"="+string(options))
@@ -78,6 +81,7 @@ func serveUpstream() error {
 	mux.Handle("GET /v1/me", answer([]byte(`{"id":"user","account_id":"6gY5IRPwmSgvhfRLwGhTKh","display_name":"Some Name"}`)))
 	mux.Handle("GET /v1"+smallPath, answer(page(2_000)))
 	mux.Handle("GET /v1"+largePath, answer(page(100_000)))
+	mux.Handle("GET /v1"+packedPath, answer(packed(page(100_000)), "Content-Encoding", "gzip"))
 	mux.HandleFunc("PUT /v1"+uploadPath, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusAccepted)
@@ -87,8 +91,18 @@ func serveUpstream() error {
 	return server.ListenAndServe()
 }
 
-// answer sends a body with the headers that Spotify's answers have.
-func answer(body []byte) http.Handler {
+// packed is what Spotify makes of a body for who accepts gzip.
+func packed(body []byte) []byte {
+	var b bytes.Buffer
+	zw := gzip.NewWriter(&b)
+	_, _ = zw.Write(body)
+	_ = zw.Close()
+	return b.Bytes()
+}
+
+// answer sends a body with the headers that Spotify's answers have, and one more
+// if its name and value are given.
+func answer(body []byte, more ...string) http.Handler {
 	length := strconv.Itoa(len(body))
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
@@ -100,24 +114,38 @@ func answer(body []byte) http.Handler {
 		h["Strict-Transport-Security"] = []string{"max-age=31536000"}
 		h["X-Content-Type-Options"] = []string{"nosniff"}
 		h["Via"] = []string{"1.1 google"}
+		if len(more) > 0 {
+			h[more[0]] = more[1:]
+		}
 		_, _ = w.Write(body)
 	})
 }
 
-// page is about so many bytes of a paging object, with as many links in it as
-// Spotify's have: its own, and three for each item.
+// page is about so many bytes of somebody's saved tracks, with the fields that
+// Spotify documents for them and so as many links among other text as its own.
+//
+// https://developer.spotify.com/documentation/web-api/reference/get-users-saved-tracks
 func page(size int) []byte {
 	const api = "https://api.spotify.com/v1"
+	artist := `{"external_urls":{"spotify":"https://open.spotify.com/artist/6sFIWsNpZYqfjUpaCgueju"},"href":"` + api + `/artists/6sFIWsNpZYqfjUpaCgueju",` +
+		`"id":"6sFIWsNpZYqfjUpaCgueju","name":"Somebody","type":"artist","uri":"spotify:artist:6sFIWsNpZYqfjUpaCgueju"}`
+	image := func(size int) string {
+		return fmt.Sprintf(`{"url":"https://i.scdn.co/image/ab67616d00001e02ff9ca10b55ce82ae553c%04d","height":%d,"width":%[1]d}`, size, size)
+	}
 	item := func(i int) string {
-		return fmt.Sprintf(`{"href":"%s/tracks/4iV5W9uYEdYUVa79Axb7Rh%03d","id":"4iV5W9uYEdYUVa79Axb7Rh%03d","name":"Track number %d","popularity":%d,`+
-			`"explicit":false,"duration_ms":%d,"album":{"href":"%s/albums/2up3OPMp9Tb4dAKM2erWXQ","name":"An album","release_date":"2019-06-21"},`+
-			`"artists":[{"href":"%s/artists/6sFIWsNpZYqfjUpaCgueju","name":"Somebody","type":"artist"}],"type":"track","is_local":false}`,
-			api, i, i, i, i%100, 180_000+i, api, api)
+		id := fmt.Sprintf("4iV5W9uYEdYUVa79Axb%03d", i)
+		return `{"added_at":"2026-01-02T03:04:05Z","track":{"album":{"album_type":"album","total_tracks":9,` +
+			`"external_urls":{"spotify":"https://open.spotify.com/album/2up3OPMp9Tb4dAKM2erWXQ"},"href":"` + api + `/albums/2up3OPMp9Tb4dAKM2erWXQ",` +
+			`"id":"2up3OPMp9Tb4dAKM2erWXQ","images":[` + image(640) + "," + image(300) + "," + image(64) + `],"name":"An album","release_date":"2019-06-21",` +
+			`"release_date_precision":"day","type":"album","uri":"spotify:album:2up3OPMp9Tb4dAKM2erWXQ","artists":[` + artist + `]},"artists":[` + artist + `],` +
+			`"disc_number":1,"duration_ms":237040,"explicit":false,"external_ids":{"isrc":"USUM71900001"},"external_urls":{"spotify":"https://open.spotify.com/track/` + id + `"},` +
+			`"href":"` + api + "/tracks/" + id + `","id":"` + id + `","is_playable":true,"name":"A track of this album","popularity":61,"preview_url":null,` +
+			`"track_number":3,"type":"track","uri":"spotify:track:` + id + `","is_local":false}}`
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"href":"%s/me/tracks?offset=0&limit=50","next":"%s/me/tracks?offset=50&limit=50","previous":null,"limit":50,"offset":0,"total":540,"items":[`, api, api)
 	b.WriteString(item(0))
-	for i := 1; b.Len() < size-300; i++ {
+	for i := 1; b.Len() < size-800; i++ {
 		b.WriteString("," + item(i))
 	}
 	b.WriteString("]}")

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,61 +115,6 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 // observer returns whom to tell of what happens, or nil.
 func (m *sessions) observer() *observer { return m.audience.observer() }
 
-// start begins to watch and to sweep the store. It waits for the first request
-// so that checking a config touches nothing.
-func (m *sessions) start() {
-	m.startOnce.Do(func() {
-		if w, ok := m.store.(tokenstore.Watcher); ok {
-			m.spawn(func() { m.watch(w) })
-		}
-		if s, ok := m.store.(tokenstore.Sweeper); ok {
-			m.spawn(func() { m.sweep(s) })
-		}
-	})
-}
-
-func (m *sessions) watch(w tokenstore.Watcher) {
-	changed := func(key string) {
-		if digest, ok := digestOf(key); ok {
-			m.cache.invalidate(digest)
-		}
-	}
-	for m.ctx.Err() == nil {
-		if err := w.Watch(m.ctx, changed, m.cache.invalidateAll); m.ctx.Err() == nil {
-			m.logger().Warn("lost sight of the token store; cached sessions are checked before use", zap.Error(err))
-			m.cache.invalidateAll()
-			m.pause(time.Second)
-		}
-	}
-}
-
-func (m *sessions) sweep(s tokenstore.Sweeper) {
-	for m.pause(sweepEvery/2 + rand.N(sweepEvery)) {
-		removed, err := s.Sweep(m.ctx)
-		switch {
-		case m.ctx.Err() != nil:
-			return
-		case err != nil:
-			m.logger().Warn("removing expired sessions failed", zap.Error(err))
-		case removed > 0:
-			m.logger().Info("removed expired sessions", zap.Int("count", removed))
-		}
-	}
-}
-
-// pause waits for d and reports whether to go on.
-func (m *sessions) pause(d time.Duration) bool {
-	due := make(chan struct{})
-	stop := m.clock.AfterFunc(d, func() { close(due) })
-	select {
-	case <-due:
-		return m.ctx.Err() == nil
-	case <-m.ctx.Done():
-		stop()
-		return false
-	}
-}
-
 // Destruct implements caddy.Destructor. It waits, for at most flushTimeout,
 // for refreshes and saves in flight.
 func (m *sessions) Destruct() error {
@@ -183,26 +127,6 @@ func (m *sessions) Destruct() error {
 	m.cancel()
 	m.running.Wait()
 	return err
-}
-
-func (m *sessions) flush(ctx context.Context) error {
-	m.mu.Lock()
-	busy := make([]*session, 0, len(m.pinned))
-	for s := range m.pinned {
-		busy = append(busy, s)
-	}
-	m.mu.Unlock()
-
-	var wg sync.WaitGroup
-	errs := make([]error, len(busy))
-	for i, s := range busy {
-		wg.Go(func() { errs[i] = s.auth.Flush(ctx) })
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("some sessions could not be saved before shutdown: %w", err)
-	}
-	return nil
 }
 
 // get returns the session behind a cookie. It returns errNoSession when there
@@ -446,111 +370,4 @@ func (m *sessions) update(ctx context.Context, key string, rec *tokenstore.Recor
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	return m.store.Update(ctx, key, rec)
-}
-
-// touch notes that a session was used. The store learns of it now and then, in
-// the background, or along with the next refresh.
-func (m *sessions) touch(s *session) { m.touchAt(s, m.clock.Now().Unix()) }
-
-// touchAt is touch for who knows the time already.
-func (m *sessions) touchAt(s *session, now int64) {
-	if s.lastSeen.Load() == now {
-		return
-	}
-	raise(&s.lastSeen, now)
-	// A process that dies forgets at most this much of a session's last use.
-	every := max(1, min(m.idleSeconds/20, 6*3600))
-	if s.isKey() {
-		every = keyUseEvery
-	}
-	if now-s.savedSeen.Load() < every {
-		return
-	}
-	m.inBackground(s, workTouch, func(ctx context.Context) {
-		token := s.auth.Current()
-		if token == nil {
-			return
-		}
-		current, err := s.replace(ctx, token, token)
-		switch {
-		case errors.Is(err, pkce.ErrGone):
-			m.forget(s)
-			m.ended(s, endElsewhere)
-		case err != nil:
-			if suppressed, ok := m.faults.admit("last use"); ok {
-				m.logger().Warn("noting a session's last use failed; it will be tried again",
-					zap.String("session", s.ref()), zap.Error(err), suppressed)
-			}
-		case current != token:
-			s.auth.Adopt(current)
-		}
-	})
-}
-
-// inBackground runs work for a session unless the same work runs already or
-// too much does. Every request tries again, so nothing is lost by that.
-func (m *sessions) inBackground(s *session, work int32, f func(context.Context)) {
-	if !s.begin(work) {
-		return
-	}
-	select {
-	case m.background <- struct{}{}:
-	default:
-		s.end(work)
-		return
-	}
-	started := m.spawn(func() {
-		defer func() {
-			s.Unpin()
-			s.end(work)
-			<-m.background
-		}()
-		s.Pin()
-		ctx, cancel := context.WithTimeout(m.ctx, storeTimeout)
-		defer cancel()
-		f(ctx)
-	})
-	if !started {
-		s.end(work)
-		<-m.background
-	}
-}
-
-// spawn runs f in a goroutine that Destruct waits for, unless that has begun.
-func (m *sessions) spawn(f func()) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return false
-	}
-	m.running.Go(f)
-	return true
-}
-
-func (m *sessions) pin(s *session) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.pinned[s] = struct{}{}
-	m.byDigest[s.digest()] = s
-}
-
-func (m *sessions) unpin(s *session) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s.pins.Load() > 0 {
-		return // pinned again meanwhile
-	}
-	delete(m.pinned, s)
-	if digest := s.digest(); m.byDigest[digest] == s {
-		delete(m.byDigest, digest)
-	}
-}
-
-// busy returns the session if it is pinned. A session with a refresh or a save
-// in flight must not be loaded a second time after the cache dropped it: the
-// stored token may be one that the refresh has just used up.
-func (m *sessions) busy(digest [32]byte) *session {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.byDigest[digest]
 }

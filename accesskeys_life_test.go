@@ -250,8 +250,9 @@ func TestAccessKeyRewrittenInBetween(t *testing.T) {
 			api_url       %s
 			access_keys
 		}
-		handle_path /spotify/v1/* {
-			rewrite /me /v1/me/playlists
+		@api spotify_api
+		handle @api {
+			rewrite /v1/me /v1/me/playlists
 			reverse_proxy %s {
 				transport spotify {
 					api_url %s

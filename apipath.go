@@ -61,6 +61,19 @@ func containsEncodedSlash(rawPath string) bool {
 	return false
 }
 
+// toAPIPath takes the prefix from a path below it, in place, as a rewrite does.
+// What is left is the Web API's.
+func toAPIPath(u *url.URL, prefix string) {
+	u.Path = u.Path[len(prefix):]
+	if rest, ok := strings.CutPrefix(u.RawPath, prefix); ok {
+		u.RawPath = rest
+	} else {
+		// There is none, or one with the prefix encoded. The usual encoding of
+		// Path means the same.
+		u.RawPath = ""
+	}
+}
+
 func badAPIPath() *problem {
 	return &problem{
 		status:  http.StatusBadRequest,

@@ -12,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 )
 
 func init() {
@@ -297,11 +296,9 @@ func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
 //	        redirect_uri http://127.0.0.1:8080/spotify/callback
 //	        scopes       user-read-private
 //	    }
-//	    handle_path /spotify/v1/* {
-//	        rewrite * /v1{uri}
-//	        reverse_proxy https://api.spotify.com {
-//	            transport spotify
-//	        }
+//	    @api spotify_api
+//	    reverse_proxy @api https://api.spotify.com {
+//	        transport spotify
 //	    }
 //	}
 //
@@ -357,8 +354,7 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			return nil, h.Errf("%s %s: the routes depend on it, so write it out or use {$VARIABLE}, which is replaced while the Caddyfile is read", o.name, o.value)
 		}
 	}
-	redirect, err := parseRedirectURI(auth.RedirectURI)
-	if err != nil {
+	if _, err := parseRedirectURI(auth.RedirectURI); err != nil {
 		return nil, h.WrapErr(err)
 	}
 	if auth.ClientID == "" {
@@ -372,11 +368,8 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	subroute := caddyhttp.Subroute{Routes: caddyhttp.RouteList{
 		{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(auth, "handler", "spotify_auth", nil)}},
 		{
-			MatcherSetsRaw: []caddy.ModuleMap{{"path": h.JSON(caddyhttp.MatchPath{redirect.prefix + "/v1/*"})}},
-			HandlersRaw: []json.RawMessage{
-				caddyconfig.JSONModuleObject(rewrite.Rewrite{StripPathPrefix: redirect.prefix}, "handler", "rewrite", nil),
-				caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil),
-			},
+			MatcherSetsRaw: []caddy.ModuleMap{{"spotify_api": h.JSON(MatchAPI{})}},
+			HandlersRaw:    []json.RawMessage{caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil)},
 		},
 	}}
 	if userMatcher == nil {

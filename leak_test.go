@@ -128,9 +128,9 @@ func newLeakTest(t *testing.T, o leakOptions) *leakTest {
 				key    {env.SPOTIFY_SHARE_KEY}
 			}
 		}
-		handle_path /spotify/v1/* {
+		@api spotify_api
+		handle @api {
 			spotifytest_gossip
-			rewrite * /v1{uri}
 			reverse_proxy %s {
 				transport spotify {
 					api_url %s

@@ -84,10 +84,11 @@ var (
 //     code. `POST keys` creates one, `POST keys/revoke` and `DELETE keys/<key>`
 //     revoke one.
 //   - `/v1/*` is the Web API. The request goes on to the next handler, with
-//     the session if there is one, or with what an access key stands for, and
-//     with those of its headers that the Web API has a use for. Without one, a
-//     person who navigates is sent to log in, and code gets a 401 with the
-//     login's URL.
+//     the session if there is one, or with what an access key stands for. Its
+//     path is then the Web API's, without the prefix, it has those headers
+//     only that the Web API has a use for, and the matcher `spotify_api` matches
+//     it. Without a session, a person who navigates is sent to log in, and code
+//     gets a 401 with the login's URL.
 //
 // Everything else goes on to the next handler untouched, once its visitor is
 // logged in if `require_login` says so. What counts is the path that the

@@ -82,9 +82,9 @@ func TestShareRewrittenInBetween(t *testing.T) {
 				allow /v1/me /v1/markets
 			}
 		}
-		handle_path /spotify/v1/* {
-			rewrite /me /v1/me/playlists
-			rewrite /markets /v1/markets
+		@api spotify_api
+		handle @api {
+			rewrite /v1/me /v1/me/playlists
 			reverse_proxy %s {
 				transport spotify {
 					api_url %s

@@ -62,11 +62,11 @@ func (s *share) send(ctx context.Context, next caddyhttp.Handler, server *caddyh
 			rec, err = nil, fmt.Errorf("the answer broke off (%T)", v)
 		}
 	}()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.site.origin+s.site.prefix, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.site.origin, nil)
 	if err != nil {
 		return nil, err
 	}
-	req.URL.Path, req.URL.RawQuery = s.site.prefix+g.target.path, g.target.query
+	req.URL.Path, req.URL.RawQuery = g.target.path, g.target.query
 	req.URL.Scheme, req.URL.Host = "", ""
 	req.RequestURI = req.URL.RequestURI()
 	req.RemoteAddr = "127.0.0.1:0"

@@ -22,13 +22,14 @@ const first, count = 10000, 10000
 // else who asks here will, until the test ends.
 func Address(tb testing.TB) string {
 	tb.Helper()
+	var listen net.ListenConfig
 	for range 1000 {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.N(count)))
-		reserved, err := net.ListenPacket("udp", address)
+		reserved, err := listen.ListenPacket(tb.Context(), "udp", address)
 		if err != nil {
 			continue
 		}
-		if l, err := net.Listen("tcp", address); err == nil {
+		if l, err := listen.Listen(tb.Context(), "tcp", address); err == nil {
 			_ = l.Close()
 			tb.Cleanup(func() { _ = reserved.Close() })
 			return address

@@ -17,12 +17,13 @@ import (
 	"time"
 )
 
-// Paths of the upstream's Web API, below /v1.
+// Paths of the upstream's Web API, below /v1. They are real ones, since the proxy
+// looks them up.
 const (
-	smallPath  = "/small"
-	largePath  = "/large"
-	packedPath = "/packed" // the large one, gzipped
-	uploadPath = "/upload"
+	smallPath  = "/me/tracks"
+	largePath  = "/me/top/tracks"
+	packedPath = "/me/top/artists" // the large one, gzipped
+	uploadPath = "/playlists/3cEYpjA9oz9GiPac4AsH4n/images"
 )
 
 // upstreamOptions are for the upstream's process, which has them from its

@@ -132,6 +132,7 @@ func TestAttackFetchMetadata(t *testing.T) {
 		"same-site":               "Sec-Fetch-Site: same-site\nOrigin: http://127.0.0.1:1",
 		"same-site, no origin":    "Sec-Fetch-Site: same-site",
 		"none, but no navigation": "Sec-Fetch-Site: none\nSec-Fetch-Mode: no-cors",
+		"speculation rules":       "Sec-Fetch-Site: none\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\nSec-Purpose: prefetch;prerender",
 		"a frame":                 "Sec-Fetch-Site: cross-site\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: iframe",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,8 +27,11 @@ func (s *site) checkOrigin(r *http.Request) *problem {
 	case "same-origin":
 		return nil
 	case "none":
-		// The person's own doing: typed, bookmarked, restored.
-		if r.Header.Get("Sec-Fetch-Mode") == "navigate" {
+		// The person's own doing: typed, bookmarked, restored. Browsers say the
+		// same of what another site's speculation rules have them load ahead of
+		// time, but then say that it is for that. What is refused ahead of time
+		// they ask for again when the person goes there.
+		if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header["Sec-Purpose"] == nil {
 			return nil
 		}
 	case "":

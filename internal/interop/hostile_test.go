@@ -141,7 +141,7 @@ func (w *hostileWorld) expectUnharmed(t *testing.T) {
 		t.Errorf("logged in is %s", who)
 	}
 	for _, r := range w.sim.RequestsTo("/v1/") {
-		t.Errorf("Spotify got %s %s", r.Method, r.Path)
+		t.Errorf("Spotify got %s %s?%s", r.Method, r.Path, r.RawQuery)
 	}
 	w.sim.ForgetRequests()
 }

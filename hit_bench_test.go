@@ -207,19 +207,35 @@ func (c *requestContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// BenchmarkSessionMemory reports the live heap that a cached session takes.
+// BenchmarkSessionMemory reports the live heap that a cached session takes, and
+// what a full collection of garbage costs with so many: the time of all cores
+// together while requests go on, and the pause in which they do not.
 func BenchmarkSessionMemory(b *testing.B) {
-	const n = 1_000_000
-	for b.Loop() {
-		s := newBenchSite(b, 0)
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		s.fill(n)
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/session")
-		runtime.KeepAlive(s)
+	for _, n := range []int{0, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("sessions=%d", n), func(b *testing.B) {
+			var size, collecting, pause float64
+			for b.Loop() {
+				s := newBenchSite(b, 0)
+				var before, after, collected runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				s.fill(n)
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				began := time.Now()
+				runtime.GC()
+				collecting = float64(time.Since(began)) / float64(time.Millisecond)
+				runtime.ReadMemStats(&collected)
+				pause = float64(collected.PauseTotalNs-after.PauseTotalNs) / float64(time.Microsecond)
+				size = float64(after.HeapAlloc-before.HeapAlloc) / float64(max(1, n))
+				runtime.KeepAlive(s)
+			}
+			if n > 0 {
+				b.ReportMetric(size, "B/session")
+			}
+			b.ReportMetric(collecting, "ms/collection")
+			b.ReportMetric(pause, "µs-paused/collection")
+		})
 	}
 }
 

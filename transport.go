@@ -58,7 +58,8 @@ const (
 //   - When the API says 401, the token is refreshed and the request sent once
 //     more. Redirects are passed on and not followed.
 //   - URLs of the Web API in JSON answers, such as `next`, are made to lead to
-//     the proxy, while the answer streams (`links`).
+//     the proxy (`links`), while the answer streams. One of a known length of
+//     up to 256 KiB is read first, so that it still says how long it is.
 //   - After a 429 the proxy answers for Spotify until the time is up, then
 //     tries with one request. While the app is near its limit, each account
 //     gets its fair share. `retry` holds requests back instead.

@@ -12,7 +12,7 @@ import (
 const (
 	// shortLife is the life of tokens when their refresh is watched. The proxy
 	// refreshes them when half of it is left.
-	shortLife = 12 * time.Second
+	shortLife = 24 * time.Second
 	// refreshTakes is how long the token endpoint takes.
 	refreshTakes = 500 * time.Millisecond
 	// moment is the time around a refresh that is compared with the rest.
@@ -20,13 +20,15 @@ const (
 	// refreshEvery is the time between two requests, over all connections: few
 	// enough that none has to wait for another.
 	refreshEvery = time.Second / 1500
-	// refreshSessions is how many sessions have their tokens refreshed at once.
-	refreshSessions = 100
+	// spreadSessions is how many sessions have their tokens refreshed one after
+	// the other, and rushSessions how many at once.
+	spreadSessions = 4
+	rushSessions   = 100
 )
 
-// refreshMoment compares the slowest requests of when all tokens are being
-// refreshed with those of the rest of the time. All sessions are in use, and
-// were logged in within a second.
+// refreshMoment compares the slowest requests of when a token is being refreshed
+// with those of the rest of the time. All sessions are in use. If they were
+// logged in at once, their tokens are refreshed at once.
 func refreshMoment(ctx context.Context, sc scenario, s settings) error {
 	up, err := startUpstream(ctx, upstreamOptions{TokenLife: shortLife, RefreshTakes: refreshTakes})
 	if err != nil {
@@ -38,9 +40,20 @@ func refreshMoment(ctx context.Context, sc scenario, s settings) error {
 		return err
 	}
 	defer proxy.stop()
-	cookies, err := logIn(ctx, proxy, refreshSessions, s.connections)
-	if err != nil {
-		return err
+	groups, each := spreadSessions, 1
+	if sc.rush {
+		groups, each = 1, rushSessions
+	}
+	var cookies []string
+	for i := range groups {
+		if i > 0 {
+			time.Sleep(shortLife / 2 / time.Duration(groups))
+		}
+		more, err := logIn(ctx, proxy, each, s.connections)
+		if err != nil {
+			return err
+		}
+		cookies = append(cookies, more...)
 	}
 	j := sc.job(proxy, "/spotify", cookies, s)
 	j.Every = refreshEvery
@@ -76,7 +89,7 @@ func refreshMoment(ctx context.Context, sc scenario, s settings) error {
 func beginnings(refreshes []time.Time) []time.Time {
 	var moments []time.Time
 	for _, at := range refreshes {
-		if len(moments) == 0 || at.Sub(moments[len(moments)-1]) > shortLife/4 {
+		if len(moments) == 0 || at.Sub(moments[len(moments)-1]) > moment {
 			moments = append(moments, at)
 		}
 	}

@@ -16,6 +16,7 @@ type scenario struct {
 	method   string // GET unless set
 	path     string // below /v1
 	upload   int    // bytes of the request's body
+	rush     bool   // all tokens are refreshed at once
 	packed   bool   // the client accepts gzip
 	links    string // of the proxy: keep or rewrite
 	store    string // of the proxy: caddy (the default one) or memory
@@ -39,7 +40,8 @@ var scenarios = []scenario{
 	{name: "h2", about: "2 kB of JSON over HTTPS and HTTP/2, links kept", run: compare, path: smallPath, links: "keep", secure: true},
 	{name: "sessions", about: "2 kB of JSON, -sessions sessions in use, in memory", run: compare, path: smallPath, links: "keep", store: "memory", sessions: many},
 	{name: "sessions-files", about: "the same with the default store, which is files", run: compare, path: smallPath, links: "keep", sessions: many},
-	{name: "refresh", about: "all tokens are refreshed at once, by a token endpoint that takes 500 ms", run: refreshMoment, path: smallPath, links: "keep"},
+	{name: "refresh", about: "tokens of sessions in use are refreshed one by one, by a token endpoint that takes 500 ms", run: refreshMoment, path: smallPath, links: "keep"},
+	{name: "refresh-rush", about: "the same with 100 tokens at once", run: refreshMoment, path: smallPath, links: "keep", rush: true},
 }
 
 func none(settings) int   { return 0 }

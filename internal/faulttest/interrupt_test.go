@@ -151,7 +151,7 @@ func TestReloadDuringRefresh(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				after := v.later(t.Context(), in)
+				after := v.laterDuringReload(t.Context(), in)
 				held.Release()
 				want(t, await(t, "the request from before", before), http.StatusOK, "")
 				want(t, await(t, "the request from after", after), http.StatusOK, "")

@@ -49,6 +49,7 @@ var english = &words{
 		reasonUpstreamUnavailable:     {title: "Please try again in a moment", action: "Try again"},
 		reasonCrossSite:               {title: "Not from there"},
 		reasonNotAllowed:              {title: "Not here"},
+		reasonNotOwner:                {title: "Nothing was connected", action: "Try again"},
 		reasonNotFound:                {title: "There is nothing here"},
 		reasonWrongAccount:            {title: "No access key was created", action: "Back to the access keys"},
 		reasonTooManyKeys:             {title: "No access key was created", action: "Back to the access keys"},
@@ -100,6 +101,7 @@ var german = &words{
 		reasonUpstreamUnavailable: {"Bitte versuche es gleich noch einmal", "Spotify ist gerade nicht erreichbar.", "Noch einmal versuchen"},
 		reasonCrossSite:           {title: "Nicht von dort", message: "Anfragen von anderen Websites sind nicht erlaubt."},
 		reasonNotAllowed:          {title: "Nicht hier", message: "Diesen Teil der Web API benutzt diese Website nicht."},
+		reasonNotOwner:            {"Nichts wurde verbunden", "Das ist nicht das Konto, das diese Website zeigt. Nur sein Besitzer kann es verbinden.", "Noch einmal versuchen"},
 		reasonNotFound:            {title: "Hier ist nichts"},
 		reasonWrongAccount: {
 			"Es wurde kein Zugriffsschlüssel angelegt",

@@ -97,7 +97,7 @@ func TestShareOnlyListedAccounts(t *testing.T) {
 
 	// A stranger, before there is an owner.
 	b, a := s.connect("jonas")
-	if b.wantStatus(a, http.StatusForbidden); !strings.Contains(a.body, "not_owner") {
+	if b.wantStatus(a, http.StatusForbidden); !strings.Contains(a.body, "not_owner") || !strings.Contains(a.body, "<h1>Nothing was connected</h1>") {
 		t.Errorf("page: %s", a.body)
 	}
 	if _, ok := b.cookies()["spotify_session"]; ok {

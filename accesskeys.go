@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -142,12 +141,7 @@ func (k *accessKeys) indexID(ctx context.Context, account string) (tokenstore.Se
 	if err != nil {
 		return tokenstore.SessionID{}, err
 	}
-	info := strings.Join([]string{keyIndexLabel, k.site.clientID, account}, "\x00")
-	b, err := hkdf.Key(sha256.New, secret, nil, info, len(tokenstore.SessionID{}))
-	if err != nil {
-		return tokenstore.SessionID{}, fmt.Errorf("deriving the list of an account's keys: %w", err)
-	}
-	return tokenstore.SessionID(b), nil
+	return deriveID(secret, keyIndexLabel, k.site.clientID, account)
 }
 
 // seal is the mark of the secret, which does not lead back to it.

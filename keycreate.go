@@ -76,11 +76,12 @@ func (k *accessKeys) pending(f keyForm, account string, w *keyWords) (pendingKey
 	if f.Name == "" || len([]rune(f.Name)) > maxKeyName || !isPlainText(f.Name) {
 		return p, &formError{"name", w.BadName}
 	}
-	life, ok := k.lives()[f.Life]
-	if !ok {
+	lives := k.lives()
+	chosen := slices.IndexFunc(lives, func(l keyLife) bool { return l.name == f.Life })
+	if chosen < 0 {
 		return p, &formError{"life", w.BadLife}
 	}
-	p.Life = int64(life / time.Second)
+	p.Life = int64(lives[chosen].d / time.Second)
 	switch f.Access {
 	case accessAll:
 	case accessRead:
@@ -127,16 +128,19 @@ func parseRules(text string) ([]AllowRule, error) {
 	return rules, nil
 }
 
-// lives are the times that a key may be given, by their names in the form. The
-// longest is always there.
-func (k *accessKeys) lives() map[string]time.Duration {
-	lives := map[string]time.Duration{"max": k.lifetime}
-	for name, days := range map[string]int{"1d": 1, "7d": 7, "30d": 30, "90d": 90} {
-		if d := time.Duration(days) * 24 * time.Hour; d < k.lifetime {
-			lives[name] = d
-		}
-	}
-	return lives
+// keyLife is a time that a key may be given, by its name in the form.
+type keyLife struct {
+	name string
+	d    time.Duration
+}
+
+// lives are the times that a key may be given, the shortest first. The longest is
+// always there.
+func (k *accessKeys) lives() []keyLife {
+	const day = 24 * time.Hour
+	lives := slices.DeleteFunc([]keyLife{{"1d", day}, {"7d", 7 * day}, {"30d", 30 * day}, {"90d", 90 * day}},
+		func(l keyLife) bool { return l.d >= k.lifetime })
+	return append(lives, keyLife{"max", k.lifetime})
 }
 
 // beginKey sends the person to Spotify for the key that the form describes.

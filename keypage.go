@@ -45,10 +45,7 @@ func (h *Handler) serveKeys(w http.ResponseWriter, r *http.Request, rest string)
 		return h.fail(w, r, h.nothingHere())
 	}
 	if !slices.Contains(methods, r.Method) {
-		return h.fail(w, r, &problem{
-			status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
-			message: "Use " + strings.Join(methods, " or ") + " here.", allow: strings.Join(methods, ", "),
-		})
+		return h.fail(w, r, methodNotAllowed(methods))
 	}
 	if p := s.checkTransport(r); p != nil {
 		return h.fail(w, r, p)
@@ -265,11 +262,8 @@ func (s *site) renderKeys(w http.ResponseWriter, r *http.Request, status int, pa
 	page.W = page.Words.keys
 	page.Style = template.CSS(keysStyle) //nolint:gosec // a constant of ours
 	page.Path, page.Home, page.Base, page.Max = s.keys.path(), "/", s.origin+s.prefix+"/v1/", s.keys.max
-	lives := s.keys.lives()
-	for _, name := range []string{"1d", "7d", "30d", "90d", "max"} {
-		if life, ok := lives[name]; ok {
-			page.Lives = append(page.Lives, lifeChoice{name, page.W.life(life), name == page.Form.Life})
-		}
+	for _, life := range s.keys.lives() {
+		page.Lives = append(page.Lives, lifeChoice{life.name, page.W.life(life.d), life.name == page.Form.Life})
 	}
 	var buf bytes.Buffer
 	if err := keysTemplate.Execute(&buf, page); err != nil {
@@ -281,12 +275,7 @@ func (s *site) renderKeys(w http.ResponseWriter, r *http.Request, status int, pa
 	// With no-referrer, older browsers would not say where the form's request
 	// comes from. The whole address may be the callback's, with a code in it.
 	h.Set("Referrer-Policy", "origin")
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	_, err := w.Write(buf.Bytes())
-	return err
+	return writeAnswer(w, r, status, buf.Bytes())
 }
 
 // life writes a time that a key may be given.

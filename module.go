@@ -407,12 +407,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.fail(w, r, h.nothingHere())
 	}
 	if !slices.Contains(methods, r.Method) {
-		return h.fail(w, r, &problem{
-			status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
-			message: "Use " + strings.Join(methods, " or ") + " here.", allow: strings.Join(methods, ", "),
-		})
+		return h.fail(w, r, methodNotAllowed(methods))
 	}
 	return serve(w, r)
+}
+
+// methodNotAllowed says which methods an endpoint has.
+func methodNotAllowed(methods []string) *problem {
+	return &problem{
+		status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
+		message: "Use " + strings.Join(methods, " or ") + " here.", allow: strings.Join(methods, ", "),
+	}
 }
 
 func (h *Handler) nothingHere() *problem {

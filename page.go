@@ -116,12 +116,7 @@ func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d 
 		// into the next request, and so into the access log.
 		h.Set("Referrer-Policy", "origin")
 	}
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	_, err := w.Write(buf.Bytes())
-	return err
+	return writeAnswer(w, r, status, buf.Bytes())
 }
 
 // setPageHeaders sets what all our pages have in common.

@@ -138,12 +138,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, p *problem) error
 			return h.site.renderPage(w, r, p.status, errorPage(p))
 		}
 		setJSONHeaders(w.Header())
-		w.WriteHeader(p.status)
-		if r.Method == http.MethodHead {
-			return nil
-		}
-		_, err := w.Write(p.body())
-		return err
+		return writeAnswer(w, r, p.status, p.body())
 	})
 	h.logProblem(r, p)
 
@@ -155,6 +150,16 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, p *problem) error
 	// does not match would then leave an empty body instead of ours.
 	r = server.Errors.WithError(r, caddyhttp.Error(p.status, p))
 	return throughErrorRoutes(w, r, server.Errors.Routes, p, render)
+}
+
+// writeAnswer writes an answer whose headers are set. To a HEAD it has no body.
+func writeAnswer(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := w.Write(body)
+	return err
 }
 
 // wantsPage tells a person's navigation from a call by code. Browsers without

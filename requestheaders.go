@@ -88,15 +88,14 @@ func asksForPart(name string) bool {
 }
 
 // neverPasses reports whether a header stays here, whoever set it. These are
-// the ones that most requests have, because their browser or reverse_proxy adds
-// them; tellsOfVisitor would say the same of them, less quickly.
+// the ones that every request has, because reverse_proxy adds them;
+// tellsOfVisitor would say the same of them, less quickly.
 func neverPasses(name string) bool {
 	switch name {
-	case "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Early-Data", "Connection", "Upgrade",
-		"Cookie", "Authorization", "Origin", "Referer":
+	case "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via":
 		return true
 	}
-	return strings.HasPrefix(name, "Sec-")
+	return false
 }
 
 // tellsOfVisitor reports whether a header would, in any spelling, carry

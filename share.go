@@ -2,8 +2,6 @@ package caddyspotify
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -253,12 +251,7 @@ const shareLabel = "caddy-spotify share v1\x00"
 // id is the id of one owner's session. It derives from the key, so the session
 // is found, refreshed and ended like any other, but no browser holds its cookie.
 func (s *share) id(key []byte, owner string) (tokenstore.SessionID, error) {
-	info := strings.Join([]string{shareLabel, s.site.clientID, s.site.origin, s.site.prefix, owner}, "\x00")
-	b, err := hkdf.Key(sha256.New, key, nil, info, len(tokenstore.SessionID{}))
-	if err != nil {
-		return tokenstore.SessionID{}, fmt.Errorf("deriving the shared account's session: %w", err)
-	}
-	return tokenstore.SessionID(b), nil
+	return deriveID(key, shareLabel, s.site.clientID, s.site.origin, s.site.prefix, owner)
 }
 
 // session returns the owner's session. It returns errNoSession if no owner is

@@ -2,7 +2,9 @@ package caddyspotify
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
 const (
@@ -91,6 +95,17 @@ func (k *storedKey) create(ctx context.Context) (key []byte, err error) {
 		return nil, err
 	}
 	return key, nil
+}
+
+// deriveID returns the id of a record that nobody was given the id of. It derives
+// from a secret by HKDF-SHA256 (RFC 5869); what names the record begins with a
+// label, which keeps it apart from any other use of the secret.
+func deriveID(secret []byte, names ...string) (tokenstore.SessionID, error) {
+	b, err := hkdf.Key(sha256.New, secret, nil, strings.Join(names, "\x00"), len(tokenstore.SessionID{}))
+	if err != nil {
+		return tokenstore.SessionID{}, fmt.Errorf("deriving the id of a record: %w", err)
+	}
+	return tokenstore.SessionID(b), nil
 }
 
 // givenKey is a key from the config.

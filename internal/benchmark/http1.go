@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,9 +21,37 @@ type http1Sender struct {
 	request []byte
 }
 
-// browserHeaders are what a page's fetch sends.
-const browserHeaders = "Accept: application/json\r\nAccept-Language: en\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n" +
-	"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
+// browserHeaders are what Chromium 148 sends with a fetch of a page's own
+// origin, besides Host, Connection and Cookie.
+const browserHeaders = `sec-ch-ua-platform: "Linux"
+User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36
+sec-ch-ua: "Not/A)Brand";v="99", "Chromium";v="148"
+sec-ch-ua-mobile: ?0
+Accept: */*
+Sec-Fetch-Site: same-origin
+Sec-Fetch-Mode: cors
+Sec-Fetch-Dest: empty
+Referer: http://127.0.0.1:8080/
+Accept-Encoding: gzip, deflate, br, zstd
+Accept-Language: en-US,en;q=0.9`
+
+// bareHeaders are what curl sends.
+const bareHeaders = `User-Agent: curl/8.14.1
+Accept: */*`
+
+// headers yields the names and values of what the client of a job sends.
+func (j job) headers(yield func(name, value string) bool) {
+	lines := browserHeaders
+	if j.Bare {
+		lines = bareHeaders
+	}
+	for line := range strings.Lines(lines) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		if !yield(name, value) {
+			return
+		}
+	}
+}
 
 func newHTTP1Sender(j job) (*http1Sender, error) {
 	conn, err := net.DialTimeout("tcp", j.Address, 5*time.Second)
@@ -30,9 +59,9 @@ func newHTTP1Sender(j job) (*http1Sender, error) {
 		return nil, err
 	}
 	s := &http1Sender{conn: conn, r: bufio.NewReaderSize(conn, 16<<10)}
-	s.before = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s", j.Method, j.Path, j.Address, browserHeaders)
-	if j.Packed {
-		s.before = append(s.before, "Accept-Encoding: gzip\r\n"...)
+	s.before = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", j.Method, j.Path, j.Address)
+	for name, value := range j.headers {
+		s.before = fmt.Appendf(s.before, "%s: %s\r\n", name, value)
 	}
 	if j.Upload > 0 {
 		s.after = fmt.Appendf(nil, "Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", j.Upload)

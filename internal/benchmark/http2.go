@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -29,8 +28,7 @@ func newHTTP2Senders(j job) []sender {
 		Timeout: time.Minute,
 	}
 	header := make(http.Header)
-	for line := range strings.SplitSeq(strings.TrimSpace(browserHeaders), "\r\n") {
-		name, value, _ := strings.Cut(line, ": ")
+	for name, value := range j.headers {
 		header.Set(name, value)
 	}
 	senders := make([]sender, j.Connections)

@@ -17,7 +17,7 @@ type job struct {
 	Secure       bool // HTTPS and HTTP/2, else HTTP/1.1
 	Method, Path string
 	Upload       int      // bytes of the body
-	Packed       bool     // accepts gzip
+	Bare         bool     // sends what curl does, not what a browser does
 	Cookies      []string // used in turn; none if empty
 	Connections  int
 	Duration     time.Duration

@@ -27,6 +27,16 @@ func newKeysRig(t *testing.T) (*accessKeys, *fakeclock.Clock) {
 	return s.keys, fake
 }
 
+// inSlot returns what s is, for the cache to have under another digest.
+func inSlot(m *sessions, s *session, digest [32]byte) *session {
+	wrong := m.newSession(s.id, s.account, s.createdAt, s.authorizedAt, s.terms)
+	wrong.digest = digest
+	wrong.lastSeen.Store(s.lastSeen.Load())
+	wrong.checked.Store(s.checked.Load())
+	m.tokens.InitAuthenticator(&wrong.auth, s.auth.Current(), wrong)
+	return wrong
+}
+
 // S26: what is stored of a session opens as no key and what is stored of a key as
 // no session, wherever it is put, and whatever is in memory.
 func TestKindsAreApart(t *testing.T) {
@@ -50,12 +60,12 @@ func TestKindsAreApart(t *testing.T) {
 		"a session sealed so":   func() (*session, error) { return m.getKey(ctx, resealed(t, k, sess, true), now) },
 		"a key in a wrong slot": func() (*session, error) {
 			id := tokenstore.NewSessionID()
-			m.cache.add(id.Digest(m.namespace), key)
+			m.cache.add(inSlot(m, key, id.Digest(m.namespace)))
 			return m.get(ctx, id.Cookie())
 		},
 		"a session in a wrong slot": func() (*session, error) {
 			id := tokenstore.NewSessionID()
-			m.cache.add(id.Digest(m.keyNamespace), sess)
+			m.cache.add(inSlot(m, sess, id.Digest(m.keyNamespace)))
 			return m.getKey(ctx, id, now)
 		},
 	} {

@@ -70,6 +70,41 @@ func (m *sessions) begin(t *testing.T, i int) *session {
 	return s
 }
 
+// Refreshes that nobody waits for are put off while many are under way, but
+// never for so long that somebody would have to wait.
+func TestRefreshesAheadAreSpread(t *testing.T) {
+	m, _, _ := newBoundsRig(t, nil)
+	for range calm - 1 {
+		if err := m.beginRefresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if wait := m.pace(4 * time.Minute); wait != 0 {
+		t.Errorf("put off for %s while it was calm", wait)
+	}
+	if err := m.beginRefresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for within, most := range map[time.Duration]time.Duration{
+		4 * time.Minute: longestPace, 2 * time.Second: time.Second, 0: 0, -time.Second: 0,
+	} {
+		waits := make(map[time.Duration]bool)
+		for range 1000 {
+			wait := m.pace(within)
+			if wait < 0 || wait > most {
+				t.Fatalf("put off for %s with %s to go, want %s at most", wait, within, most)
+			}
+			waits[wait] = true
+		}
+		if most > 0 && len(waits) < 100 {
+			t.Errorf("with %s to go there were %d different waits of 1000", within, len(waits))
+		}
+	}
+	for range calm {
+		m.endRefresh()
+	}
+}
+
 // O55, R33, R42: a store that takes no changes leaves so many tokens unsaved and no
 // more. Beyond, no refresh token is used up, valid tokens are served, and when
 // the store takes changes again, shutting down saves everything.

@@ -81,7 +81,7 @@ func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	// must not be able to copy it.
 	delete(r.Header, "Cookie")
 	delete(r.Header, "Authorization")
-	ex := &exchange{Context: r.Context(), auth: sess.auth, site: s, session: sess, header: r.Header, now: now}
+	ex := &exchange{Context: r.Context(), auth: &sess.auth, site: s, session: sess, header: r.Header, now: now}
 	toAPIPath(r.URL, s.prefix)
 	ex.request = *r.WithContext(ex)
 	ex.request.Header = headersForAPI(r.Header)

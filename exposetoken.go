@@ -75,7 +75,7 @@ func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
 			message: "The token was asked for too often. Keep it until it expires.",
 		})
 	}
-	token, err := accessToken(r.Context(), &exchange{auth: sess.auth, site: s, session: sess})
+	token, err := accessToken(r.Context(), &exchange{auth: &sess.auth, site: s, session: sess})
 	if p := asProblem(err); p != nil {
 		return h.fail(w, r, p)
 	}

@@ -255,7 +255,5 @@ func (k *accessKeys) revoke(ctx context.Context, account, ref string) (bool, err
 // newKey returns an access key's session, which is nowhere yet.
 func (m *sessions) newKey(acct account, terms *keyTerms) *session {
 	now := m.clock.Now().Unix()
-	s := m.newSession(tokenstore.NewSessionID(), acct, now, now)
-	s.terms = terms
-	return s
+	return m.newSession(tokenstore.NewSessionID(), acct, now, now, terms)
 }

@@ -249,7 +249,8 @@ type RefreshConfig struct {
 	Margin caddy.Duration `json:"margin,omitempty"`
 
 	// A token in use is refreshed in the background this long before it
-	// expires, so that no request waits for it. Default: 5m.
+	// expires, so that no request waits for it. If many tokens come up for that
+	// at once, some are seconds later. Default: 5m.
 	Ahead caddy.Duration `json:"ahead,omitempty"`
 
 	// How long to wait for the token endpoint. Default: 10s.

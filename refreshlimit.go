@@ -3,6 +3,8 @@ package caddyspotify
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"time"
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -16,6 +18,23 @@ const (
 	// it could not be kept either. It leaves room for refreshes to go on.
 	maxPendingSaves = maxRefreshes / 2
 )
+
+const (
+	// calm is how many refreshes under way leave the requests alone. One more
+	// that nobody waits for is put off for up to longestPace, or up to half of
+	// the time there is.
+	calm        = 4
+	longestPace = 10 * time.Second
+)
+
+// pace returns how long to put off a refresh that nobody waits for until within.
+func (m *sessions) pace(within time.Duration) time.Duration {
+	most := min(within/2, longestPace)
+	if len(m.refreshes) < calm || most <= 0 {
+		return 0
+	}
+	return rand.N(most)
+}
 
 var errTooManyUnsaved = errors.New("too many refreshed tokens wait for the store to take them")
 

@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"sync"
 )
@@ -17,15 +18,20 @@ import (
 type secondChance struct {
 	size int
 
-	mu       sync.Mutex
-	byDigest map[[32]byte]*session
-	ring     []*session // session.slot is the place in it
-	hand     int
+	mu sync.Mutex
+	// begun finds sessions by the beginning of their digest. With the whole of it
+	// for a key, a lookup would have to fetch more memory. Two sessions with the
+	// same beginning would take turns here, which nobody lives to see.
+	begun map[uint64]*session
+	ring  []*session // session.slot is the place in it
+	hand  int
 }
 
 func newSecondChance(size int) *secondChance {
-	return &secondChance{size: max(1, size), byDigest: make(map[[32]byte]*session)}
+	return &secondChance{size: max(1, size), begun: make(map[uint64]*session)}
 }
+
+func beginning(digest *[32]byte) uint64 { return binary.NativeEndian.Uint64(digest[:]) }
 
 // get returns a session and counts that as a use.
 func (c *secondChance) get(digest [32]byte) (*session, bool) {
@@ -39,17 +45,20 @@ func (c *secondChance) get(digest [32]byte) (*session, bool) {
 // peek is get without counting as a use.
 func (c *secondChance) peek(digest [32]byte) (*session, bool) {
 	c.mu.Lock()
-	s, ok := c.byDigest[digest]
+	s := c.begun[beginning(&digest)]
 	c.mu.Unlock()
-	return s, ok
+	if s == nil || s.digest != digest {
+		return nil, false
+	}
+	return s, true
 }
 
-// add puts a session in, in place of another one of that digest if there is one.
+// add puts a session in, in place of another one of its digest if there is one.
 // That is no use of it yet: those that come once are the first to go.
-func (c *secondChance) add(digest [32]byte, s *session) {
+func (c *secondChance) add(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old, known := c.byDigest[digest]
+	old, known := c.begun[beginning(&s.digest)]
 	switch {
 	case old == s && known:
 		return
@@ -62,7 +71,7 @@ func (c *secondChance) add(digest [32]byte, s *session) {
 		s.slot = c.makeRoom()
 	}
 	c.ring[s.slot] = s
-	c.byDigest[digest] = s
+	c.begun[beginning(&s.digest)] = s
 }
 
 // makeRoom drops a session and returns its place.
@@ -71,7 +80,7 @@ func (c *secondChance) makeRoom() int32 {
 		slot := c.hand % len(c.ring)
 		c.hand = slot + 1
 		if s := c.ring[slot]; !s.used.Swap(false) {
-			delete(c.byDigest, s.digest())
+			delete(c.begun, beginning(&s.digest))
 			return s.slot
 		}
 	}
@@ -80,11 +89,11 @@ func (c *secondChance) makeRoom() int32 {
 func (c *secondChance) remove(digest [32]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, ok := c.byDigest[digest]
-	if !ok {
+	s := c.begun[beginning(&digest)]
+	if s == nil || s.digest != digest {
 		return
 	}
-	delete(c.byDigest, digest)
+	delete(c.begun, beginning(&digest))
 	last := len(c.ring) - 1
 	c.ring[s.slot] = c.ring[last]
 	c.ring[s.slot].slot = s.slot
@@ -103,8 +112,8 @@ func (c *secondChance) all() []*session {
 func (c *secondChance) withPrefix(prefix []byte) (found []*session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for digest, s := range c.byDigest {
-		if bytes.HasPrefix(digest[:], prefix) {
+	for _, s := range c.ring {
+		if bytes.HasPrefix(s.digest[:], prefix) {
 			found = append(found, s)
 		}
 	}

@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,21 +39,24 @@ type sealedSession struct {
 // is one for each session id in a process, shared by all its requests, and it is the Persister of its
 // own Authenticator. Times are Unix seconds to keep a cached session small.
 type session struct {
-	owner   *sessions
-	id      tokenstore.SessionID
-	auth    *pkce.Authenticator
-	account account
-	terms   *keyTerms // of an access key; nil for a session
+	// What every request looks at comes first and lies together: with a million
+	// sessions, what a lookup costs is how many pieces of memory it has to fetch.
+	digest    [32]byte     // SessionID.Digest
+	lastSeen  atomic.Int64 // last use
+	checked   atomic.Int64 // see trust
+	createdAt int64
+	used      atomic.Bool // lately, for secondChance
+	slot      int32       // in secondChance
+	auth      pkce.Authenticator
+	terms     *keyTerms // of an access key; nil for a session
+	owner     *sessions
+	account   account
 
-	createdAt    int64
 	authorizedAt int64
-	lastSeen     atomic.Int64 // last use
 	savedSeen    atomic.Int64 // last use as the store knows it
-	checked      atomic.Int64 // see trust
 	working      atomic.Int32 // bits of what runs in the background, and of what was told
 	pins         atomic.Int32
-	slot         int32       // in secondChance
-	used         atomic.Bool // lately, for secondChance
+	id           tokenstore.SessionID
 
 	mu      sync.Mutex
 	version string // of the stored record, as last seen
@@ -84,10 +88,8 @@ func (s *session) namespace() string { return s.owner.namespaceOf(s.isKey()) }
 // isKey reports whether it is an access key's.
 func (s *session) isKey() bool { return s.terms != nil }
 
-func (s *session) key() string { return s.id.Key(s.namespace()) }
-
-// digest is the key as the cache has it.
-func (s *session) digest() [32]byte { return s.id.Digest(s.namespace()) }
+// key is that of the session's record in the store: SessionID.Key.
+func (s *session) key() string { return hex.EncodeToString(s.digest[:]) }
 
 // ref names the session in logs; it says nothing about the id.
 func (s *session) ref() string { return tokenstore.Ref(s.key()) }
@@ -351,6 +353,9 @@ func (s *session) Delete(ctx context.Context, t *pkce.Token) error {
 	return s.owner.store.Delete(ctx, s.key())
 }
 
+// Pace implements pkce.Pacer.
+func (s *session) Pace(within time.Duration) time.Duration { return s.owner.pace(within) }
+
 // Pin implements pkce.Pinner.
 func (s *session) Pin() {
 	if s.pins.Add(1) == 1 {
@@ -370,4 +375,5 @@ func (s *session) Unpin() {
 var (
 	_ pkce.Persister = (*session)(nil)
 	_ pkce.Pinner    = (*session)(nil)
+	_ pkce.Pacer     = (*session)(nil)
 )

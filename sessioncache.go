@@ -48,8 +48,8 @@ func (c *sessionCache) get(digest [32]byte) (*session, bool) {
 	return c.shard(digest).sessions.get(digest)
 }
 
-func (c *sessionCache) add(digest [32]byte, s *session) {
-	c.shard(digest).sessions.add(digest, s)
+func (c *sessionCache) add(s *session) {
+	c.shard(s.digest).sessions.add(s)
 }
 
 func (c *sessionCache) remove(digest [32]byte) {
@@ -96,12 +96,12 @@ func (c *sessionCache) epoch(digest [32]byte) cacheEpoch {
 
 // addUnlessChanged adds a session that was read since the given moment, unless
 // it changed after that.
-func (c *sessionCache) addUnlessChanged(digest [32]byte, s *session, since cacheEpoch) bool {
-	c.add(digest, s)
-	if c.epoch(digest) == since {
+func (c *sessionCache) addUnlessChanged(s *session, since cacheEpoch) bool {
+	c.add(s)
+	if c.epoch(s.digest) == since {
 		return true
 	}
-	c.remove(digest)
+	c.remove(s.digest)
 	return false
 }
 

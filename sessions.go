@@ -215,7 +215,7 @@ func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now
 func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte) (*session, error) {
 	now := m.clock.Now().Unix()
 	if s := m.busy(digest); s != nil && !s.auth.Ended() && s.isKey() == key && now < s.expiresAt() {
-		m.cache.add(digest, s)
+		m.cache.add(s)
 		return m.confirm(ctx, s, digest, now)
 	}
 	result := m.loads.DoChan(string(digest[:]), func() (any, error) {
@@ -256,27 +256,30 @@ func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, 
 		return nil, errNoSession
 	}
 	now := m.clock.Now().Unix()
-	s := m.newSession(id, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix())
-	s.terms = data.Key
+	s := m.newSession(id, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix(), data.Key)
 	s.lastSeen.Store(data.LastSeen.Unix())
 	s.savedSeen.Store(data.LastSeen.Unix())
 	s.checked.Store(now)
 	token := pkce.NewToken(data.Token)
 	s.know(rec.Version, token)
-	s.auth = m.tokens.NewAuthenticator(token, s)
+	m.tokens.InitAuthenticator(&s.auth, token, s)
 	if now >= s.expiresAt() {
 		m.cache.remove(digest)
 		return nil, errNoSession
 	}
-	if !m.cache.addUnlessChanged(digest, s, seen) {
+	if !m.cache.addUnlessChanged(s, seen) {
 		// It changed while it was read: have the next request ask again.
 		s.checked.Store(0)
 	}
 	return s, nil
 }
 
-func (m *sessions) newSession(id tokenstore.SessionID, acct account, createdAt, authorizedAt int64) *session {
-	return &session{owner: m, id: id, account: acct, createdAt: createdAt, authorizedAt: authorizedAt}
+// newSession makes a session, or what an access key stands for if there are terms.
+func (m *sessions) newSession(id tokenstore.SessionID, acct account, createdAt, authorizedAt int64, terms *keyTerms) *session {
+	return &session{
+		owner: m, id: id, digest: id.Digest(m.namespaceOf(terms != nil)),
+		account: acct, createdAt: createdAt, authorizedAt: authorizedAt, terms: terms,
+	}
 }
 
 // create begins a session. It is in the store when create returns.
@@ -287,7 +290,7 @@ func (m *sessions) create(ctx context.Context, token *pkce.Token, acct account) 
 // createAs is create with an id that is given.
 func (m *sessions) createAs(ctx context.Context, id tokenstore.SessionID, token *pkce.Token, acct account) (*session, error) {
 	now := m.clock.Now().Unix()
-	s := m.newSession(id, acct, now, now)
+	s := m.newSession(id, acct, now, now, nil)
 	s.lastSeen.Store(now)
 	s.savedSeen.Store(now)
 	if err := m.keep(ctx, s, token); err != nil {
@@ -309,8 +312,8 @@ func (m *sessions) keep(ctx context.Context, s *session, token *pkce.Token) erro
 		return fmt.Errorf("storing the session: %w", err)
 	}
 	s.know(rec.Version, token)
-	s.auth = m.tokens.NewAuthenticator(token, s)
-	m.cache.add(s.digest(), s)
+	m.tokens.InitAuthenticator(&s.auth, token, s)
+	m.cache.add(s)
 	return nil
 }
 
@@ -360,9 +363,8 @@ func (m *sessions) remove(ctx context.Context, cookie, why string) (*session, er
 // way does not bring it back.
 func (m *sessions) forget(s *session) {
 	s.auth.End()
-	digest := s.digest()
-	m.cache.invalidate(digest)
-	m.cache.remove(digest)
+	m.cache.invalidate(s.digest)
+	m.cache.remove(s.digest)
 }
 
 // update is the store's Update, bounded.

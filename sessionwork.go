@@ -94,7 +94,7 @@ func (m *sessions) pin(s *session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pinned[s] = struct{}{}
-	m.byDigest[s.digest()] = s
+	m.byDigest[s.digest] = s
 }
 
 func (m *sessions) unpin(s *session) {
@@ -104,8 +104,8 @@ func (m *sessions) unpin(s *session) {
 		return // pinned again meanwhile
 	}
 	delete(m.pinned, s)
-	if digest := s.digest(); m.byDigest[digest] == s {
-		delete(m.byDigest, digest)
+	if m.byDigest[s.digest] == s {
+		delete(m.byDigest, s.digest)
 	}
 }
 

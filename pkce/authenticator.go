@@ -12,7 +12,8 @@ import (
 // are, in however many processes that share a Persister, there is one refresh
 // at a time, and its result is saved before it is handed out.
 //
-// Make it with Config.NewAuthenticator. All methods are safe for concurrent
+// Make it with Config.NewAuthenticator or Config.InitAuthenticator, and do not
+// copy it: the zero value is of no use. All methods are safe for concurrent
 // use. It owns no goroutine while nothing is under way; Flush waits for what is.
 type Authenticator struct {
 	cfg       *Config
@@ -53,8 +54,7 @@ func (a *Authenticator) phaseOf(h *held) phase {
 	if h.expiry == 0 {
 		return fresh
 	}
-	wall, mono := read(a.cfg.clock())
-	left := min(time.Duration(h.expiry-wall), time.Duration(deadline)-mono)
+	left := a.left(h)
 	margin, early := a.cfg.margins(h.lifetime)
 	switch {
 	case left > 0 && h.refresh == "":
@@ -68,6 +68,12 @@ func (a *Authenticator) phaseOf(h *held) phase {
 		return due
 	}
 	return expired
+}
+
+// left is for how long a token that expires has not yet, by the worse clock.
+func (a *Authenticator) left(h *held) time.Duration {
+	wall, mono := read(a.cfg.clock())
+	return min(time.Duration(h.expiry-wall), time.Duration(h.deadline.Load())-mono)
 }
 
 // received returns t as it comes into use.
@@ -175,6 +181,7 @@ func (a *Authenticator) End() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.token.Store(nil)
+	a.hurry()
 	a.dropPending()
 }
 

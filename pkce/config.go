@@ -91,9 +91,16 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*Token, erro
 // NewAuthenticator returns an Authenticator that keeps t fresh. The Persister
 // may be nil: then the token lives in memory only.
 func (c *Config) NewAuthenticator(t *Token, p Persister) *Authenticator {
-	a := &Authenticator{cfg: c, persister: p}
-	a.hold(t)
+	a := new(Authenticator)
+	c.InitAuthenticator(a, t, p)
 	return a
+}
+
+// InitAuthenticator is NewAuthenticator for a zero Authenticator that is part of
+// something else, of which there may be a million. It must not be in use yet.
+func (c *Config) InitAuthenticator(a *Authenticator, t *Token, p Persister) {
+	a.cfg, a.persister = c, p
+	a.hold(t)
 }
 
 func (c *Config) oauth2() *oauth2.Config {

@@ -46,6 +46,17 @@ type Pinner interface {
 	Unpin()
 }
 
+// Pacer may be implemented by a Persister whose owner keeps many sessions. Pace
+// is called before a refresh that nobody waits for, and returns how long to put
+// that off, so that the tokens of many who logged in together are not refreshed
+// all in the same moment, at the expense of the requests in it. Somebody will
+// have to wait for the refresh from within on. It is not put off any longer once
+// a caller does wait for it, or the session ends, or Flush is called. Pace must
+// not call the Authenticator.
+type Pacer interface {
+	Pace(within time.Duration) time.Duration
+}
+
 // RefreshOutcome says how an attempt at a refresh ended.
 type RefreshOutcome string
 

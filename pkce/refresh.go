@@ -29,6 +29,7 @@ type flight struct {
 	err        error
 	waiters    int // guarded by Authenticator.mu
 	background bool
+	early      chan struct{} // closed by hurry, then nil; guarded by Authenticator.mu
 }
 
 // await joins the refresh under way, or starts one, and waits for it.
@@ -53,6 +54,7 @@ func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
 	}
 	f := a.start(ctx, false)
 	f.waiters++
+	a.hurry()
 	a.mu.Unlock()
 	select {
 	case <-f.done:
@@ -80,14 +82,45 @@ func (a *Authenticator) start(ctx context.Context, background bool) *flight {
 		a.work = new(work)
 	}
 	if a.work.flight == nil {
-		f := &flight{done: make(chan struct{}), background: background}
+		f := &flight{done: make(chan struct{}), background: background, early: make(chan struct{})}
 		a.work.flight = f
 		a.pin()
 		// A caller who hangs up must not cut off a request that may have used
 		// up the refresh token already.
-		go a.fly(context.WithoutCancel(ctx), f)
+		go a.fly(context.WithoutCancel(ctx), f, f.early)
 	}
 	return a.work.flight
+}
+
+// hurry has a flight that is put off begin. a.mu is held.
+func (a *Authenticator) hurry() {
+	if a.work == nil || a.work.flight == nil || a.work.flight.early == nil {
+		return
+	}
+	close(a.work.flight.early)
+	a.work.flight.early = nil
+}
+
+// putOff waits for as long as the Pacer says, if there is one, or until early is
+// closed.
+func (a *Authenticator) putOff(early <-chan struct{}) {
+	p, ok := a.persister.(Pacer)
+	h := a.token.Load()
+	if !ok || h == nil {
+		return
+	}
+	margin, _ := a.cfg.margins(h.lifetime)
+	wait := p.Pace(a.left(h) - margin)
+	if wait <= 0 {
+		return
+	}
+	due := make(chan struct{})
+	stop := a.cfg.clock().AfterFunc(wait, func() { close(due) })
+	select {
+	case <-due:
+	case <-early:
+		stop()
+	}
 }
 
 // attempt is what one refresh came to.
@@ -98,7 +131,10 @@ type attempt struct {
 }
 
 // fly runs one refresh and lands it.
-func (a *Authenticator) fly(ctx context.Context, f *flight) {
+func (a *Authenticator) fly(ctx context.Context, f *flight, early <-chan struct{}) {
+	if f.background {
+		a.putOff(early)
+	}
 	clock := a.cfg.clock()
 	started, begun := clock.Now(), clock.Monotonic()
 	result := a.refresh(ctx)

@@ -192,6 +192,7 @@ func (a *Authenticator) Flush(ctx context.Context) error {
 			return nil
 		}
 		f, p := a.work.flight, a.work.pending
+		a.hurry()
 		a.mu.Unlock()
 		if f != nil {
 			select {

@@ -44,9 +44,12 @@ type Token struct {
 // NewToken makes a token. A zero Expiry means that it does not expire, unless
 // the server says so.
 func NewToken(f TokenFields) *Token {
+	// One piece of memory for both: there may be a million of them.
+	secrets := bearer + f.AccessToken + f.RefreshToken
+	n := len(bearer) + len(f.AccessToken)
 	t := &Token{
-		header:   [1]string{bearer + f.AccessToken},
-		refresh:  strings.Clone(f.RefreshToken),
+		header:   [1]string{secrets[:n]},
+		refresh:  secrets[n:],
 		scope:    unique.Make(f.Scope),
 		lifetime: max(0, f.Lifetime),
 	}

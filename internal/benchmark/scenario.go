@@ -44,6 +44,7 @@ var scenarios = []scenario{
 	{name: "sessions-files", about: "the same with the default store, which is files", run: compare, path: smallPath, links: "keep", sessions: many},
 	{name: "refresh", about: "tokens of sessions in use are refreshed one by one, by a token endpoint that takes 500 ms", run: refreshMoment, path: smallPath, links: "keep"},
 	{name: "refresh-rush", about: "the same with 100 tokens at once", run: refreshMoment, path: smallPath, links: "keep", rush: true},
+	{name: "refresh-rush-memory", about: "the same with 100 tokens at once and sessions in memory", run: refreshMoment, path: smallPath, links: "keep", rush: true, store: "memory"},
 }
 
 func none(settings) int   { return 0 }

@@ -5,7 +5,7 @@ GO          ?= go
 COUNT       ?= 1
 BENCH       ?= .
 BENCHTIME   ?= 200ms
-BENCH_ARGS  ?= -seconds 0.8 -sessions 5000
+BENCH_ARGS  ?= -seconds 0.6 -sessions 5000 -restart=false
 FUZZTIME    ?= 30s
 DEMO_ARGS   ?=
 

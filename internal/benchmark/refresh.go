@@ -12,7 +12,7 @@ import (
 const (
 	// shortLife is the life of tokens when their refresh is watched. The proxy
 	// refreshes them when half of it is left.
-	shortLife = 24 * time.Second
+	shortLife = 16 * time.Second
 	// refreshTakes is how long the token endpoint takes.
 	refreshTakes = 500 * time.Millisecond
 	// moment is the time around a refresh that is compared with the rest.
@@ -57,7 +57,7 @@ func refreshMoment(ctx context.Context, sc scenario, s settings) error {
 	}
 	j := sc.job(proxy, "/spotify", cookies, s)
 	j.Every = refreshEvery
-	j.Duration = max(time.Duration(s.rounds)*s.duration(), shortLife) + shortLife/2
+	j.Duration = max(time.Duration(s.rounds)*s.duration(), shortLife)
 	r, err := startLoad(ctx, j)
 	if err != nil {
 		return err

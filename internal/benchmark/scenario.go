@@ -73,7 +73,7 @@ func compare(ctx context.Context, sc scenario, s settings) error {
 		// How fast a process is depends a little on where its memory came to
 		// lie, so each round has new ones. Many sessions take too long to log
 		// in for that.
-		if p == nil || sc.sessions == nil {
+		if p == nil || s.restart && sc.sessions == nil {
 			p.stop()
 			if p, err = startPair(ctx, up.addr, sc, s); err != nil {
 				return err
@@ -109,6 +109,9 @@ type pair struct {
 	sessions     int // logged in
 }
 
+// warmUp is how long each server is driven before anything counts.
+const warmUp = 400 * time.Millisecond
+
 // startPair starts both servers, and has everything made that is made once.
 func startPair(ctx context.Context, upstreamAddr string, sc scenario, s settings) (p *pair, err error) {
 	p = new(pair)
@@ -140,7 +143,7 @@ func startPair(ctx context.Context, upstreamAddr string, sc scenario, s settings
 	p.proxy.job = sc.job(p.proxy.caddyProcess, prefix, cookies, s)
 	for _, c := range []contender{p.plain, p.proxy} {
 		j := c.job
-		j.Duration = time.Second
+		j.Duration = warmUp
 		if _, err := drive(ctx, c.caddyProcess, j); err != nil {
 			return p, err
 		}

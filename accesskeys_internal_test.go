@@ -27,10 +27,9 @@ func newKeysRig(t *testing.T) (*accessKeys, *fakeclock.Clock) {
 	return s.keys, fake
 }
 
-// inSlot returns what s is, for the cache to have under another digest.
-func inSlot(m *sessions, s *session, digest [32]byte) *session {
-	wrong := m.newSession(s.id, s.account, s.createdAt, s.authorizedAt, s.terms)
-	wrong.digest = digest
+// under returns what s is, for the cache to have under another id.
+func under(m *sessions, id tokenstore.SessionID, s *session) *session {
+	wrong := m.newSession(id, s.account, s.createdAt, s.authorizedAt, s.terms)
 	wrong.lastSeen.Store(s.lastSeen.Load())
 	wrong.checked.Store(s.checked.Load())
 	m.tokens.InitAuthenticator(&wrong.auth, s.auth.Current(), wrong)
@@ -60,12 +59,12 @@ func TestKindsAreApart(t *testing.T) {
 		"a session sealed so":   func() (*session, error) { return m.getKey(ctx, resealed(t, k, sess, true), now) },
 		"a key in a wrong slot": func() (*session, error) {
 			id := tokenstore.NewSessionID()
-			m.cache.add(inSlot(m, key, id.Digest(m.namespace)))
+			m.cache.add(under(m, id, key))
 			return m.get(ctx, id.Cookie())
 		},
 		"a session in a wrong slot": func() (*session, error) {
 			id := tokenstore.NewSessionID()
-			m.cache.add(inSlot(m, sess, id.Digest(m.keyNamespace)))
+			m.cache.add(under(m, id, sess))
 			return m.getKey(ctx, id, now)
 		},
 	} {

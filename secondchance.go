@@ -2,15 +2,17 @@ package caddyspotify
 
 import (
 	"bytes"
+	"crypto/subtle"
 	"encoding/binary"
 	"slices"
 	"sync"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
-// secondChance keeps up to a number of sessions by digest. One more, and it
-// drops one that was not used since the hand of a clock last came by; so what
-// is in use stays, and to use a session moves nothing. It is safe for
-// concurrent use.
+// secondChance keeps up to a number of sessions. One more, and it drops one
+// that was not used since the hand of a clock last came by; so what is in use
+// stays, and to use a session moves nothing. It is safe for concurrent use.
 //
 // A list in the order of use would drop the very one that was used longest ago.
 // It would also take 80 bytes a session more, and touch three sessions to use
@@ -19,33 +21,41 @@ type secondChance struct {
 	size int
 
 	mu sync.Mutex
-	// begun finds sessions by the beginning of their digest. With the whole of it
-	// for a key, a lookup would have to fetch more memory. Two sessions with the
-	// same beginning would take turns here, which nobody lives to see.
-	begun map[uint64]*session
-	ring  []*session // session.slot is the place in it
-	hand  int
+	// Sessions are found by the beginning of their id, so that a request needs no
+	// hash of it, and of their digest, by which the store knows them. With the
+	// whole of either for a key a lookup would have to fetch more memory. Two
+	// sessions that begin alike would take turns here, which nobody lives to see.
+	byID     map[uint64]*session
+	byDigest map[uint64]*session
+	ring     []*session // session.slot is the place in it
+	hand     int
 }
 
 func newSecondChance(size int) *secondChance {
-	return &secondChance{size: max(1, size), begun: make(map[uint64]*session)}
+	return &secondChance{size: max(1, size), byID: make(map[uint64]*session), byDigest: make(map[uint64]*session)}
 }
 
-func beginning(digest *[32]byte) uint64 { return binary.NativeEndian.Uint64(digest[:]) }
+func beginning(of [32]byte) uint64 { return binary.BigEndian.Uint64(of[:]) }
 
-// get returns a session and counts that as a use.
-func (c *secondChance) get(digest [32]byte) (*session, bool) {
-	s, ok := c.peek(digest)
-	if ok && !s.used.Load() {
+// get returns the session, or the access key, with an id and counts that as a use.
+func (c *secondChance) get(id tokenstore.SessionID, key bool) (*session, bool) {
+	c.mu.Lock()
+	s := c.byID[beginning(id)]
+	c.mu.Unlock()
+	// How long it takes must not tell how much of the id is right.
+	if s == nil || subtle.ConstantTimeCompare(s.id[:], id[:]) != 1 || s.isKey() != key {
+		return nil, false
+	}
+	if !s.used.Load() {
 		s.used.Store(true)
 	}
-	return s, ok
+	return s, true
 }
 
-// peek is get without counting as a use.
+// peek finds a session by its digest, without counting that as a use.
 func (c *secondChance) peek(digest [32]byte) (*session, bool) {
 	c.mu.Lock()
-	s := c.begun[beginning(&digest)]
+	s := c.byDigest[beginning(digest)]
 	c.mu.Unlock()
 	if s == nil || s.digest != digest {
 		return nil, false
@@ -53,16 +63,20 @@ func (c *secondChance) peek(digest [32]byte) (*session, bool) {
 	return s, true
 }
 
-// add puts a session in, in place of another one of its digest if there is one.
+// add puts a session in, in place of another one of its id if there is one.
 // That is no use of it yet: those that come once are the first to go.
 func (c *secondChance) add(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old, known := c.begun[beginning(&s.digest)]
+	old := c.byID[beginning(s.id)]
+	if other := c.byDigest[beginning(s.digest)]; other != nil && other != old {
+		c.drop(other)
+	}
 	switch {
-	case old == s && known:
+	case old == s:
 		return
-	case known:
+	case old != nil:
+		c.unlink(old)
 		s.slot = old.slot
 	case len(c.ring) < c.size:
 		s.slot = int32(len(c.ring)) //nolint:gosec // below size, of which there are 2^20 at most
@@ -71,7 +85,8 @@ func (c *secondChance) add(s *session) {
 		s.slot = c.makeRoom()
 	}
 	c.ring[s.slot] = s
-	c.begun[beginning(&s.digest)] = s
+	c.byID[beginning(s.id)] = s
+	c.byDigest[beginning(s.digest)] = s
 }
 
 // makeRoom drops a session and returns its place.
@@ -80,25 +95,35 @@ func (c *secondChance) makeRoom() int32 {
 		slot := c.hand % len(c.ring)
 		c.hand = slot + 1
 		if s := c.ring[slot]; !s.used.Swap(false) {
-			delete(c.begun, beginning(&s.digest))
+			c.unlink(s)
 			return s.slot
 		}
 	}
 }
 
-func (c *secondChance) remove(digest [32]byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.begun[beginning(&digest)]
-	if s == nil || s.digest != digest {
-		return
-	}
-	delete(c.begun, beginning(&digest))
+// unlink has a session found no more. c.mu is held.
+func (c *secondChance) unlink(s *session) {
+	delete(c.byID, beginning(s.id))
+	delete(c.byDigest, beginning(s.digest))
+}
+
+// drop takes a session out. c.mu is held.
+func (c *secondChance) drop(s *session) {
+	c.unlink(s)
 	last := len(c.ring) - 1
 	c.ring[s.slot] = c.ring[last]
 	c.ring[s.slot].slot = s.slot
 	c.ring[last] = nil
 	c.ring = c.ring[:last]
+}
+
+// remove takes out the session, or the access key, with an id if it is there.
+func (c *secondChance) remove(id tokenstore.SessionID, key bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.byID[beginning(id)]; s != nil && s.id == id && s.isKey() == key {
+		c.drop(s)
+	}
 }
 
 // all returns the sessions there are.
@@ -110,9 +135,7 @@ func (c *secondChance) all() []*session {
 
 // withPrefix returns the sessions whose digests begin with the given bytes.
 func (c *secondChance) withPrefix(prefix []byte) (found []*session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range c.ring {
+	for _, s := range c.all() {
 		if bytes.HasPrefix(s.digest[:], prefix) {
 			found = append(found, s)
 		}

@@ -24,10 +24,10 @@ func TestSecondChanceIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
 	c.add(used)
 	for _, s := range list[1:] {
 		c.add(s)
-		if c.len() > 8 || len(c.begun) != c.len() {
-			t.Fatalf("%d sessions by digest and %d in the ring, of at most 8", len(c.begun), c.len())
+		if c.len() > 8 || len(c.byID) != c.len() || len(c.byDigest) != c.len() {
+			t.Fatalf("%d sessions by id, %d by digest and %d in the ring, of at most 8", len(c.byID), len(c.byDigest), c.len())
 		}
-		if got, ok := c.get(used.digest); !ok || got != used {
+		if got, ok := c.get(used.id, false); !ok || got != used {
 			t.Fatal("a session in use was dropped")
 		}
 	}
@@ -42,8 +42,8 @@ func TestSecondChanceRemoves(t *testing.T) {
 		c.add(s)
 	}
 	for i, gone := range list {
-		c.remove(gone.digest)
-		c.remove(gone.digest)
+		c.remove(gone.id, false)
+		c.remove(gone.id, false)
 		if _, ok := c.peek(gone.digest); ok {
 			t.Errorf("session %d is still there", i)
 		}
@@ -51,7 +51,7 @@ func TestSecondChanceRemoves(t *testing.T) {
 			t.Errorf("%d sessions are left of %d", got, len(list)-1-i)
 		}
 		for _, s := range list[i+1:] {
-			if got, ok := c.peek(s.digest); !ok || got != s || c.ring[s.slot] != s {
+			if got, ok := c.get(s.id, false); !ok || got != s || c.ring[s.slot] != s {
 				t.Fatal("removing one session moved another out of its place")
 			}
 		}
@@ -66,7 +66,7 @@ func TestSecondChanceReplaces(t *testing.T) {
 	again := list[1].owner.newSession(list[1].id, account{}, 0, 0, nil)
 	c.add(again)
 	c.add(again)
-	if got, _ := c.get(list[1].digest); got != again || c.len() != 3 {
+	if got, _ := c.get(list[1].id, false); got != again || c.len() != 3 {
 		t.Errorf("got %p of %d sessions, want %p of 3", got, c.len(), again)
 	}
 	digest := list[1].digest
@@ -75,25 +75,44 @@ func TestSecondChanceReplaces(t *testing.T) {
 	}
 }
 
-// Digests that begin alike are still told apart.
-func TestSecondChanceComparesWholeDigests(t *testing.T) {
-	c, list := newSecondChance(8), newCachedSessions(2)
-	first, second := list[0], list[1]
-	copy(second.digest[:], first.digest[:8])
-	c.add(first)
-	if _, ok := c.get(second.digest); ok {
-		t.Error("a session was found by the digest of another")
-	}
-	c.remove(second.digest)
-	if _, ok := c.get(first.digest); !ok {
-		t.Error("a session was removed by the digest of another")
-	}
-	c.add(second)
-	if got, _ := c.get(second.digest); got != second || c.len() != 1 {
-		t.Errorf("got %p of %d sessions, want %p of one", got, c.len(), second)
-	}
-	if _, ok := c.get(first.digest); ok {
-		t.Error("a session that lost its place is found")
+// Sessions that begin alike, in their id or their digest, are still told apart,
+// and so are a session and an access key.
+func TestSecondChanceComparesAllOfIt(t *testing.T) {
+	for name, alike := range map[string]func(first, second *session){
+		"ids":     func(first, second *session) { copy(second.id[:], first.id[:8]) },
+		"digests": func(first, second *session) { copy(second.digest[:], first.digest[:8]) },
+		"kinds":   func(first, second *session) { second.id, second.terms = first.id, new(keyTerms) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, list := newSecondChance(8), newCachedSessions(3)
+			first, second, third := list[0], list[1], list[2]
+			alike(first, second)
+			c.add(first)
+			c.add(third)
+			if _, ok := c.get(second.id, second.isKey()); ok {
+				t.Error("a session was found by the id of another")
+			}
+			if _, ok := c.peek(second.digest); ok {
+				t.Error("a session was found by the digest of another")
+			}
+			c.remove(second.id, second.isKey())
+			if got, _ := c.get(first.id, false); got != first {
+				t.Error("a session was removed by the id of another")
+			}
+			c.add(second)
+			for _, s := range []*session{second, third} {
+				if got, _ := c.get(s.id, s.isKey()); got != s || c.ring[s.slot] != s {
+					t.Error("a session is not found by its id")
+				}
+				if got, _ := c.peek(s.digest); got != s {
+					t.Error("a session is not found by its digest")
+				}
+			}
+			if _, ok := c.get(first.id, false); ok || c.len() != 2 || len(c.byID) != 2 || len(c.byDigest) != 2 {
+				t.Errorf("the session that lost its place is found (%v), or %d, %d and %d are there, want 2",
+					ok, c.len(), len(c.byID), len(c.byDigest))
+			}
+		})
 	}
 }
 
@@ -106,11 +125,11 @@ func TestSecondChanceIsSafeForConcurrentUse(t *testing.T) {
 				s := list[i%len(list)]
 				switch i % 5 {
 				case 0:
-					c.remove(s.digest)
+					c.remove(s.id, false)
 				case 1, 2:
 					c.add(s)
 				default:
-					c.get(s.digest)
+					c.get(s.id, false)
 				}
 			}
 		})
@@ -132,15 +151,15 @@ func BenchmarkSecondChance(b *testing.B) {
 	for _, n := range []int{100, 10_000, 1_000_000} {
 		b.Run(fmt.Sprintf("sessions=%d", n), func(b *testing.B) {
 			c := newSessionCache(maxCachedSessions)
-			digests := make([][32]byte, 0, n)
+			ids := make([]tokenstore.SessionID, 0, n)
 			for _, s := range newCachedSessions(n) {
-				digests = append(digests, s.digest)
+				ids = append(ids, s.id)
 				c.add(s)
 			}
 			i := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, ok := c.get(digests[i%n]); !ok {
+				if _, ok := c.get(ids[i%n], false); !ok {
 					b.Fatal("not found")
 				}
 				i++

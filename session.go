@@ -41,7 +41,7 @@ type sealedSession struct {
 type session struct {
 	// What every request looks at comes first and lies together: with a million
 	// sessions, what a lookup costs is how many pieces of memory it has to fetch.
-	digest    [32]byte     // SessionID.Digest
+	id        tokenstore.SessionID
 	lastSeen  atomic.Int64 // last use
 	checked   atomic.Int64 // see trust
 	createdAt int64
@@ -56,7 +56,7 @@ type session struct {
 	savedSeen    atomic.Int64 // last use as the store knows it
 	working      atomic.Int32 // bits of what runs in the background, and of what was told
 	pins         atomic.Int32
-	id           tokenstore.SessionID
+	digest       [32]byte // SessionID.Digest
 
 	mu      sync.Mutex
 	version string // of the stored record, as last seen

@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
 const (
@@ -16,61 +18,67 @@ const (
 	recentChanges = 256
 )
 
-// sessionCache keeps the sessions used last, by digest. Its shards keep the
-// cores from waiting for each other. It is safe for concurrent use.
+// sessionCache keeps the sessions used last. Its shards keep the cores from
+// waiting for each other. It is safe for concurrent use.
 type sessionCache struct {
-	shards [cacheShards]cacheShard
+	shards  [cacheShards]*secondChance // by id
+	changes [cacheShards]cacheChanges  // by digest
 	// all counts the times when everything had to be checked anew.
 	all atomic.Uint64
 }
 
-type cacheShard struct {
-	sessions *secondChance
-	changes  *lru.Cache[[32]byte, uint64]
-	counter  atomic.Uint64
+type cacheChanges struct {
+	recent  *lru.Cache[[32]byte, uint64]
+	counter atomic.Uint64
 }
 
 func newSessionCache(size int) *sessionCache {
 	c := new(sessionCache)
 	for i := range c.shards {
-		c.shards[i].sessions = newSecondChance(size / cacheShards)
+		c.shards[i] = newSecondChance(size / cacheShards)
 		// New fails only for a size below one.
-		c.shards[i].changes, _ = lru.New[[32]byte, uint64](recentChanges)
+		c.changes[i].recent, _ = lru.New[[32]byte, uint64](recentChanges)
 	}
 	return c
 }
 
-func (c *sessionCache) shard(digest [32]byte) *cacheShard {
-	return &c.shards[digest[0]%cacheShards]
+func (c *sessionCache) shard(id *tokenstore.SessionID) *secondChance {
+	return c.shards[id[0]%cacheShards]
 }
 
-func (c *sessionCache) get(digest [32]byte) (*session, bool) {
-	return c.shard(digest).sessions.get(digest)
+// get returns the session, or the access key, with an id.
+func (c *sessionCache) get(id tokenstore.SessionID, key bool) (*session, bool) {
+	return c.shard(&id).get(id, key)
 }
 
-func (c *sessionCache) add(s *session) {
-	c.shard(s.digest).sessions.add(s)
-}
+func (c *sessionCache) add(s *session) { c.shard(&s.id).add(s) }
 
-func (c *sessionCache) remove(digest [32]byte) {
-	c.shard(digest).sessions.remove(digest)
-}
+func (c *sessionCache) remove(id tokenstore.SessionID, key bool) { c.shard(&id).remove(id, key) }
 
-// peek is get without counting as a use.
+// peek finds a session by its digest, without counting that as a use. It asks
+// every shard, which takes a while: the store has something to say about a
+// session once an hour, and a request comes with an id.
 func (c *sessionCache) peek(digest [32]byte) (*session, bool) {
-	return c.shard(digest).sessions.peek(digest)
+	for _, shard := range c.shards {
+		if s, ok := shard.peek(digest); ok {
+			return s, true
+		}
+	}
+	return nil, false
 }
 
-// withPrefix returns the sessions whose digests begin with the given bytes, of
-// which there must be one at least.
-func (c *sessionCache) withPrefix(prefix []byte) []*session {
-	return c.shards[prefix[0]%cacheShards].sessions.withPrefix(prefix)
+// withPrefix returns the sessions whose digests begin with the given bytes.
+func (c *sessionCache) withPrefix(prefix []byte) (found []*session) {
+	for _, shard := range c.shards {
+		found = append(found, shard.withPrefix(prefix)...)
+	}
+	return found
 }
 
 // each yields every session, but for those that come or go meanwhile.
 func (c *sessionCache) each(yield func(*session) bool) {
 	for i := range c.shards {
-		for _, s := range c.shards[i].sessions.all() {
+		for _, s := range c.shards[i].all() {
 			if !yield(s) {
 				return
 			}
@@ -81,16 +89,20 @@ func (c *sessionCache) each(yield func(*session) bool) {
 func (c *sessionCache) len() int {
 	n := 0
 	for i := range c.shards {
-		n += c.shards[i].sessions.len()
+		n += c.shards[i].len()
 	}
 	return n
+}
+
+func (c *sessionCache) changesOf(digest [32]byte) *cacheChanges {
+	return &c.changes[digest[0]%cacheShards]
 }
 
 // cacheEpoch is a moment in the history of one digest's changes.
 type cacheEpoch struct{ all, one uint64 }
 
 func (c *sessionCache) epoch(digest [32]byte) cacheEpoch {
-	one, _ := c.shard(digest).changes.Get(digest)
+	one, _ := c.changesOf(digest).recent.Get(digest)
 	return cacheEpoch{c.all.Load(), one}
 }
 
@@ -101,15 +113,15 @@ func (c *sessionCache) addUnlessChanged(s *session, since cacheEpoch) bool {
 	if c.epoch(s.digest) == since {
 		return true
 	}
-	c.remove(s.digest)
+	c.remove(s.id, s.isKey())
 	return false
 }
 
 // invalidate has the session checked with the store before its next use.
 func (c *sessionCache) invalidate(digest [32]byte) {
-	shard := c.shard(digest)
-	shard.changes.Add(digest, shard.counter.Add(1))
-	if s, ok := shard.sessions.peek(digest); ok {
+	changes := c.changesOf(digest)
+	changes.recent.Add(digest, changes.counter.Add(1))
+	if s, ok := c.peek(digest); ok {
 		s.checked.Store(0)
 	}
 }
@@ -118,7 +130,7 @@ func (c *sessionCache) invalidate(digest [32]byte) {
 func (c *sessionCache) invalidateAll() {
 	c.all.Add(1)
 	for i := range c.shards {
-		for _, s := range c.shards[i].sessions.all() {
+		for _, s := range c.shards[i].all() {
 			s.checked.Store(0)
 		}
 	}

@@ -159,44 +159,42 @@ func (m *sessions) namespaceOf(key bool) string {
 
 func (m *sessions) find(ctx context.Context, id tokenstore.SessionID, key bool, now int64) (*session, error) {
 	m.start()
-	digest := id.Digest(m.namespaceOf(key))
-	s, ok := m.cache.get(digest)
+	s, ok := m.cache.get(id, key)
 	if !ok || now >= s.expiresAt() {
 		// Another instance may have seen the session since, so a cached one
 		// that looks idle is not judged by its own memory.
-		return m.load(ctx, id, key, digest)
+		return m.load(ctx, id, key)
 	}
-	// The digests of the two kinds never meet. Nobody should have to trust in that.
-	if s.auth.Ended() || s.isKey() != key {
+	if s.auth.Ended() {
 		return nil, errNoSession
 	}
 	switch s.trust(now, m.watched) {
 	case trustNot:
-		return m.confirm(ctx, s, digest, now)
+		return m.confirm(ctx, s, now)
 	case trustForNow:
-		m.inBackground(s, workRevalidate, func(ctx context.Context) { _, _ = m.confirm(ctx, s, digest, now) })
+		m.inBackground(s, workRevalidate, func(ctx context.Context) { _, _ = m.confirm(ctx, s, now) })
 	}
 	return s, nil
 }
 
 // confirm asks the store about a cached session.
-func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now int64) (*session, error) {
+func (m *sessions) confirm(ctx context.Context, s *session, now int64) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	seen := m.cache.epoch(digest)
+	seen := m.cache.epoch(s.digest)
 	token, err := s.fetch(ctx)
 	switch {
 	case err == nil:
 		s.auth.Adopt(token)
 		s.checked.Store(now)
-		if m.cache.epoch(digest) != seen {
+		if m.cache.epoch(s.digest) != seen {
 			// It changed while it was read: have the next request ask again.
 			s.checked.Store(0)
 		}
 		return s, nil
 	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
 		s.auth.End()
-		m.cache.remove(digest)
+		m.cache.remove(s.id, s.isKey())
 		m.ended(s, endElsewhere)
 		return nil, errNoSession
 	case s.auth.Current() != nil:
@@ -212,11 +210,13 @@ func (m *sessions) confirm(ctx context.Context, s *session, digest [32]byte, now
 
 // load reads a session from the store into the cache. Requests that come at
 // once share one reading.
-func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte) (*session, error) {
+func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, key bool) (*session, error) {
 	now := m.clock.Now().Unix()
+	digest := id.Digest(m.namespaceOf(key))
+	// The digests of the two kinds never meet. Nobody should have to trust in that.
 	if s := m.busy(digest); s != nil && !s.auth.Ended() && s.isKey() == key && now < s.expiresAt() {
 		m.cache.add(s)
-		return m.confirm(ctx, s, digest, now)
+		return m.confirm(ctx, s, now)
 	}
 	result := m.loads.DoChan(string(digest[:]), func() (any, error) {
 		// One caller's hanging up is not the others' business. Nor is the end
@@ -243,7 +243,7 @@ func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, 
 	name := hex.EncodeToString(digest[:])
 	rec, err := m.store.Load(ctx, name)
 	if errors.Is(err, tokenstore.ErrNotFound) {
-		m.cache.remove(digest)
+		m.cache.remove(id, key)
 		return nil, errNoSession
 	}
 	if err != nil {
@@ -264,7 +264,7 @@ func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, 
 	s.know(rec.Version, token)
 	m.tokens.InitAuthenticator(&s.auth, token, s)
 	if now >= s.expiresAt() {
-		m.cache.remove(digest)
+		m.cache.remove(id, key)
 		return nil, errNoSession
 	}
 	if !m.cache.addUnlessChanged(s, seen) {
@@ -364,7 +364,7 @@ func (m *sessions) remove(ctx context.Context, cookie, why string) (*session, er
 func (m *sessions) forget(s *session) {
 	s.auth.End()
 	m.cache.invalidate(s.digest)
-	m.cache.remove(s.digest)
+	m.cache.remove(s.id, s.isKey())
 }
 
 // update is the store's Update, bounded.

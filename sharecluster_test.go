@@ -37,7 +37,7 @@ func TestReplacedElsewhere(t *testing.T) {
 	if _, err := there.replaceWith(ctx, id, second, account{ID: "account"}); err != nil {
 		t.Fatal(err)
 	}
-	old, ok := here.cache.get(id.Digest("client"))
+	old, ok := here.cache.get(id, false)
 	if !ok {
 		t.Fatal("the first session is not in memory")
 	}

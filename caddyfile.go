@@ -277,6 +277,7 @@ func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
 //	    replay_body <size>|off
 //	    links       rewrite|keep
 //	    retry       <times> [<max_wait>]
+//	    compression off
 //	    <options of reverse_proxy>
 //	}
 //

@@ -143,6 +143,7 @@ var wrongConfigs = []struct{ name, options, want string }{
 	{"upstream of its own", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nto https://evil.example", "spotify_proxy has one upstream"},
 	{"transport of its own", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\ntransport http", "spotify_proxy brings its own transport"},
 	{"links nonsense", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nlinks drop", "links \"drop\" is unknown: use rewrite or keep"},
+	{"compression nonsense", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\ncompression gzip", "compression \"gzip\" is unknown: use off"},
 	{"retry without a number", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry often", "write it like retry 2 10s"},
 	{"retry too often", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry 1000", "give 1 to 10 times"},
 	{"retry with a bad wait", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry 2 -1s", "is not a positive duration"},

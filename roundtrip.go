@@ -282,6 +282,9 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 	c.out.Trailer = nil
 	c.out.Header = make(http.Header, 8)
 	setRequestHeaders(c.out.Header, req.Header, ex.header, t.Links != linksKeep)
+	if t.Links != linksKeep && t.Compression != nil && !*t.Compression {
+		c.out.Header["Accept-Encoding"] = []string{"identity"}
+	}
 	if req.Body != nil && req.Body != http.NoBody && t.replayLimit > 0 && req.ContentLength <= t.replayLimit {
 		c.body = newReplayBody(req.Body, t.replayLimit, t.memory)
 		c.out.Body = c.body.view.Load()

@@ -59,7 +59,9 @@ const (
 //     more. Redirects are passed on and not followed.
 //   - URLs of the Web API in JSON answers, such as `next`, are made to lead to
 //     the proxy (`links`), while the answer streams. One of a known length of
-//     up to 256 KiB is read first, so that it still says how long it is.
+//     up to 256 KiB is read first, so that it still says how long it is. Answers
+//     travel gzipped from Spotify and are unpacked here, which costs more than
+//     all the rest; with `compression off` they travel as they are.
 //   - After a 429 the proxy answers for Spotify until the time is up, then
 //     tries with one request. While the app is near its limit, each account
 //     gets its fair share. `retry` holds requests back instead.
@@ -171,6 +173,7 @@ func (t *Transport) checkReplayBody() (int64, error) {
 //	    replay_body <size>|off
 //	    links       rewrite|keep
 //	    retry       <times> [<max_wait>]
+//	    compression off
 //	    <options of transport http>
 //	}
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -214,7 +217,7 @@ func inBlock(name caddyfile.Token, content []caddyfile.Token) *caddyfile.Dispens
 func (t *Transport) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
 	name := d.Val()
 	switch name {
-	case "api_url", "replay_body", "links", "retry":
+	case "api_url", "replay_body", "links", "retry", "compression":
 	default:
 		return false, nil
 	}
@@ -231,6 +234,8 @@ func (t *Transport) unmarshalOption(d *caddyfile.Dispenser, seen options) (known
 		return true, wrapped(d, t.checkLinks())
 	case "retry":
 		return true, t.unmarshalRetry(d)
+	case "compression":
+		return true, t.unmarshalCompression(d)
 	}
 	return true, t.unmarshalReplayBody(d)
 }
@@ -241,6 +246,18 @@ func wrapped(d *caddyfile.Dispenser, err error) error {
 		return nil
 	}
 	return d.WrapErr(err)
+}
+
+func (t *Transport) unmarshalCompression(d *caddyfile.Dispenser) error {
+	var arg string
+	if err := oneArg(d, "compression", &arg); err != nil {
+		return err
+	}
+	if arg != "off" {
+		return d.Errf("compression %q is unknown: use off, or leave it out", arg)
+	}
+	t.Compression = new(bool)
+	return nil
 }
 
 func (t *Transport) unmarshalReplayBody(d *caddyfile.Dispenser) error {

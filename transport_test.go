@@ -47,6 +47,7 @@ func TestTransportCaddyfile(t *testing.T) {
 		"{\nreplay_body off\n}":            `{"replay_body":0}`,
 		"{\nreplay_body 512KiB\n}":         `{"replay_body":524288}`,
 		"{\nreplay_body 0\n}":              `{"replay_body":0}`,
+		"{\ncompression off\n}":            `{"compression":false}`,
 		"{\nreplay_body 2MB\ndial_timeout 5s\ntls_server_name \"quoted\"\n}": `{"tls":{"server_name":"quoted"},"dial_timeout":5000000000,"replay_body":2000000}`,
 		"{\nread_buffer 8KiB\napi_url https://h\nversions 1.1 2\n}":          `{"read_buffer_size":8192,"versions":["1.1","2"],"api_url":"https://h"}`,
 		// An argument that is called like an option of ours is none, nor is what is in a block.
@@ -74,6 +75,8 @@ func TestTransportCaddyfileErrors(t *testing.T) {
 		"{\napi_url a\napi_url b\n}":        `api_url is given twice: remove one`,
 		"{\nreplay_body 1\nreplay_body 1\n": `replay_body is given twice: remove one`,
 		"{\nreplay_body\n}":                 `replay_body takes one value`,
+		"{\ncompression\n}":                 `compression takes one value`,
+		"{\ncompression on\n}":              `compression "on" is unknown: use off, or leave it out`,
 		"{\nreplay_body much\n}":            `replay_body "much" is not a size: write it like 512KiB or 1MiB, or off`,
 		"{\nreplay_body -1\n}":              `replay_body "-1" is not a size`,
 		"{\nreplay_body 1GiB\n}":            `replay_body 1.0 GiB is more than all requests share: give at most 64 MiB`,

@@ -48,16 +48,16 @@ func plainCaddyfile(upstreamAddr, addr string, sc scenario) string {
 // proxyCaddyfile is spotify_proxy with its defaults, save for what the scenario
 // is about.
 func proxyCaddyfile(upstreamAddr, addr string, sc scenario) string {
-	store := sc.store
-	if store == "" {
-		store = "caddy"
-	}
-	scheme := "http"
+	scheme, more := "http", ""
 	if sc.secure {
 		scheme = "https"
 	}
+	if sc.unpacked {
+		more = "\n\t\tcompression off"
+	}
 	return site(addr, sc, strings.NewReplacer(
-		"{id}", clientID, "{site}", scheme+"://"+addr, "{upstream}", "http://"+upstreamAddr, "{links}", sc.links, "{store}", store,
+		"{id}", clientID, "{site}", scheme+"://"+addr, "{upstream}", "http://"+upstreamAddr,
+		"{links}", sc.links, "{store}", cmp.Or(sc.store, "caddy"), "{more}", more,
 	).Replace(`	spotify_proxy {
 		client_id {id}
 		redirect_uri {site}/spotify/callback
@@ -66,7 +66,7 @@ func proxyCaddyfile(upstreamAddr, addr string, sc scenario) string {
 		token_url {upstream}/api/token
 		api_url {upstream}
 		links {links}
-		store {store}
+		store {store}{more}
 	}
 `))
 }

@@ -20,6 +20,7 @@ type scenario struct {
 	rush     bool   // all tokens are refreshed at once
 	bare     bool   // the client sends what curl does, not what a browser does
 	links    string // of the proxy: keep or rewrite
+	unpacked bool   // compression off for the proxy
 	store    string // of the proxy: caddy (the default one) or memory
 	admin    string // address of the server's profiles; they are off if it is empty
 	secure   bool   // HTTPS and HTTP/2 towards the client
@@ -38,6 +39,7 @@ var scenarios = []scenario{
 	{name: "100k-rewrite", about: "100 kB of JSON, links rewritten", run: compare, path: largePath, links: "rewrite"},
 	{name: "100k-packed", about: "100 kB of JSON that Spotify sends gzipped, for a client that accepts it so: plain Caddy passes it on, the proxy unpacks it to find the links",
 		run: compare, path: packedPath, links: "rewrite"},
+	{name: "100k-unpacked", about: "the same, but the proxy asks for it unpacked (compression off)", run: compare, path: packedPath, links: "rewrite", unpacked: true},
 	{name: "100k-upload", about: "PUT of 100 kB, kept to be sent again", run: compare, method: "PUT", path: uploadPath, upload: 100_000, links: "keep"},
 	{name: "h2", about: "2 kB of JSON over HTTPS and HTTP/2, links kept", run: compare, path: smallPath, links: "keep", secure: true},
 	{name: "sessions", about: "2 kB of JSON, -sessions sessions in use, in memory", run: compare, path: smallPath, links: "keep", store: "memory", sessions: many},

@@ -83,7 +83,7 @@ func serveUpstream() error {
 	mux.Handle("GET /v1/me", answer([]byte(`{"id":"user","account_id":"6gY5IRPwmSgvhfRLwGhTKh","display_name":"Some Name"}`)))
 	mux.Handle("GET /v1"+smallPath, answer(page(2_000)))
 	mux.Handle("GET /v1"+largePath, answer(page(100_000)))
-	mux.Handle("GET /v1"+packedPath, answer(packed(page(100_000)), "Content-Encoding", "gzip"))
+	mux.Handle("GET /v1"+packedPath, answerPacked(page(100_000)))
 	mux.HandleFunc("PUT /v1"+uploadPath, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusAccepted)
@@ -135,6 +135,18 @@ func answer(body []byte, more ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		maps.Copy(w.Header(), all)
 		_, _ = w.Write(body)
+	})
+}
+
+// answerPacked is answer, but gzipped for who accepts that.
+func answerPacked(body []byte) http.Handler {
+	plain, gzipped := answer(body), answer(packed(body), "Content-Encoding", "gzip")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			gzipped.ServeHTTP(w, r)
+			return
+		}
+		plain.ServeHTTP(w, r)
 	})
 }
 

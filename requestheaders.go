@@ -18,8 +18,6 @@ func headersForAPI(client http.Header) http.Header {
 			h[name] = values
 		}
 	}
-	// This has reverse_proxy not make any.
-	h["X-Forwarded-For"], h["X-Forwarded-Proto"], h["X-Forwarded-Host"] = nil, nil, nil
 	return h
 }
 

@@ -47,11 +47,7 @@ const (
 // clock can be set back, and the monotonic clock stands still while a machine
 // sleeps.
 func (a *Authenticator) phaseOf(h *held) phase {
-	deadline := h.deadline.Load()
-	if deadline == refused {
-		return expired
-	}
-	if h.expiry == 0 {
+	if h.expiry == 0 && h.deadline.Load() != refused {
 		return fresh
 	}
 	left := a.left(h)
@@ -70,10 +66,14 @@ func (a *Authenticator) phaseOf(h *held) phase {
 	return expired
 }
 
-// left is for how long a token that expires has not yet, by the worse clock.
+// left is for how long a token that expires is still good, by the worse clock.
 func (a *Authenticator) left(h *held) time.Duration {
+	deadline := h.deadline.Load()
+	if deadline == refused {
+		return 0
+	}
 	wall, mono := read(a.cfg.clock())
-	return min(time.Duration(h.expiry-wall), time.Duration(h.deadline.Load())-mono)
+	return min(time.Duration(h.expiry-wall), time.Duration(deadline)-mono)
 }
 
 // received returns t as it comes into use.

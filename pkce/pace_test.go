@@ -93,6 +93,21 @@ func TestPacer(t *testing.T) {
 			r.store.mustBeIdle(t)
 		})
 	})
+	t.Run("the API refused the token just before", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig()
+			owner := &busyOwner{store: r.store}
+			a := r.cfg.NewAuthenticator(r.store.token, owner)
+			r.clock.Advance(56 * time.Minute)
+			mustGet(t, a, "access-0") // starts a refresh, which has not got on yet
+			a.Invalidate(a.Current())
+			synctest.Wait()
+			if len(owner.within) != 1 || owner.within[0] > 0 {
+				t.Errorf("Pace was asked with %v, want once with no time left", owner.within)
+			}
+			mustGet(t, a, "access-1")
+		})
+	})
 	t.Run("a refresh that is waited for", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig()

@@ -22,6 +22,7 @@ func TestTokenEndpointFails(t *testing.T) {
 		atLeast int
 	}{
 		{"500", spotifytest.Fault{Effect: spotifytest.TokenServerError}, 1},
+		{"500 with Retry-After", spotifytest.Fault{Status: http.StatusInternalServerError, RetryAfter: 4 * time.Second}, 3},
 		{"503", spotifytest.Fault{Status: http.StatusServiceUnavailable}, 1},
 		{"503 with Retry-After", spotifytest.Fault{Status: http.StatusServiceUnavailable, RetryAfter: 4 * time.Second}, 3},
 		{"429", spotifytest.Fault{Status: http.StatusTooManyRequests}, 1},

@@ -71,6 +71,7 @@ func reloadUnderLoad(t *testing.T, reloads int, settle bool) int {
 		if i%4 >= 2 {
 			change = "session {\n idle 29d\n }"
 		}
+		l.reloads.Add(1)
 		if err := in.reload(change); err != nil {
 			t.Errorf("reload %d: %v", i, err)
 			break
@@ -123,8 +124,9 @@ type load struct {
 	in   *instance
 	stop chan struct{}
 	// settled counts the connections that have been used more than once in a
-	// round.
-	round, settled atomic.Int64
+	// round, and were opened since the last of the reloads began. Older ones are
+	// about to be closed.
+	round, settled, reloads atomic.Int64
 
 	mu       sync.Mutex
 	requests int
@@ -139,7 +141,7 @@ func (l *load) use(v *visitor) {
 	connection := &http.Transport{MaxConnsPerHost: 1}
 	defer connection.CloseIdleConnections()
 	v.client.Transport = connection
-	settled := int64(0)
+	var settled, opening, opened int64
 	for {
 		select {
 		case <-l.stop:
@@ -154,15 +156,19 @@ func (l *load) use(v *visitor) {
 		round := l.round.Load()
 		var reused, answered bool
 		ctx := httptrace.WithClientTrace(v.t.Context(), &httptrace.ClientTrace{
-			GetConn:              func(string) { reused = false },
-			GotConn:              func(info httptrace.GotConnInfo) { reused = info.Reused },
+			GetConn: func(string) { reused, opening = false, l.reloads.Load() },
+			GotConn: func(info httptrace.GotConnInfo) {
+				if reused = info.Reused; !reused {
+					opened = opening
+				}
+			},
 			GotFirstResponseByte: func() { answered = true },
 		})
 		a, err := v.try(ctx, l.in, http.MethodGet, "/spotify/v1/me?"+query)
 		l.mu.Lock()
 		switch {
 		case err == nil && a.StatusCode == http.StatusOK:
-			if reused && settled < round {
+			if reused && settled < round && opened == l.reloads.Load() {
 				settled = round
 				l.settled.Add(1)
 			}

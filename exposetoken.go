@@ -69,7 +69,7 @@ func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.fail(w, r, storeProblem(err, ""))
 	}
-	if wait, ok := s.exposed.allow(sess.id.Digest(s.clientID)); !ok {
+	if wait, ok := s.exposed.allow(sess.digest); !ok {
 		return h.fail(w, r, &problem{
 			status: http.StatusTooManyRequests, reason: reasonRateLimited, retryAfter: wait,
 			message: "The token was asked for too often. Keep it until it expires.",

@@ -19,13 +19,18 @@ func (o *busyOwner) Pace(within time.Duration) time.Duration {
 	return time.Minute
 }
 
+// newBusyOwner returns a session of such an owner.
+func newBusyOwner() (*rig, *busyOwner, *pkce.Authenticator) {
+	r := newRig()
+	owner := &busyOwner{store: r.store}
+	return r, owner, r.cfg.NewAuthenticator(r.store.token, owner)
+}
+
 // R05: what is put off is done in time, and at once when somebody needs it.
 func TestPacer(t *testing.T) {
 	putOff := func(t *testing.T) (*rig, *busyOwner, *pkce.Authenticator) {
 		t.Helper()
-		r := newRig()
-		owner := &busyOwner{store: r.store}
-		a := r.cfg.NewAuthenticator(r.store.token, owner)
+		r, owner, a := newBusyOwner()
 		r.clock.Advance(56 * time.Minute)
 		for range 3 {
 			mustGet(t, a, "access-0")
@@ -95,9 +100,7 @@ func TestPacer(t *testing.T) {
 	})
 	t.Run("the API refused the token just before", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig()
-			owner := &busyOwner{store: r.store}
-			a := r.cfg.NewAuthenticator(r.store.token, owner)
+			r, owner, a := newBusyOwner()
 			r.clock.Advance(56 * time.Minute)
 			mustGet(t, a, "access-0") // starts a refresh, which has not got on yet
 			a.Invalidate(a.Current())
@@ -110,9 +113,7 @@ func TestPacer(t *testing.T) {
 	})
 	t.Run("a refresh that is waited for", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig()
-			owner := &busyOwner{store: r.store}
-			a := r.cfg.NewAuthenticator(r.store.token, owner)
+			r, owner, a := newBusyOwner()
 			r.clock.Advance(2 * time.Hour)
 			mustGet(t, a, "access-1")
 			if len(owner.within) != 0 {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"strconv"
 	"strings"
@@ -39,16 +40,22 @@ Accept-Language: en-US,en;q=0.9`
 const bareHeaders = `User-Agent: curl/8.14.1
 Accept: */*`
 
-// headers yields the names and values of what the client of a job sends.
-func (j job) headers(yield func(name, value string) bool) {
-	lines := browserHeaders
+// headers is what the client of a job sends.
+func (j job) headers() iter.Seq2[string, string] {
 	if j.Bare {
-		lines = bareHeaders
+		return headerLines(bareHeaders)
 	}
-	for line := range strings.Lines(lines) {
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		if !yield(name, value) {
-			return
+	return headerLines(browserHeaders)
+}
+
+// headerLines yields the names and values of headers that are written one a line.
+func headerLines(lines string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for line := range strings.Lines(lines) {
+			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+			if !yield(name, value) {
+				return
+			}
 		}
 	}
 }
@@ -60,7 +67,7 @@ func newHTTP1Sender(j job) (*http1Sender, error) {
 	}
 	s := &http1Sender{conn: conn, r: bufio.NewReaderSize(conn, 16<<10)}
 	s.before = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", j.Method, j.Path, j.Address)
-	for name, value := range j.headers {
+	for name, value := range j.headers() {
 		s.before = fmt.Appendf(s.before, "%s: %s\r\n", name, value)
 	}
 	if j.Upload > 0 {

@@ -28,7 +28,7 @@ func newHTTP2Senders(j job) []sender {
 		Timeout: time.Minute,
 	}
 	header := make(http.Header)
-	for name, value := range j.headers {
+	for name, value := range j.headers() {
 		header.Set(name, value)
 	}
 	senders := make([]sender, j.Connections)

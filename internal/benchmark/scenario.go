@@ -114,14 +114,10 @@ type pair struct {
 // warmUp is how long each server is driven before anything counts.
 const warmUp = 400 * time.Millisecond
 
-// startPair starts both servers, and has everything made that is made once.
+// startPair starts both servers, and has everything made that is made once. What
+// it returns is to be stopped, with an error as well.
 func startPair(ctx context.Context, upstreamAddr string, sc scenario, s settings) (p *pair, err error) {
 	p = new(pair)
-	defer func() {
-		if err != nil {
-			p.stop()
-		}
-	}()
 	if p.plain.caddyProcess, err = startCaddy(ctx, upstreamAddr, sc, s, plainCaddyfile); err != nil {
 		return p, err
 	}

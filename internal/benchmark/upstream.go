@@ -125,8 +125,7 @@ via: HTTP/2 edgeproxy, 1.1 google`
 // if its name and value are given.
 func answer(body []byte, more ...string) http.Handler {
 	all := http.Header{"Content-Length": {strconv.Itoa(len(body))}}
-	for line := range strings.Lines(spotifyHeaders) {
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+	for name, value := range headerLines(spotifyHeaders) {
 		all.Set(name, value)
 	}
 	if len(more) > 0 {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -54,7 +53,7 @@ func eachDisk(t *testing.T, sim spotifytest.Options, test func(t *testing.T, c *
 // there is room again.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	eachDisk(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: 4 * time.Second}, testDiskFull)
+	eachDisk(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: outlasts}, testDiskFull)
 }
 
 func testDiskFull(t *testing.T, c *cluster, full, free func(*instance)) {

@@ -2,14 +2,11 @@ package caddyspotify_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
@@ -234,35 +231,7 @@ func TestAccessKeyRewrittenInBetween(t *testing.T) {
 	b.login("")
 	p := s.program(b.createKey(keyForm("a", "access", "rules", "rules", "GET /v1/me")))
 	all := s.program(b.createKey(keyForm("b")))
-	if err := caddy.Load(adapt(t, fmt.Sprintf(`{
-	admin off
-	persist_config off
-	storage file_system %q
-}
-%s {
-	%s
-	route {
-		spotify_auth {
-			client_id     %s
-			redirect_uri  %s/spotify/callback
-			authorize_url %s
-			token_url     %s
-			api_url       %s
-			access_keys
-		}
-		@api spotify_api
-		handle @api {
-			rewrite /v1/me /v1/me/playlists
-			reverse_proxy %s {
-				transport spotify {
-					api_url %s
-				}
-			}
-		}
-	}
-}`, s.storage, s.origin, s.bind, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, strings.TrimPrefix(s.sim.APIURL, "http://"), s.sim.APIURL)), true); err != nil {
-		t.Fatal(err)
-	}
+	s.loadRewriting("access_keys")
 	s.sim.ForgetRequests()
 	if e := p.wantStatus(p.me(), 403).apiError(t); e.Reason != "not_allowed" {
 		t.Errorf("error: %+v", e)

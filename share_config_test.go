@@ -55,14 +55,11 @@ func checkCaddyfile(t *testing.T, caddyfile string) error {
 	return validate(t, cfg)
 }
 
-// What leaves for Spotify is checked, not just what came in: handlers in between
-// may have made something else of it.
-func TestShareRewrittenInBetween(t *testing.T) {
-	s := start(t, startOptions{})
-	if err := caddy.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := caddy.Load(adapt(t, fmt.Sprintf(`{
+// loadRewriting loads a config in which a request for a profile becomes one for
+// playlists, after spotify_auth, which has the given options.
+func (s *setup) loadRewriting(options string) {
+	s.t.Helper()
+	if err := caddy.Load(adapt(s.t, fmt.Sprintf(`{
 	admin off
 	persist_config off
 	storage file_system %q
@@ -73,14 +70,10 @@ func TestShareRewrittenInBetween(t *testing.T) {
 		spotify_auth {
 			client_id     %s
 			redirect_uri  %s/spotify/callback
-			scopes        user-read-private
 			authorize_url %s
 			token_url     %s
 			api_url       %s
-			share {
-				owner mira
-				allow /v1/me /v1/markets
-			}
+			%s
 		}
 		@api spotify_api
 		handle @api {
@@ -92,9 +85,25 @@ func TestShareRewrittenInBetween(t *testing.T) {
 			}
 		}
 	}
-}`, s.storage, s.origin, s.bind, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, strings.TrimPrefix(s.sim.APIURL, "http://"), s.sim.APIURL)), true); err != nil {
+}`, s.storage, s.origin, s.bind, testClientID, s.origin, s.sim.AuthorizeURL, s.sim.TokenURL, s.sim.APIURL, options,
+		strings.TrimPrefix(s.sim.APIURL, "http://"), s.sim.APIURL)), true); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// What leaves for Spotify is checked, not just what came in: handlers in between
+// may have made something else of it.
+func TestShareRewrittenInBetween(t *testing.T) {
+	s := start(t, startOptions{})
+	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	s.loadRewriting(`
+			scopes user-read-private
+			share {
+				owner mira
+				allow /v1/me /v1/markets
+			}`)
 	sh := &sharing{setup: s}
 	owner, a := sh.connect("mira")
 	owner.wantStatus(a, http.StatusSeeOther)

@@ -59,8 +59,8 @@ func (ex *exchange) sessionRef() string {
 // is near.
 const reauthorizeByHeader = "Spotify-Proxy-Reauthorize-By"
 
-// remindToReauthorize sets the header on answers to a session whose refresh
-// token is about to reach the age at which Spotify ends it.
+// remindToReauthorize sets the header on answers to a session that is about to
+// end, or whose refresh token is about to reach the age at which Spotify ends it.
 func (ex *exchange) remindToReauthorize(h http.Header) {
 	if ex.session == nil || !ex.session.reauthorizeDue(time.Unix(ex.now, 0), ex.site.reauthorizeNotice) {
 		return

@@ -235,8 +235,9 @@ type SessionConfig struct {
 	Cookie string `json:"cookie,omitempty"`
 
 	// How long before Spotify ends a session's refresh token, six months after
-	// consent, its answers carry the header `Spotify-Proxy-Reauthorize-By`.
-	// Default: 14 days.
+	// consent, or before the session ends if that is sooner, its answers carry
+	// the header `Spotify-Proxy-Reauthorize-By`. At most half of the session's
+	// life. Default: 14 days.
 	ReauthorizeNotice caddy.Duration `json:"reauthorize_notice,omitempty"`
 
 	// The cookie's SameSite attribute: `lax` (default) or `strict`.

@@ -91,6 +91,39 @@ func TestReauthorizationIsAnnounced(t *testing.T) {
 	}
 }
 
+// The end of what lives no longer than the notice is not announced from its
+// beginning on.
+func TestEndOfShortLifeIsAnnounced(t *testing.T) {
+	fake := fakeclock.New(time.Now())
+	caddyspotify.SetClock(t, fake)
+	s := start(t, startOptions{auth: "store memory\nsession {\nlifetime 4d\n}\naccess_keys"})
+	visitor := s.newBrowser()
+	visitor.login("")
+	program := s.program(visitor.createKey(keyForm("a", "life", "1d")))
+	for i, test := range []struct {
+		who       *browser
+		hours     int // later than the row before
+		announced bool
+	}{
+		{visitor, 0, false},
+		{program, 0, false},
+		{program, 11, false},
+		{program, 2, true},
+		{program, 10, true},
+		{visitor, 0, false},
+		{visitor, 24, false},
+		{visitor, 2, true},
+	} {
+		d := time.Duration(test.hours) * time.Hour
+		fake.Advance(d)
+		s.sim.Advance(d)
+		a := test.who.wantStatus(test.who.me(), http.StatusOK)
+		if by := a.Header.Get("Spotify-Proxy-Reauthorize-By"); (by != "") != test.announced {
+			t.Errorf("step %d: announced for %q", i, by)
+		}
+	}
+}
+
 func TestRemovedOperationsAreMarked(t *testing.T) {
 	s := start(t, startOptions{})
 	b := s.newBrowser()

@@ -121,11 +121,14 @@ func (s *session) reauthorizeBy() time.Time {
 	return consent
 }
 
-// reauthorizeDue reports whether the user has to consent anew within notice.
+// reauthorizeDue reports whether the user has to consent anew within notice, or
+// within half of the session's life if that is less: what is said from the
+// first request on is no announcement.
 func (s *session) reauthorizeDue(now time.Time, notice time.Duration) bool {
 	// Six months have 181 days at least, so most sessions need no calendar.
 	soonest := min(s.authorizedAt+181*24*3600, s.endsAt())
-	return now.Unix()+int64(notice/time.Second) >= soonest && !now.Add(notice).Before(s.reauthorizeBy())
+	from := now.Unix() + min(int64(notice/time.Second), (soonest-s.createdAt)/2)
+	return from >= soonest && from >= s.reauthorizeBy().Unix()
 }
 
 // record seals the session with token as its token.

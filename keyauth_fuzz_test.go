@@ -33,7 +33,7 @@ func FuzzAuthorization(f *testing.F) {
 		case !found || err != nil:
 			return
 		}
-		want := strings.ToLower("bearer ")
+		const want = "bearer "
 		got := strings.ToLower(first[:min(len(first), len(want))])
 		if len(values) != 1 || got != want || strings.Trim(first[len(want):], " \t") != formatKey(id) {
 			t.Errorf("%q is taken for a key", values)

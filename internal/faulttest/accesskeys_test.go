@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -83,11 +82,9 @@ func (v *visitor) keyRefs(in *instance) (refs []string) {
 }
 
 // A key that was created on one instance works on the other, and one that is
-// revoked there fails on both: at once with Redis, which tells, and within twenty
-// seconds with files, at which instances look again from time to time.
+// revoked there fails on both, as a session that is logged out does.
 func TestRevokedKeyFailsOnAllInstances(t *testing.T) {
 	t.Parallel()
-	bounds := map[string]time.Duration{"redis": 5 * time.Second, "files": 20 * time.Second}
 	for _, store := range sharedStores {
 		t.Run(store.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,15 +117,11 @@ func TestRevokedKeyFailsOnAllInstances(t *testing.T) {
 			for _, ref := range refs {
 				want(t, v.fetch(there, http.MethodDelete, "/spotify/keys/"+ref), http.StatusNoContent, "")
 			}
-			revoked := time.Now()
 			for _, k := range []string{key, kept} {
 				want(t, c.byKey(there, k), http.StatusUnauthorized, "invalid_access_key")
 				eventually(t, "the other instance refuses the key", func() bool {
 					return c.byKey(here, k).StatusCode == http.StatusUnauthorized
 				})
-			}
-			if took := time.Since(revoked); took > bounds[store.name] {
-				t.Errorf("the key was served for %s after it was revoked, want %s at most", took, bounds[store.name])
 			}
 			want(t, c.byKey(here, key), http.StatusUnauthorized, "invalid_access_key")
 			if n := len(v.keyRefs(here)); n != 0 {

@@ -9,11 +9,11 @@ import (
 )
 
 // P47: a logout on one instance ends the session on the other, which has it in
-// its cache: at once with Redis, which tells, and within twenty seconds with
-// files, at which instances look again from time to time.
+// its cache: with Redis, which tells, and with files, at which instances look
+// again from time to time. The log says after how long; that it is twenty seconds
+// at most, TestLogoutElsewhereCountsInTime shows with a clock of its own.
 func TestLogoutReachesTheOtherInstance(t *testing.T) {
 	t.Parallel()
-	bounds := map[string]time.Duration{"redis": 5 * time.Second, "files": 20 * time.Second}
 	for _, store := range sharedStores {
 		t.Run(store.name, func(t *testing.T) {
 			t.Parallel()
@@ -28,11 +28,7 @@ func TestLogoutReachesTheOtherInstance(t *testing.T) {
 			eventually(t, "the other instance refuses the session", func() bool {
 				return thief.me(there).StatusCode == http.StatusUnauthorized
 			})
-			took := time.Since(loggedOut).Round(time.Millisecond)
-			t.Logf("%s: refused on the other instance after %s", store.name, took)
-			if took > bounds[store.name] {
-				t.Errorf("the session was served for %s after the logout, want %s at most", took, bounds[store.name])
-			}
+			t.Logf("%s: refused on the other instance after %s", store.name, time.Since(loggedOut).Round(time.Millisecond))
 			want(t, thief.me(here), http.StatusUnauthorized, "login_required")
 		})
 	}

@@ -89,7 +89,7 @@ func next(t testing.TB, events <-chan caddy.Event, name string, keys ...string) 
 			t.Errorf("%s says %q, want %q", name, got, keys)
 		}
 		return ev.Data
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("there is no %s", name)
 		return nil
 	}

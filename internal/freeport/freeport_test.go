@@ -2,12 +2,14 @@ package freeport_test
 
 import (
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 )
 
-// A reserved port can be listened on, and is nobody else's until the test ends.
+// A reserved port can be listened on, and is nobody else's until the test ends, nor
+// that of one of the next tests.
 func TestAddress(t *testing.T) {
 	var addresses []string
 	t.Run("while it runs", func(t *testing.T) {
@@ -38,5 +40,16 @@ func TestAddress(t *testing.T) {
 			continue
 		}
 		_ = c.Close()
+	}
+	// What outlives a test and goes by its address is not met by the next one.
+	for range 2000 {
+		t.Run("after it", func(t *testing.T) {
+			if address := freeport.Address(t); slices.Contains(addresses, address) {
+				t.Errorf("%s is given to another test", address)
+			}
+		})
+		if t.Failed() {
+			return
+		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
-	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
@@ -19,9 +18,7 @@ import (
 func newKeysRig(t *testing.T) (*accessKeys, *fakeclock.Clock) {
 	fake := fakeclock.New(time.Now())
 	store := &pooledStore{Store: memory.New(memory.Config{Now: fake.Now})}
-	m := newSessions(sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}, store.Store,
-		&pkce.Config{ClientID: "client", Clock: fake}, fake, zap.NewNop)
-	t.Cleanup(func() { _ = m.Destruct() })
+	m := openSessions(t, store.Store, fake)
 	s := &site{clientID: "client", prefix: "/spotify", sessions: m, store: store, clock: fake, logger: zap.NewNop()}
 	s.keys = &accessKeys{site: s, lifetime: 24 * time.Hour, max: 3, key: storedKey{given: strings.Repeat("k", 32)}}
 	return s.keys, fake

@@ -8,17 +8,24 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
+
+// openSessions returns the sessions of an instance, over a store that others may
+// share.
+func openSessions(t *testing.T, store tokenstore.Store, clock pkce.Clock) *sessions {
+	m := newSessions(sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}, store,
+		&pkce.Config{ClientID: "client", Clock: clock}, clock, zap.NewNop)
+	t.Cleanup(func() { _ = m.Destruct() })
+	return m
+}
 
 // R38: noting that a session was used, with the token of a moment ago, does
 // not undo a refresh that was saved meanwhile. The version that the process
 // saw last is that of the refresh, so it alone would let the write pass.
 func TestLateTouchKeepsTheNewToken(t *testing.T) {
-	store := memory.New(memory.Config{})
-	cfg := sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}
-	m := newSessions(cfg, store, &pkce.Config{ClientID: "client"}, clock, zap.NewNop)
-	t.Cleanup(func() { _ = m.Destruct() })
+	m := openSessions(t, memory.New(memory.Config{}), clock)
 	first := benchToken(1, time.Now())
 	s, err := m.create(context.Background(), first, account{ID: "account"})
 	if err != nil {

@@ -8,10 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
-	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
@@ -36,58 +33,55 @@ func TestLogoutElsewhereCountsInTime(t *testing.T) {
 		"in use": time.Second, "used now and then": 7 * time.Second, "idle": 20 * time.Second,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake := fakeclock.New(time.Now())
-				store := &silentStore{Store: memory.New(memory.Config{Now: fake.Now})}
-				open := func() *sessions {
-					m := newSessions(sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}, store,
-						&pkce.Config{ClientID: "client", Clock: fake}, fake, zap.NewNop)
-					t.Cleanup(func() { _ = m.Destruct() })
-					return m
-				}
-				here, there := open(), open()
-				ctx := t.Context()
-				s, err := here.create(ctx, benchToken(1, fake.Now()), account{ID: "account"})
-				if err != nil {
-					t.Fatal(err)
-				}
-				cookie := s.id.Cookie()
-				use := func() error {
-					_, err := there.get(ctx, cookie)
-					synctest.Wait() // for what it has asked in the background
-					return err
-				}
-				if err := use(); err != nil {
-					t.Fatal(err)
-				}
-				before := store.loads.Load()
-				const watched = 5 * time.Minute
-				for began := fake.Now(); fake.Now().Sub(began) < watched; fake.Advance(between) {
-					if err := use(); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if n, most := store.loads.Load()-before, int32(watched/revalidateAfter); n > most {
-					t.Errorf("the store was asked %d times in %s, want %d at most", n, watched, most)
-				}
-
-				if err := use(); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := here.remove(ctx, cookie, endLogout); err != nil {
-					t.Fatal(err)
-				}
-				ended := fake.Now()
-				for err = nil; err == nil; err = use() {
-					if fake.Now().Sub(ended) >= 20*time.Second {
-						t.Fatalf("it is served %s after the logout", fake.Now().Sub(ended))
-					}
-					fake.Advance(between)
-				}
-				if !errors.Is(err, errNoSession) {
-					t.Errorf("after the logout: %v", err)
-				}
-			})
+			synctest.Test(t, func(t *testing.T) { logoutElsewhere(t, between) })
 		})
+	}
+}
+
+// logoutElsewhere ends a session that is used on another instance from time to time.
+func logoutElsewhere(t *testing.T, between time.Duration) {
+	fake := fakeclock.New(time.Now())
+	store := &silentStore{Store: memory.New(memory.Config{Now: fake.Now})}
+	here, there := openSessions(t, store, fake), openSessions(t, store, fake)
+	ctx := t.Context()
+	s, err := here.create(ctx, benchToken(1, fake.Now()), account{ID: "account"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie := s.id.Cookie()
+	use := func() error {
+		_, err := there.get(ctx, cookie)
+		synctest.Wait() // for what it has asked in the background
+		return err
+	}
+	if err := use(); err != nil {
+		t.Fatal(err)
+	}
+	before := store.loads.Load()
+	const watched = 5 * time.Minute
+	for began := fake.Now(); fake.Now().Sub(began) < watched; fake.Advance(between) {
+		if err := use(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, most := store.loads.Load()-before, int32(watched/revalidateAfter); n > most {
+		t.Errorf("the store was asked %d times in %s, want %d at most", n, watched, most)
+	}
+
+	if err := use(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.remove(ctx, cookie, endLogout); err != nil {
+		t.Fatal(err)
+	}
+	ended := fake.Now()
+	for err = nil; err == nil; err = use() {
+		if fake.Now().Sub(ended) >= 20*time.Second {
+			t.Fatalf("it is served %s after the logout", fake.Now().Sub(ended))
+		}
+		fake.Advance(between)
+	}
+	if !errors.Is(err, errNoSession) {
+		t.Errorf("after the logout: %v", err)
 	}
 }

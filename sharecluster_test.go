@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
@@ -18,14 +16,8 @@ import (
 func TestReplacedElsewhere(t *testing.T) {
 	fake := fakeclock.New(time.Now())
 	store := memory.New(memory.Config{})
-	cfg := sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}
-	open := func() *sessions {
-		m := newSessions(cfg, store, &pkce.Config{ClientID: "client", Clock: fake}, fake, zap.NewNop)
-		m.watched = false
-		t.Cleanup(func() { _ = m.Destruct() })
-		return m
-	}
-	here, there := open(), open()
+	here, there := openSessions(t, store, fake), openSessions(t, store, fake)
+	here.watched, there.watched = false, false
 	id := tokenstore.NewSessionID()
 	ctx := t.Context()
 

@@ -24,8 +24,6 @@ type cluster struct {
 	store string
 	// options are further options of spotify_proxy.
 	options string
-	// directives stand beside spotify_proxy.
-	directives string
 	// gate, if any, is asked by the store named faulty.
 	gate *gate
 
@@ -61,7 +59,6 @@ func (c *cluster) caddyfile(in *instance, extra string) string {
 }
 %s {
 	bind 127.0.0.1
-	%s
 	spotify_proxy {
 		client_id     %s
 		redirect_uri  %s/spotify/callback
@@ -74,7 +71,7 @@ func (c *cluster) caddyfile(in *instance, extra string) string {
 		%s
 	}
 }
-`, "/"+in.socket, c.storage, in.origin, c.directives, clientID, in.origin, c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
+`, "/"+in.socket, c.storage, in.origin, clientID, in.origin, c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
 }
 
 // patience bounds every wait for something that must happen. It is long because

@@ -49,7 +49,6 @@ func TestReloadUnderLoad(t *testing.T) {
 func reloadUnderLoad(t *testing.T, reloads int, settle bool) int {
 	const connections, people, life = 64, 8, 8 * time.Second
 	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: life, RecordLimit: 1 << 20})
-	c.directives = "header Config 0"
 	in := c.start()
 	visitors := make([]*visitor, people)
 	for i := range visitors {
@@ -64,15 +63,12 @@ func reloadUnderLoad(t *testing.T, reloads int, settle bool) int {
 	}
 	for i := range reloads {
 		if settle {
-			l.round.Add(1)
 			eventually(t, "all connections are in use", func() bool { return l.settled.Load() == connections })
 			l.settled.Store(0)
 		}
-		l.config.Store(int64(i + 1))
-		c.directives = fmt.Sprintf("header Config %d", i+1)
-		change := ""
+		change := fmt.Sprintf("header_down Config %d\n", l.config.Add(1))
 		if i%4 >= 2 {
-			change = "session {\n idle 29d\n }"
+			change += "session {\n idle 29d\n }"
 		}
 		if err := in.reload(change); err != nil {
 			t.Errorf("reload %d: %v", i, err)
@@ -125,10 +121,12 @@ func reloadUnderLoad(t *testing.T, reloads int, settle bool) int {
 type load struct {
 	in   *instance
 	stop chan struct{}
-	// settled counts the connections that have been used more than once in a
-	// round and lead to the server with the newest config, as its answers say.
-	// Those to an older one are about to be closed.
-	round, settled, config atomic.Int64
+	// config is the number of the newest config, which its answers carry; those of
+	// the first, 0, carry none.
+	config atomic.Int64
+	// settled counts the connections that lead to the server with that config and
+	// have been used more than once. Those to an older one are about to be closed.
+	settled atomic.Int64
 
 	mu       sync.Mutex
 	requests int
@@ -143,7 +141,7 @@ func (l *load) use(v *visitor) {
 	connection := &http.Transport{MaxConnsPerHost: 1}
 	defer connection.CloseIdleConnections()
 	v.client.Transport = connection
-	var settled int64
+	settled := int64(-1) // for which config it has been counted
 	for {
 		select {
 		case <-l.stop:
@@ -155,7 +153,6 @@ func (l *load) use(v *visitor) {
 		query := "n=" + strconv.Itoa(l.requests)
 		l.mu.Unlock()
 
-		round := l.round.Load()
 		var reused, answered bool
 		ctx := httptrace.WithClientTrace(v.t.Context(), &httptrace.ClientTrace{
 			GetConn:              func(string) { reused = false },
@@ -166,8 +163,9 @@ func (l *load) use(v *visitor) {
 		l.mu.Lock()
 		switch {
 		case err == nil && a.StatusCode == http.StatusOK:
-			if reused && settled < round && a.Header.Get("Config") == strconv.FormatInt(l.config.Load(), 10) {
-				settled = round
+			config, _ := strconv.ParseInt(a.Header.Get("Config"), 10, 64)
+			if reused && settled < config && config == l.config.Load() {
+				settled = config
 				l.settled.Add(1)
 			}
 		case !reused && !answered && reset(err):

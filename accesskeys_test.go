@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -113,7 +112,7 @@ func (b *browser) wantInvalid(a answer) {
 
 func TestAccessKey(t *testing.T) {
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	s := start(t, startOptions{auth: "access_keys", sim: spotifytest.Options{Now: clock.Now}})
 	b := s.newBrowser()
 	b.login("mira")
@@ -197,7 +196,7 @@ func TestAccessKey(t *testing.T) {
 // A key ends when its time is up, and no use makes that later. S22
 func TestAccessKeyExpires(t *testing.T) {
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	// The store goes by the test's clock as well.
 	s := start(t, startOptions{auth: "store memory\naccess_keys {\nlifetime 100d\n}", sim: spotifytest.Options{Now: clock.Now}})
 	b := s.newBrowser()
@@ -222,7 +221,7 @@ func TestAccessKeyExpires(t *testing.T) {
 // key's. S21, P47
 func TestAccessKeyAndSessionAreApart(t *testing.T) {
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	s := start(t, startOptions{auth: "access_keys\nsession {\nidle 10h\n}\nstore memory", sim: spotifytest.Options{Now: clock.Now}})
 	b := s.newBrowser()
 	b.login("")

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -14,7 +13,7 @@ import (
 // jump costs more than one refresh, and no token is used that has expired.
 func TestClockJumps(t *testing.T) {
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	s := start(t, startOptions{sim: spotifytest.Options{Rotation: spotifytest.RotateRevoke}})
 	b := s.newBrowser()
 	b.login("")

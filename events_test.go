@@ -14,7 +14,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -107,7 +106,7 @@ func none(t testing.TB, events <-chan caddy.Event) {
 // P44: events tell of every turn in a session's life, and of no secret.
 func TestEvents(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	options, events := record(t, t.Name())
 	s := start(t, startOptions{global: options, auth: "session {\nidle 180d\n}"})
 	b := s.newBrowser()

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -15,7 +14,7 @@ import (
 // An outage is logged, and does not flood the log.
 func TestFaultsDoNotFloodTheLog(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{})
 	fail := func(n int) {
 		for range n {

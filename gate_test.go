@@ -5,14 +5,13 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
 
 func TestGateAnswersForSpotify(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{})
 	one, two := s.newBrowser(), s.newBrowser()
 	one.login("mira")
@@ -41,7 +40,7 @@ func TestGateAnswersForSpotify(t *testing.T) {
 
 func TestQuotaIsToldApart(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{})
 	b := s.newBrowser()
 	b.login("")

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 )
@@ -15,7 +14,7 @@ import (
 // O51: a store that is away makes the site unready, and not dead.
 func TestHealth(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{})
 	b := s.newBrowser()
 	want := func(path string, status int, body string) {
@@ -63,7 +62,7 @@ func TestHealth(t *testing.T) {
 
 // O51: nothing is taken for granted before the first answer.
 func TestHealthBeforeTheFirstAnswer(t *testing.T) {
-	caddyspotify.SetClock(t, fakeclock.New(time.Now()))
+	fakeclock.New(time.Now()).Install(t)
 	nobody := freeport.Address(t)
 	s := start(t, startOptions{auth: "store redis " + nobody + " {\ntimeout 300ms\n}"})
 	b := s.newBrowser()

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 	"github.com/caddyspotify/caddy-spotify/pkce"
@@ -176,7 +175,7 @@ func TestTenTabs(t *testing.T) {
 // L08, O55
 func TestPendingLoginsAreBounded(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{})
 	b := s.newBrowser()
 	first := b.beginLogin("/spotify/login").Query().Get("state")
@@ -197,7 +196,7 @@ func TestPendingLoginsAreBounded(t *testing.T) {
 // L09
 func TestPendingLoginExpires(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{})
 	b := s.newBrowser()
 	callback := spotifytest.Approve(t, b.client, b.origin+"/spotify/login", "")

@@ -19,8 +19,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
-	"github.com/caddyspotify/caddy-spotify/pkce"
 
 	// The stores that come with every build. The redis store is imported by
 	// those who use it.
@@ -44,9 +44,6 @@ const (
 	defaultTokenURL     = "https://accounts.spotify.com/api/token"
 	defaultAPIURL       = "https://api.spotify.com"
 )
-
-// clock tells the time. Tests replace it before they start a server.
-var clock pkce.Clock = pkce.SystemClock{}
 
 // storePool and sessionPool keep stores and sessions across reloads of the
 // config, with whatever refreshes and saves are under way.
@@ -283,7 +280,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	storeKey := provider.UsageKey()
 	pooled, _, err := storePool.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
-		return openStore(provider, clock)
+		return openStore(provider, clock.Get())
 	})
 	if err != nil {
 		return fmt.Errorf("opening the token store: %w", err)
@@ -302,7 +299,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	s.store = pooled.(*pooledStore)
 	shared, _, err := sessionPool.LoadOrNew(cfg, func() (caddy.Destructor, error) {
-		m := newSessions(cfg, s.store.Store, s.tokens, clock, sessionLogger)
+		m := newSessions(cfg, s.store.Store, s.tokens, clock.Get(), sessionLogger)
 		s.tokens.OnRefresh = m.refreshed
 		return m, nil
 	})
@@ -310,7 +307,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.sessionsKey = &cfg
-	gate, _ := gatePool.LoadOrStore(s.clientID, pooledGate{ratelimit.New(clock)})
+	gate, _ := gatePool.LoadOrStore(s.clientID, pooledGate{ratelimit.New(clock.Get())})
 	h.gateKey = s.clientID
 	s.gate = gate.(pooledGate).Gate
 	s.sessions = shared.(*sessions)

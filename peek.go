@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 )
 
 // peekPatience is how long the start of a body is waited for. Spotify sends it
@@ -24,7 +26,7 @@ func peek(res *http.Response, n int64) []byte {
 	// It ends with the read, and that with the body at the latest.
 	go b.readAhead(n)
 	late := make(chan struct{})
-	stop := clock.AfterFunc(peekPatience, func() { close(late) })
+	stop := clock.Get().AfterFunc(peekPatience, func() { close(late) })
 	defer stop()
 	select {
 	case <-b.done:

@@ -15,7 +15,7 @@ import (
 // fakeTime has a test, and the rig that it makes, go by a fake clock.
 func fakeTime(t *testing.T) *fakeclock.Clock {
 	fake := fakeclock.New(time.Now())
-	SetClock(t, fake)
+	fake.Install(t)
 	return fake
 }
 

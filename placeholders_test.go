@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 )
 
@@ -17,7 +16,7 @@ const shown = "{http.auth.user.id}|{spotify.account.id}|{spotify.account.display
 // P44
 func TestPlaceholders(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{
 		auth: "require_login /app*",
 		site: `log_append who "{spotify.session.ref}"

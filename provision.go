@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
@@ -109,7 +110,7 @@ func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
 			Margin:       time.Duration(h.Refresh.Margin),
 			Ahead:        time.Duration(h.Refresh.Ahead),
 			Timeout:      time.Duration(h.Refresh.Timeout),
-			Clock:        clock,
+			Clock:        clock.Get(),
 		},
 		apiURL:            apiURL,
 		issuer:            issuerOf(authorizeURL),
@@ -130,11 +131,11 @@ func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
 		allowedOrigins:    h.AllowOrigin,
 
 		links:   newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
-		exposed: newExposure(clock),
+		exposed: newExposure(clock.Get()),
 		csrf:    csrf,
 		used:    newUsedStates(),
 		client:  client,
-		clock:   clock,
+		clock:   clock.Get(),
 		logger:  ctx.Logger(),
 	}
 	if s.sessionCookie == "" {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -47,7 +46,7 @@ func (b *browser) together(n int, method, target, body string) map[int]int {
 // R27: a hundred requests at expiry, against the strictest server there is.
 func TestHundredRequestsOneRefresh(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{sim: spotifytest.Options{Rotation: spotifytest.RotateRevoke}})
 	b := s.newBrowser()
 	b.login("")
@@ -141,7 +140,7 @@ func TestTokenEndpointFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := fakeclock.New(time.Now())
-			caddyspotify.SetClock(t, fake)
+			fake.Install(t)
 			s := start(t, startOptions{})
 			b := s.newBrowser()
 			b.login("")
@@ -199,7 +198,7 @@ func TestRevokedGrantEndsTheSession(t *testing.T) {
 // R36: a refresh ahead of expiry keeps nobody waiting.
 func TestRefreshAhead(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{})
 	b := s.newBrowser()
 	b.login("")

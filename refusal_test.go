@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -63,7 +62,7 @@ func TestMissingScopeIsNamed(t *testing.T) {
 
 func TestReauthorizationIsAnnounced(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{auth: "store memory\nsession {\nidle 180d\nlifetime 400d\n}"})
 	b := s.newBrowser()
 	b.login("")
@@ -95,7 +94,7 @@ func TestReauthorizationIsAnnounced(t *testing.T) {
 // beginning on.
 func TestEndOfShortLifeIsAnnounced(t *testing.T) {
 	fake := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, fake)
+	fake.Install(t)
 	s := start(t, startOptions{auth: "store memory\nsession {\nlifetime 4d\n}\naccess_keys"})
 	visitor := s.newBrowser()
 	visitor.login("")

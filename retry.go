@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -86,7 +87,7 @@ func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Durati
 	default:
 		return 0, false
 	}
-	if asked, ok := ratelimit.ParseRetryAfter(res.Header.Get("Retry-After"), clock.Now()); ok {
+	if asked, ok := ratelimit.ParseRetryAfter(res.Header.Get("Retry-After"), clock.Get().Now()); ok {
 		wait = max(wait, asked)
 	}
 	return wait + spread, true
@@ -95,7 +96,7 @@ func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Durati
 // sleep waits for d, or for the end of ctx and returns its error.
 func sleep(ctx context.Context, d time.Duration) error {
 	due := make(chan struct{})
-	stop := clock.AfterFunc(d, func() { close(due) })
+	stop := clock.Get().AfterFunc(d, func() { close(due) })
 	select {
 	case <-due:
 		return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -77,8 +78,8 @@ func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Trans
 		site: &site{
 			prefix: "/spotify",
 			links:  newLinkRewriter(server.URL, "http://127.0.0.1:8080", "/spotify"),
-			gate:   ratelimit.New(clock),
-			clock:  clock,
+			gate:   ratelimit.New(clock.Get()),
+			clock:  clock.Get(),
 		},
 		header: http.Header{},
 	}

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
@@ -274,7 +273,7 @@ func TestSessionLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := fakeclock.New(time.Now())
-			caddyspotify.SetClock(t, fake)
+			fake.Install(t)
 			s := start(t, startOptions{auth: auth})
 			b := s.newBrowser()
 			b.login("")

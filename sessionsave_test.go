@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
@@ -14,9 +15,9 @@ import (
 
 // openSessions returns the sessions of an instance, over a store that others may
 // share.
-func openSessions(t *testing.T, store tokenstore.Store, clock pkce.Clock) *sessions {
+func openSessions(t *testing.T, store tokenstore.Store, c pkce.Clock) *sessions {
 	m := newSessions(sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}, store,
-		&pkce.Config{ClientID: "client", Clock: clock}, clock, zap.NewNop)
+		&pkce.Config{ClientID: "client", Clock: c}, c, zap.NewNop)
 	t.Cleanup(func() { _ = m.Destruct() })
 	return m
 }
@@ -25,7 +26,7 @@ func openSessions(t *testing.T, store tokenstore.Store, clock pkce.Clock) *sessi
 // not undo a refresh that was saved meanwhile. The version that the process
 // saw last is that of the refresh, so it alone would let the write pass.
 func TestLateTouchKeepsTheNewToken(t *testing.T) {
-	m := openSessions(t, memory.New(memory.Config{}), clock)
+	m := openSessions(t, memory.New(memory.Config{}), clock.Get())
 	first := benchToken(1, time.Now())
 	s, err := m.create(context.Background(), first, account{ID: "account"})
 	if err != nil {

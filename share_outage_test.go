@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -213,7 +212,7 @@ func TestShareOutlivesTheProcess(t *testing.T) {
 // server rotates refresh tokens and revokes used ones.
 func TestShareBesideTheOwnersSession(t *testing.T) {
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	s := &sharing{start(t, startOptions{
 		auth: shareOptions, sim: spotifytest.Options{Now: clock.Now, Rotation: spotifytest.RotateRevoke},
 	}), clock}

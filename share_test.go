@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -34,7 +33,7 @@ type sharing struct {
 func startSharing(t *testing.T, options string) *sharing {
 	t.Helper()
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	s := start(t, startOptions{auth: options, sim: spotifytest.Options{Now: clock.Now}})
 	return &sharing{s, clock}
 }
@@ -54,7 +53,7 @@ func (s *sharing) asked(path string) int { return len(s.sim.RequestsTo(path)) }
 // every five seconds.
 func TestShareManyVisitors(t *testing.T) {
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	s := &sharing{start(t, startOptions{
 		auth: shareOptions, site: "log_skip\nrespond home", sim: spotifytest.Options{Now: clock.Now},
 	}), clock}
@@ -133,7 +132,7 @@ func TestShareOnlyListedAccounts(t *testing.T) {
 // The account_id serves as well as the user's id.
 func TestShareOwnerByAccountID(t *testing.T) {
 	clock := fakeclock.New(time.Now())
-	caddyspotify.SetClock(t, clock)
+	clock.Install(t)
 	s := &sharing{start(t, startOptions{
 		auth: strings.Replace(shareOptions, "owner  mira", "owner someone-else immutable7", 1),
 		sim:  spotifytest.Options{Now: clock.Now, Users: []spotifytest.User{{ID: "mira", AccountID: "immutable7"}}},

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	caddyspotify "github.com/caddyspotify/caddy-spotify"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -105,7 +104,7 @@ func busiest(requests []spotifytest.Request) int {
 func TestStorm(t *testing.T) {
 	const limit = 1000
 	s := &storm{t: t, clock: fakeclock.New(time.Now()), sessions: 20, conns: 64}
-	caddyspotify.SetClock(t, s.clock)
+	s.clock.Install(t)
 	users := make([]spotifytest.User, s.sessions)
 	for i := range users {
 		id := fmt.Sprintf("user%02d", i)

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
 )
@@ -141,7 +142,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	t.next = &t.HTTPTransport
 	t.memory = sharedReplayMemory
-	t.unhelped = newUnhelpedTokens(clock)
+	t.unhelped = newUnhelpedTokens(clock.Get())
 	t.logger = ctx.Logger()
 	return nil
 }

@@ -3,7 +3,10 @@ package fakeclock
 
 import (
 	"sync"
+	"testing"
 	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 )
 
 // Clock implements pkce.Clock. Its wall and monotonic time move together with
@@ -86,4 +89,10 @@ func (c *Clock) Timers() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.timers)
+}
+
+// Install makes c the clock of the servers that the test starts.
+func (c *Clock) Install(t testing.TB) {
+	t.Helper()
+	t.Cleanup(clock.Set(c))
 }

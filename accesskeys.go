@@ -93,6 +93,8 @@ func (c *AccessKeysConfig) replacePlaceholders(repl *caddy.Replacer) {
 // accessKeys are the access keys of a site. It is safe for concurrent use.
 type accessKeys struct {
 	site     *site
+	flow     *loginFlow
+	purpose  *loginPurpose
 	lifetime time.Duration
 	max      int
 	allow    []AllowRule
@@ -100,18 +102,32 @@ type accessKeys struct {
 	mark     atomic.Uint64 // what seal returns; 0 until it is known
 }
 
-func (h *Handler) newAccessKeys(ctx caddy.Context, s *site) *accessKeys {
+func (h *Handler) newAccessKeys(ctx caddy.Context, s *site, flow *loginFlow) *accessKeys {
 	c := h.AccessKeys
-	return &accessKeys{
+	k := &accessKeys{
 		site:     s,
+		flow:     flow,
 		lifetime: time.Duration(c.Lifetime),
 		max:      c.Max,
 		allow:    c.Allow,
 		key:      storedKey{given: c.key.secret, storage: ctx.Storage(), what: "access_keys", again: "create all access keys anew"},
 	}
+	k.purpose = &loginPurpose{
+		name:      "key",
+		retryURL:  k.path(),
+		exclusive: true,
+		finish:    k.finishKey,
+		cancelled: func(p *problem) {
+			p.message = "You did not give this app access to your Spotify account once more, so no access key was created."
+			p.wording = wordingKeyCancelled
+		},
+	}
+	flow.register(k.purpose)
+	return k
 }
 
 func (k *accessKeys) path() string { return k.site.prefix + "/keys" }
+func (k *accessKeys) url() string  { return k.site.origin + k.path() }
 
 // keyTerms are what an access key is good for. They are sealed along with its
 // token, and do not change.
@@ -162,14 +178,16 @@ func (k *accessKeys) seal(ctx context.Context) (uint64, error) {
 	return mark, nil
 }
 
-// permits reports whether a key may be used for a request, whose path has passed
-// plainAPIPath. What the site allows is another matter.
-func (k *accessKeys) permits(s *session, method, path string) bool {
-	return allowed(k.allow, method, path) && allowed(s.terms.Allow, method, path)
+// permits refuses what a key is not for. The path has passed plainAPIPath; what
+// the site allows is another matter.
+func (k *accessKeys) permits(s *session, out *http.Request) *problem {
+	return k.permitsPath(s, out.Method, out.URL.Path)
 }
 
-// keyMayNot refuses what a key is not for.
-func keyMayNot() *problem {
+func (k *accessKeys) permitsPath(s *session, method, path string) *problem {
+	if allowed(k.allow, method, path) && allowed(s.terms.Allow, method, path) {
+		return nil
+	}
 	return &problem{
 		status: http.StatusForbidden, reason: reasonNotAllowed, forCode: true,
 		message: "This access key is not for this part of the Web API. Create one that is.",
@@ -177,18 +195,18 @@ func keyMayNot() *problem {
 }
 
 // invalidKey says that there is no such key, or no longer (RFC 6750 §3.1).
-func (s *site) invalidKey() *problem {
+func (k *accessKeys) invalidKey() *problem {
 	return &problem{
 		status: http.StatusUnauthorized, reason: reasonInvalidAccessKey, forCode: true,
-		message:   "This access key is unknown, expired or revoked. Create another at " + s.origin + s.prefix + "/keys.",
+		message:   "This access key is unknown, expired or revoked. Create another at " + k.url() + ".",
 		challenge: `Bearer realm="Spotify Web API", error="invalid_token"`,
 	}
 }
 
-// endedKey is invalidKey for one whose access Spotify has ended.
-func (s *site) endedKey(err error) *problem {
-	p := s.invalidKey()
-	p.message = "Spotify has ended the access of this key. Create another at " + s.origin + s.prefix + "/keys."
+// ended is invalidKey for one whose access Spotify has ended.
+func (k *accessKeys) ended(err error) *problem {
+	p := k.invalidKey()
+	p.message = "Spotify has ended the access of this key. Create another at " + k.url() + "."
 	p.err = err
 	return p
 }

@@ -19,9 +19,11 @@ func newKeysRig(t *testing.T) (*accessKeys, *fakeclock.Clock) {
 	fake := fakeclock.New(time.Now())
 	store := &pooledStore{Store: memory.New(memory.Config{Now: fake.Now})}
 	m := openSessions(t, store.Store, fake)
-	s := &site{clientID: "client", prefix: "/spotify", sessions: m, store: store, clock: fake, logger: zap.NewNop()}
-	s.keys = &accessKeys{site: s, lifetime: 24 * time.Hour, max: 3, key: storedKey{given: strings.Repeat("k", 32)}}
-	return s.keys, fake
+	s := &site{
+		guard:    &guard{redirectParts: redirectParts{prefix: "/spotify"}},
+		clientID: "client", sessions: m, store: store, clock: fake, logger: zap.NewNop(),
+	}
+	return &accessKeys{site: s, lifetime: 24 * time.Hour, max: 3, key: storedKey{given: strings.Repeat("k", 32)}}, fake
 }
 
 // under returns what s is, for the cache to have under another id.

@@ -102,34 +102,6 @@ func answerAdmin(w http.ResponseWriter, status int, v any) error {
 	return err
 }
 
-// storeInUse is a store, and the sessions in it that this process has.
-type storeInUse struct {
-	*pooledStore
-	users []*sessions
-}
-
-// storesInUse returns the stores of every config in force.
-func storesInUse() []storeInUse {
-	users := make(map[string][]*sessions)
-	sessionPool.Range(func(key, value any) bool {
-		cfg, ok1 := key.(sessionsConfig)
-		if m, ok2 := value.(*sessions); ok1 && ok2 {
-			users[cfg.store] = append(users[cfg.store], m)
-		}
-		return true
-	})
-	var stores []storeInUse
-	storePool.Range(func(key, value any) bool {
-		name, ok1 := key.(string)
-		if store, ok2 := value.(*pooledStore); ok1 && ok2 {
-			stores = append(stores, storeInUse{store, users[name]})
-		}
-		return true
-	})
-	slices.SortFunc(stores, func(a, b storeInUse) int { return strings.Compare(a.name, b.name) })
-	return stores
-}
-
 // gateState is how the gate of a client ID stands.
 type gateState struct {
 	ClientID string     `json:"client_id"`
@@ -187,7 +159,7 @@ func (adminAPI) health(w http.ResponseWriter, r *http.Request, _ string) error {
 		answer.Stores = append(answer.Stores, state)
 	}
 	for _, m := range allSessions() {
-		o := m.observer()
+		o := m.audience.observer()
 		if o == nil {
 			continue
 		}

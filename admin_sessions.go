@@ -114,7 +114,7 @@ func listSessions(ctx context.Context, account, cursor string, limit int) (*sess
 	all := allSessions()
 	for i := range list.Sessions {
 		for _, m := range all {
-			if o := m.observer(); o != nil && len(m.held(list.Sessions[i].key)) > 0 {
+			if o := m.audience.observer(); o != nil && len(m.held(list.Sessions[i].key)) > 0 {
 				list.Sessions[i].Site = o.metrics.site
 			}
 		}
@@ -197,83 +197,6 @@ func endSessions(ctx context.Context, match func(tokenstore.Entry) bool) (*ended
 	}
 	slices.Sort(ended.Ended)
 	return ended, nil
-}
-
-// listed is a session of which no more than its entry is known.
-type listed tokenstore.Entry
-
-func (l listed) ref() string       { return tokenstore.Ref(l.Key) }
-func (l listed) accountID() string { return l.AccountID }
-func (l listed) isKey() bool       { return l.Kind == tokenstore.KindKey }
-
-// end ends a session or a key in the store and here, and tells why: through
-// teller, unless it is nil, if nobody here has it. Other instances learn of it as
-// they learn of a logout.
-func (s storeInUse) end(ctx context.Context, entry tokenstore.Entry, why string, teller *sessions) error {
-	here, told := make(map[*session]struct{}), false
-	for _, m := range s.users {
-		for _, sess := range m.held(entry.Key) {
-			told = true
-			if sess.begin(toldEnd) {
-				here[sess] = struct{}{}
-			}
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	if err := s.Delete(ctx, entry.Key); err != nil {
-		for sess := range here {
-			sess.end(toldEnd)
-		}
-		return err
-	}
-	for _, m := range s.users {
-		m.forgetKey(entry.Key)
-	}
-	for sess := range here {
-		sess.owner.tellEnd(sess, why)
-	}
-	// Whose client ID a session is for cannot be told from the store. If there
-	// is more than one, nobody is the right one to tell.
-	if teller == nil && len(s.users) == 1 {
-		teller = s.users[0]
-	}
-	if !told && teller != nil {
-		teller.tellEnd(listed(entry), why)
-	}
-	return nil
-}
-
-// held returns what this process has of the session under a key: one session
-// as a rule, and two while a cached one has taken the place of a busy one.
-func (m *sessions) held(key string) (held []*session) {
-	digest, ok := digestOf(key)
-	if !ok {
-		return nil
-	}
-	if s, ok := m.cache.peek(digest); ok {
-		held = append(held, s)
-	}
-	if s := m.busy(digest); s != nil && !slices.Contains(held, s) {
-		held = append(held, s)
-	}
-	return held
-}
-
-// forgetKey is forget for a session that may not be here. A reading of it that
-// is under way does not bring it here.
-func (m *sessions) forgetKey(key string) {
-	for _, s := range m.held(key) {
-		m.forget(s)
-	}
-	if digest, ok := digestOf(key); ok {
-		m.cache.invalidate(digest)
-	}
-}
-
-func digestOf(key string) (digest [32]byte, ok bool) {
-	n, err := hex.Decode(digest[:], []byte(key))
-	return digest, err == nil && n == len(digest)
 }
 
 func (adminAPI) refreshSession(w http.ResponseWriter, r *http.Request, ref string) error {

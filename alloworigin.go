@@ -40,7 +40,7 @@ func parseAllowedOrigin(raw string, site redirectParts) (string, error) {
 
 // allowsOrigin reports whether the request comes from a page on one of the
 // origins of allow_origin.
-func (s *site) allowsOrigin(r *http.Request) bool {
+func (s *guard) allowsOrigin(r *http.Request) bool {
 	origin := r.Header["Origin"]
 	return len(origin) == 1 && slices.Contains(s.allowedOrigins, origin[0])
 }
@@ -60,7 +60,7 @@ const (
 // the question whether they may ask at all. It reports whether that is done.
 //
 // https://fetch.spec.whatwg.org/#http-cors-protocol
-func (s *site) serveCORS(w http.ResponseWriter, r *http.Request) (done bool) {
+func (s *guard) serveCORS(w http.ResponseWriter, r *http.Request) (done bool) {
 	if len(s.allowedOrigins) == 0 {
 		return false
 	}

@@ -23,7 +23,7 @@ func FuzzUpstreamURL(f *testing.F) {
 	} {
 		f.Add(target)
 	}
-	s := &site{prefix: "/spotify", origin: "https://app.example.com"}
+	s := redirectParts{prefix: "/spotify", origin: "https://app.example.com"}
 	tr := &Transport{api: &apiOrigin{scheme: "https", host: "api.spotify.com", address: "api.spotify.com:443"}}
 	rules := []AllowRule{{Paths: []string{"/v1/me/*"}}}
 	strip := rewrite.Rewrite{StripPathPrefix: s.prefix}
@@ -45,7 +45,7 @@ func FuzzUpstreamURL(f *testing.F) {
 		if p := tr.check(req, true); p != nil {
 			return
 		}
-		out := newCall(tr, &exchange{site: s, header: http.Header{}}, req).out
+		out := newCall(tr, &exchange{site: &upstreamSite{}, header: http.Header{}}, req).out
 		if out.URL.Scheme != "https" || out.URL.Host != "api.spotify.com" || out.Host != "api.spotify.com" || out.URL.User != nil || out.URL.Opaque != "" {
 			t.Fatalf("%q is sent to %s of %s", target, out.URL, out.Host)
 		}

@@ -3,6 +3,8 @@ package caddyspotify
 import (
 	"net/http"
 	"net/url"
+	pathpkg "path"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -19,7 +21,7 @@ func askedFor(r *http.Request) *url.URL {
 
 // ours reports whether a request is for a path below the prefix, and what
 // follows the prefix there. One that was rewritten away from there is taken back.
-func (s *site) ours(r *http.Request) (rest string, ok bool) {
+func (s redirectParts) ours(r *http.Request) (rest string, ok bool) {
 	if rest, ok := s.below(r.URL.Path); ok {
 		return rest, true
 	}
@@ -29,4 +31,19 @@ func (s *site) ours(r *http.Request) (rest string, ok bool) {
 		r.URL, r.RequestURI = &u, u.RequestURI()
 	}
 	return rest, ok
+}
+
+// below returns what follows the prefix, and whether the path is ours at all.
+// A path that Caddy's path matchers, which ignore case and clean what they
+// match, would take for one below the prefix is ours too, with nothing after
+// it: it must not reach the proxy by a side door.
+func (s redirectParts) below(path string) (rest string, ours bool) {
+	n := len(s.prefix)
+	if len(path) > n && path[n] == '/' && path[:n] == s.prefix {
+		return path[n:], true
+	}
+	if strings.Contains(path, "//") || strings.Contains(path, "/.") {
+		path = pathpkg.Clean(path)
+	}
+	return "", len(path) >= n && strings.EqualFold(path[:n], s.prefix) && (len(path) == n || path[n] == '/')
 }

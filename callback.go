@@ -61,42 +61,46 @@ func mayHoldCode(rest string, r *http.Request) bool {
 }
 
 // serveCallback is where Spotify sends the browser back.
-func (h *Handler) serveCallback(w http.ResponseWriter, r *http.Request) error {
+func (f *loginFlow) serveCallback(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 
-	s := h.site
+	s := f.site
 	if p := s.checkTransport(r); p != nil {
-		return h.loginFailed(w, r, p)
+		return f.loginFailed(w, r, p)
 	}
 	answer, p := parseCallback(r.URL.RawQuery)
 	if p != nil {
 		p.loginURL = s.loginURL()
-		return h.loginFailed(w, r, p)
+		return f.loginFailed(w, r, p)
 	}
 	name := s.loginCookies + answer.state
 	value, found := cookieValue(r.Header, name)
 	if !found {
-		return h.callbackWithoutLogin(w, r, answer.state)
+		return f.callbackWithoutLogin(w, r, answer.state)
 	}
 	// Whatever comes of it, this login is over.
 	s.clearCookie(w, name)
 	pending, err := decodePendingLogin(value)
 	if err != nil || pending.expired(s.clock.Now()) {
-		return h.loginFailed(w, r, s.loginExpired())
+		return f.loginFailed(w, r, f.loginExpired())
 	}
-	if !s.used.take(answer.state) {
-		return h.callbackWithoutLogin(w, r, answer.state)
+	if !f.used.take(answer.state) {
+		return f.callbackWithoutLogin(w, r, answer.state)
 	}
-	if p := s.judge(answer); p != nil {
-		p.loginURL = h.againURL(pending)
-		if pending.purpose == purposeKey && p.reason == reasonLoginCancelled {
-			p.message = "You did not give this app access to your Spotify account once more, so no access key was created."
-			p.wording = wordingKeyCancelled
+	purpose, known := f.purposes[pending.purpose]
+	if !known && pending.purpose != "" {
+		// The config has changed since.
+		return f.loginFailed(w, r, f.loginExpired())
+	}
+	if p := f.validate(answer); p != nil {
+		p.loginURL = f.againURL(pending)
+		if purpose != nil && purpose.cancelled != nil && p.reason == reasonLoginCancelled {
+			purpose.cancelled(p)
 		}
-		return h.loginFailed(w, r, p)
+		return f.loginFailed(w, r, p)
 	}
-	return h.finishLogin(w, r, answer, pending)
+	return f.finishLogin(w, r, answer, pending, purpose)
 }
 
 // callbackAnswer is what Spotify says through the browser (RFC 6749 §4.1.2).
@@ -134,23 +138,23 @@ func badCallback(message string) *problem {
 	return &problem{status: http.StatusBadRequest, reason: reasonLoginFailed, message: message}
 }
 
-func (s *site) loginExpired() *problem {
+func (f *loginFlow) loginExpired() *problem {
 	return &problem{
 		status: http.StatusBadRequest,
 		reason: reasonLoginExpired,
 		message: "This login is no longer under way in this browser. It may have taken longer than ten minutes, " +
-			"or it began in another browser or under another address than " + s.origin + ".",
-		loginURL: s.loginURL(),
+			"or it began in another browser or under another address than " + f.site.origin + ".",
+		loginURL: f.site.loginURL(),
 	}
 }
 
-// judge refuses an answer that is not a success from the right server.
-func (s *site) judge(a callbackAnswer) *problem {
-	if a.issuer != "" && a.issuer != s.issuer {
+// validate refuses an answer that is not a success from the right server.
+func (f *loginFlow) validate(a callbackAnswer) *problem {
+	if a.issuer != "" && a.issuer != f.issuer {
 		return &problem{
 			status: http.StatusBadRequest, reason: reasonLoginFailed,
 			message: "The answer came from another authorization server than the one that was asked.",
-			err:     fmt.Errorf("iss is %s, want %s", printable(a.issuer), s.issuer),
+			err:     fmt.Errorf("iss is %s, want %s", printable(a.issuer), f.issuer),
 		}
 	}
 	switch {
@@ -172,40 +176,37 @@ func (s *site) judge(a callbackAnswer) *problem {
 
 // callbackWithoutLogin answers a callback whose pending login is gone. Reloading
 // the address of a login that worked just goes on to the app.
-func (h *Handler) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, state string) error {
-	next, worked := h.site.used.worked(state)
-	if value, ok := cookieValue(r.Header, h.site.sessionCookie); ok && worked {
-		if _, err := h.site.sessions.get(r.Context(), value); err == nil {
+func (f *loginFlow) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, state string) error {
+	next, worked := f.used.worked(state)
+	if value, ok := cookieValue(r.Header, f.site.sessionCookie); ok && worked {
+		if _, err := f.site.sessions.get(r.Context(), value); err == nil {
 			return redirect(w, next, http.StatusSeeOther)
 		}
 	}
-	return h.loginFailed(w, r, h.site.loginExpired())
+	return f.loginFailed(w, r, f.loginExpired())
 }
 
 // finishLogin exchanges the code and begins the session.
-func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer callbackAnswer, pending pendingLogin) error {
-	s := h.site
-	again := h.againURL(pending)
+func (f *loginFlow) finishLogin(w http.ResponseWriter, r *http.Request, answer callbackAnswer, pending pendingLogin, purpose *loginPurpose) error {
+	s := f.site
+	again := f.againURL(pending)
 	// A browser that goes away now must not lose a code that is used up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*s.tokens.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 2*f.tokens.Timeout)
 	defer cancel()
 
-	token, err := s.tokens.Exchange(ctx, answer.code, pending.verifier)
+	token, err := f.tokens.Exchange(ctx, answer.code, pending.verifier)
 	if err != nil {
-		return h.loginFailed(w, r, exchangeProblem(err, again))
+		return f.loginFailed(w, r, exchangeProblem(err, again))
 	}
-	switch pending.purpose {
-	case purposeShare:
-		return h.connect(ctx, w, r, token)
-	case purposeKey:
-		return h.finishKey(ctx, w, r, token, pending, answer.state)
+	if purpose != nil {
+		return purpose.finish(ctx, w, r, loginResult{token: token, details: pending.details, state: answer.state})
 	}
-	who, err := s.lookUpProfile(ctx, token)
+	who, err := f.lookUpProfile(ctx, token)
 	acct := who.account()
 	if p := asProblem(err); p != nil {
 		// Spotify would let the same account in again without asking.
 		p.loginURL = withDialog(again)
-		return h.loginFailed(w, r, p)
+		return f.loginFailed(w, r, p)
 	}
 	if err != nil {
 		// The login itself worked. Better a session without a name than none.
@@ -213,12 +214,12 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 	}
 	sess, err := s.sessions.create(ctx, token, acct)
 	if err != nil {
-		return h.loginFailed(w, r, storeProblem(err, again))
+		return f.loginFailed(w, r, storeProblem(err, again))
 	}
-	h.endReplaced(ctx, r, sess)
+	f.endReplaced(ctx, r, sess)
 
 	identify(r, sess)
-	s.used.succeeded(answer.state, "/")
+	f.used.succeeded(answer.state, "/")
 	s.setSessionCookie(w, sess.id.Cookie())
 	http.SetCookie(w, s.cookie(s.guardCookie, "1", int(guardLife/time.Second)))
 	s.metrics.login(loginSucceeded)
@@ -228,30 +229,38 @@ func (h *Handler) finishLogin(w http.ResponseWriter, r *http.Request, answer cal
 		zap.Strings("scopes", token.Scopes()),
 		clientIP(r))
 	s.observer.emit(eventLogin, sess, payload{"scopes": token.Scopes()})
-	return h.goOn(w, r, pending.returnTo)
+	return f.goOn(w, r, pending.returnTo)
 }
 
 // endReplaced ends the session that this browser had before: an id is never
 // used for two logins.
-func (h *Handler) endReplaced(ctx context.Context, r *http.Request, by *session) {
-	value, ok := cookieValue(r.Header, h.site.sessionCookie)
+func (f *loginFlow) endReplaced(ctx context.Context, r *http.Request, by *session) {
+	value, ok := cookieValue(r.Header, f.site.sessionCookie)
 	if !ok {
 		return
 	}
-	_, err := h.site.sessions.remove(ctx, value, endReplaced)
+	_, err := f.site.sessions.remove(ctx, value, endReplaced)
 	if err != nil && !errors.Is(err, errNoSession) {
-		h.site.logger.Warn("the session before this login could not be ended", zap.String("by", by.ref()), zap.Error(err))
+		f.site.logger.Warn("the session before this login could not be ended", zap.String("by", by.ref()), zap.Error(err))
 	}
+}
+
+// againURL is where a login that failed is tried again.
+func (f *loginFlow) againURL(p pendingLogin) string {
+	if purpose, ok := f.purposes[p.purpose]; ok {
+		return purpose.retryURL
+	}
+	return f.site.loginURLFor(p.returnTo)
 }
 
 // goOn returns to the app. A redirect would carry on the chain that began at
 // Spotify, and the browser then calls the request cross-site: it would come
 // without a strict cookie, and the Web API would refuse it. A page that moves
 // on by itself begins a new chain.
-func (h *Handler) goOn(w http.ResponseWriter, r *http.Request, path string) error {
-	_, api := h.site.below(path)
-	if h.site.sameSite == http.SameSiteStrictMode || api {
-		return h.site.renderPage(w, r, http.StatusOK, pageData{Kind: pageGoOn, Next: path})
+func (f *loginFlow) goOn(w http.ResponseWriter, r *http.Request, path string) error {
+	_, api := f.site.below(path)
+	if f.site.sameSite == http.SameSiteStrictMode || api {
+		return f.site.pages.page(w, r, http.StatusOK, pageData{Kind: pageGoOn, Next: path})
 	}
 	return redirect(w, path, http.StatusSeeOther)
 }
@@ -290,16 +299,16 @@ func storeProblem(err error, loginURL string) *problem {
 
 // loginFailed ends a login that did not work. Nothing starts it again but the
 // person, so it cannot loop.
-func (h *Handler) loginFailed(w http.ResponseWriter, r *http.Request, p *problem) error {
-	h.site.metrics.login(p.reason)
+func (f *loginFlow) loginFailed(w http.ResponseWriter, r *http.Request, p *problem) error {
+	f.site.metrics.login(p.reason)
 	// The access log skips the callback, so here is the only trace of somebody
 	// who tries states or codes. What is out of the ordinary fail logs.
 	if p.ordinary() {
-		if suppressed, ok := h.site.faults().admit("login " + p.reason); ok {
-			h.site.logger.Info("login failed", zap.Int("status", p.status), zap.String("reason", p.reason), clientIP(r), suppressed)
+		if suppressed, ok := f.site.faults().admit("login " + p.reason); ok {
+			f.site.logger.Info("login failed", zap.Int("status", p.status), zap.String("reason", p.reason), clientIP(r), suppressed)
 		}
 	}
-	return h.fail(w, r, p)
+	return f.site.fail(w, r, p)
 }
 
 // clientIP is a log line's field with the visitor's address, as the access log
@@ -327,14 +336,14 @@ func (p profile) account() account {
 // does not let use the app comes back as a problem for the person to read.
 //
 // https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile
-func (s *site) lookUpProfile(ctx context.Context, token *pkce.Token) (profile, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.apiURL.String()+"/v1/me", nil)
+func (f *loginFlow) lookUpProfile(ctx context.Context, token *pkce.Token) (profile, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.apiURL+"/v1/me", nil)
 	if err != nil {
 		return profile{}, err
 	}
 	req.Header["Authorization"] = token.Header()
 	req.Header.Set("Accept", "application/json")
-	resp, err := s.client.Do(req)
+	resp, err := f.client.Do(req)
 	if err != nil {
 		return profile{}, err
 	}

@@ -20,11 +20,8 @@ func FuzzCallbackQuery(f *testing.F) {
 	} {
 		f.Add(query)
 	}
-	authorizeURL, err := url.Parse(defaultAuthorizeURL)
-	if err != nil {
-		f.Fatal(err)
-	}
-	s := &site{prefix: "/spotify", origin: "https://app.example.com", issuer: issuerOf(authorizeURL)}
+	s := &loginFlow{issuer: issuerOf(defaultAuthorizeURL)}
+	pages := renderer{prefix: "/spotify", issuer: s.issuer}
 	f.Fuzz(func(t *testing.T, query string) {
 		a, p := parseCallback(query)
 		if p == nil {
@@ -35,7 +32,7 @@ func FuzzCallbackQuery(f *testing.F) {
 			if !validState(a.state) || (a.code == "") == (a.err == "") {
 				t.Errorf("%q: %+v", query, a)
 			}
-			if p = s.judge(a); p == nil && (a.code == "" || a.issuer != "" && a.issuer != s.issuer) {
+			if p = s.validate(a); p == nil && (a.code == "" || a.issuer != "" && a.issuer != s.issuer) {
 				t.Errorf("%q passes for a success", query)
 			}
 		}
@@ -49,13 +46,13 @@ func FuzzCallbackQuery(f *testing.F) {
 			t.Errorf("%q: %s", query, p.body())
 		}
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/spotify/callback", nil)
-		if err := s.renderPage(w, r, p.status, errorPage(p)); err != nil {
+		if err := pages.page(w, r, p.status, errorPage(p)); err != nil {
 			t.Fatal(err)
 		}
 		page, bland := w.Body.String(), httptest.NewRecorder()
 		harmless := *p
 		harmless.message = "words"
-		if err := s.renderPage(bland, r, p.status, errorPage(&harmless)); err != nil {
+		if err := pages.page(bland, r, p.status, errorPage(&harmless)); err != nil {
 			t.Fatal(err)
 		}
 		for _, special := range []string{"<", ">", `"`, "'", "script", "\x00"} {

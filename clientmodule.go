@@ -60,7 +60,7 @@ var (
 // servePopup is where a login in a pop-up ends. It holds nothing secret and
 // changes nothing, so anybody may look at it.
 func (h *Handler) servePopup(w http.ResponseWriter, r *http.Request) error {
-	return h.site.renderPage(w, r, http.StatusOK, pageData{
+	return h.site.pages.page(w, r, http.StatusOK, pageData{
 		Kind:   pagePopup,
 		Script: template.JS(popupScript), //nolint:gosec // a constant of ours
 	})

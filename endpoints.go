@@ -13,39 +13,40 @@ import (
 )
 
 // sessionOf returns the session that the request's cookie leads to.
-func (h *Handler) sessionOf(r *http.Request) (*session, error) {
-	return h.sessionAt(r, h.site.sessions.clock.Now().Unix())
+func (s *site) sessionOf(r *http.Request) (*session, error) {
+	return s.sessionAt(r, s.sessions.clock.Now().Unix())
 }
 
-func (h *Handler) sessionAt(r *http.Request, now int64) (*session, error) {
-	value, ok := cookieValue(r.Header, h.site.sessionCookie)
+func (s *site) sessionAt(r *http.Request, now int64) (*session, error) {
+	value, ok := cookieValue(r.Header, s.sessionCookie)
 	if !ok {
 		return nil, errNoSession
 	}
-	return h.site.sessions.getAt(r.Context(), value, now)
+	return s.sessions.getAt(r.Context(), value, now)
 }
 
 // serveAPI hands a request for the Web API on, with its session.
 func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	s := h.site
 	if !plainAPIPath(r.URL) {
-		return h.fail(w, r, badAPIPath())
+		return h.site.fail(w, r, badAPIPath())
 	}
-	shared := h.sharedFor(r)
+	shared := h.share.requested(r)
 	if shared != nil && r.Method == http.MethodOptions {
 		return h.share.preflight(w, r)
 	}
 	if !allowed(s.allow, r.Method, r.URL.Path[len(s.prefix):]) {
-		return h.fail(w, r, notAllowed())
+		return h.site.fail(w, r, notAllowed())
 	}
 	if p := s.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
-	if s.keys != nil {
-		if id, found, err := bearerKey(r.Header["Authorization"]); err != nil {
-			return h.fail(w, r, s.invalidKey())
+	now := s.sessions.clock.Now().Unix()
+	if h.keys != nil {
+		if sess, found, p := h.keys.authenticate(r, now); p != nil {
+			return h.site.fail(w, r, p)
 		} else if found {
-			return h.serveAPIByKey(w, r, next, id)
+			return h.forward(w, r, next, sess, h.keys, now)
 		}
 	}
 	// Before the session is looked up: another site's page, which can tell a
@@ -53,27 +54,26 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	// whether there is one.
 	foreign := s.checkOriginOrAllowed(r)
 	if foreign != nil && shared == nil {
-		return h.fail(w, r, foreign)
+		return h.site.fail(w, r, foreign)
 	}
-	now := s.sessions.clock.Now().Unix()
-	sess, err := h.sessionAt(r, now)
+	sess, err := h.site.sessionAt(r, now)
 	if errors.Is(err, errNoSession) {
 		if shared != nil {
-			return h.serveShared(w, r, next, shared)
+			return h.share.serve(w, r, next, shared)
 		}
-		return h.askToLogIn(w, r, reasonLoginRequired)
+		return h.login.askToLogIn(w, r, reasonLoginRequired)
 	}
 	if foreign != nil {
-		return h.fail(w, r, foreign)
+		return h.site.fail(w, r, foreign)
 	}
 	if err != nil {
-		return h.fail(w, r, storeProblem(err, ""))
+		return h.site.fail(w, r, storeProblem(err, ""))
 	}
-	return h.handOn(w, r, next, sess, now)
+	return h.forward(w, r, next, sess, s, now)
 }
 
-// handOn hands a request for the Web API on, as that of a session.
-func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, sess *session, now int64) error {
+// forward passes a request for the Web API on, as that of a session.
+func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, sess *session, may policy, now int64) error {
 	s := h.site
 	s.sessions.touchAt(sess, now)
 	identify(r, sess)
@@ -81,7 +81,7 @@ func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	// must not be able to copy it.
 	delete(r.Header, "Cookie")
 	delete(r.Header, "Authorization")
-	ex := &exchange{Context: r.Context(), auth: &sess.auth, site: s, session: sess, header: r.Header, now: now}
+	ex := &exchange{Context: r.Context(), auth: &sess.auth, site: s.upstream, session: sess, policy: may, header: r.Header, now: now}
 	toAPIPath(r.URL, s.prefix)
 	ex.request = *r.WithContext(ex)
 	ex.request.Header = headersForAPI(r.Header)
@@ -95,14 +95,14 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 		return next.ServeHTTP(w, r)
 	}
 	if p := h.site.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
-	sess, err := h.sessionOf(r)
+	sess, err := h.site.sessionOf(r)
 	if errors.Is(err, errNoSession) {
-		return h.askToLogIn(w, r, reasonLoginRequired)
+		return h.login.askToLogIn(w, r, reasonLoginRequired)
 	}
 	if err != nil {
-		return h.fail(w, r, storeProblem(err, ""))
+		return h.site.fail(w, r, storeProblem(err, ""))
 	}
 	h.site.sessions.touch(sess)
 	identify(r, sess)
@@ -118,34 +118,32 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 // must not be something else here. Both the path that the browser asked for and
 // the one it was rewritten to count.
 func (h *Handler) requiresLogin(r *http.Request) bool {
-	if len(h.guarded) == 0 {
+	if len(h.requireLogin) == 0 {
 		return false
 	}
 	asked := *r
 	asked.URL = askedFor(r)
-	return h.guarded.Match(r) || h.guarded.Match(&asked)
+	return h.requireLogin.Match(r) || h.requireLogin.Match(&asked)
 }
 
-// askToLogIn sends a person to log in and tells code to. Only a navigation is
-// redirected: a fetch cannot follow to another origin, and the body of anything
-// but a GET would be lost on the way.
-func (h *Handler) askToLogIn(w http.ResponseWriter, r *http.Request, reason string) error {
-	if wantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		return h.startLoginFor(w, r)
-	}
-	p := loginRequired(h.site, reason)
-	p.forCode = true
-	return h.fail(w, r, p)
-}
-
-func loginRequired(s *site, reason string) *problem {
+func loginRequired(loginURL, reason string) *problem {
 	p := &problem{
-		status: http.StatusUnauthorized, reason: reason, loginURL: s.loginURL(),
+		status: http.StatusUnauthorized, reason: reason, loginURL: loginURL,
 		message: "Log in with Spotify first.",
 	}
 	if reason == reasonReauthorizationRequired {
 		p.message = "The access you gave to Spotify has ended. Log in again."
 	}
+	return p
+}
+
+// permits implements policy: a visitor may do what the site allows.
+func (s *site) permits(*session, *http.Request) *problem { return nil }
+
+// ended implements policy.
+func (s *site) ended(err error) *problem {
+	p := loginRequired(s.loginURL(), reasonReauthorizationRequired)
+	p.err = err
 	return p
 }
 
@@ -165,14 +163,14 @@ type sessionInfo struct {
 func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 	s := h.site
 	if p := s.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
 	if p := s.checkOriginOrAllowed(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
-	sess, err := h.sessionOf(r)
+	sess, err := h.site.sessionOf(r)
 	if err != nil && !errors.Is(err, errNoSession) {
-		return h.fail(w, r, storeProblem(err, ""))
+		return h.site.fail(w, r, storeProblem(err, ""))
 	}
 	info := sessionInfo{LoginURL: s.loginURL()}
 	if err == nil {
@@ -198,10 +196,10 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	s := h.site
 	if p := s.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
 	if p := s.checkOriginOrAllowed(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
 	if value, ok := cookieValue(r.Header, s.sessionCookie); ok {
 		sess, err := s.sessions.remove(r.Context(), value, endLogout)
@@ -211,7 +209,7 @@ func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		case !errors.Is(err, errNoSession):
 			p := storeProblem(err, "")
 			p.message = "You could not be logged out just now. Try again in a moment."
-			return h.fail(w, r, p)
+			return h.site.fail(w, r, p)
 		}
 	}
 	s.clearCookie(w, s.sessionCookie)
@@ -221,7 +219,7 @@ func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 		if query := r.URL.Query(); query.Has("return_to") {
 			return redirect(w, returnPath(query.Get("return_to")), http.StatusSeeOther)
 		}
-		return s.renderPage(w, r, http.StatusOK, pageData{Kind: pageLoggedOut, Next: s.loginURL(), Home: "/"})
+		return s.pages.page(w, r, http.StatusOK, pageData{Kind: pageLoggedOut, Next: s.loginURL(), Home: "/"})
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -241,7 +239,7 @@ func (m *sessions) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
 	if !ok {
 		return
 	}
-	if o := m.observer(); o != nil {
+	if o := m.audience.observer(); o != nil {
 		o.metrics.refreshed(ev)
 	}
 	if ev.Outcome == pkce.RefreshReauthorize {
@@ -281,7 +279,7 @@ func (m *sessions) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
 }
 
 // logProblem writes one line about an answer that somebody may want to know of.
-func (h *Handler) logProblem(r *http.Request, p *problem) {
+func (s *site) logProblem(r *http.Request, p *problem) {
 	if p.ordinary() && p.reason != reasonCrossSite && p.reason != reasonLoginLoop {
 		return
 	}
@@ -289,8 +287,8 @@ func (h *Handler) logProblem(r *http.Request, p *problem) {
 	if p.status >= 500 {
 		level = zap.WarnLevel
 	}
-	if c := h.site.logger.Check(level, "request not served"); c != nil {
-		suppressed, ok := h.site.faults().admit("request " + p.reason)
+	if c := s.logger.Check(level, "request not served"); c != nil {
+		suppressed, ok := s.faults().admit("request " + p.reason)
 		if !ok {
 			return
 		}

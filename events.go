@@ -2,7 +2,6 @@ package caddyspotify
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -73,53 +72,6 @@ func (o *observer) emit(name string, s identified, p payload) {
 	o.events.Emit(o.ctx, name, p.about(s))
 }
 
-// maxWaitingEvents bounds the events that wait for slow handlers.
-const maxWaitingEvents = 1024
-
-// eventQueue emits one event after the other, so that a slow handler delays
-// neither a refresh nor, if there are many events, anything else.
-type eventQueue struct {
-	mu      sync.Mutex
-	waiting []func()
-	running bool
-}
-
-// emitLater is emit in the background, for what no request waits for.
-func (m *sessions) emitLater(name string, s identified, p payload) {
-	o := m.observer()
-	if !o.wants(name) {
-		return
-	}
-	q := &m.events
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.waiting) >= maxWaitingEvents {
-		o.metrics.eventDropped()
-		return
-	}
-	// Who is in charge may change while the event waits.
-	q.waiting = append(q.waiting, func() { m.observer().emit(name, s, p) })
-	if !q.running {
-		q.running = m.spawn(m.emitWaiting)
-	}
-}
-
-func (m *sessions) emitWaiting() {
-	q := &m.events
-	for {
-		q.mu.Lock()
-		if len(q.waiting) == 0 {
-			q.waiting, q.running = nil, false
-			q.mu.Unlock()
-			return
-		}
-		emit := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		q.mu.Unlock()
-		emit()
-	}
-}
-
 // timestamp is how events and answers write a time.
 func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -129,13 +81,13 @@ func (m *sessions) announceRefresh(s *session, ev pkce.RefreshEvent) {
 	if ev.Outcome != pkce.RefreshRefreshed || ev.Token == nil {
 		return
 	}
-	m.emitLater(eventTokenRefreshed, s, payload{
+	m.audience.emitLater(eventTokenRefreshed, s, payload{
 		"rotated":          ev.Rotated,
 		"background":       ev.Background,
 		"duration_seconds": ev.Duration.Seconds(),
 		"expires_at":       timestamp(ev.Token.Expiry()),
 	})
-	if o := m.observer(); o != nil && s.reauthorizeDue(m.clock.Now(), o.notice) && s.begin(toldReauthorization) {
-		m.emitLater(eventReauthorizationDue, s, payload{"reauthorize_by": timestamp(s.reauthorizeBy())})
+	if o := m.audience.observer(); o != nil && s.reauthorizeDue(m.clock.Now(), o.notice) && s.begin(toldReauthorization) {
+		m.audience.emitLater(eventReauthorizationDue, s, payload{"reauthorize_by": timestamp(s.reauthorizeBy())})
 	}
 }

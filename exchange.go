@@ -18,9 +18,9 @@ import (
 type exchange struct {
 	context.Context
 	auth    *pkce.Authenticator
-	site    *site
+	site    *upstreamSite
 	session *session
-	shared  *share // set if the session is the shared account's
+	policy  policy
 	// header is what the client sent. reverse_proxy works on a copy.
 	header  http.Header
 	now     int64 // when the request came, in Unix seconds

@@ -4,49 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"sync"
-	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
-
-const (
-	// exposeEvery is how often one session may ask for its token. The Web
-	// Playback SDK asks once an hour.
-	exposeEvery = time.Second
-	exposeBurst = 5
-	// exposeKnown bounds the sessions whose asking is counted.
-	exposeKnown = 4096
-)
-
-// exposure counts how often sessions asked for their token.
-type exposure struct {
-	clock pkce.Clock
-	mu    sync.Mutex                          // of reading and writing seen as one
-	seen  *lru.Cache[[32]byte, time.Duration] // when the burst is used up, by the monotonic clock
-}
-
-func newExposure(c pkce.Clock) *exposure {
-	seen, _ := lru.New[[32]byte, time.Duration](exposeKnown) // fails only for a size below one
-	return &exposure{clock: c, seen: seen}
-}
-
-// allow reports whether a session may have its token now, and if not, in how long.
-func (e *exposure) allow(session [32]byte) (time.Duration, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.clock.Monotonic()
-	at, _ := e.seen.Get(session)
-	next := max(at, now) + exposeEvery
-	if wait := next - now - exposeBurst*exposeEvery; wait > 0 {
-		return wait, false
-	}
-	e.seen.Add(session, next)
-	return 0, true
-}
 
 // serveToken hands the access token to the site's own page, for the Web
 // Playback SDK, which needs it there. It is what the proxy otherwise never
@@ -57,36 +19,30 @@ func (e *exposure) allow(session [32]byte) (time.Duration, bool) {
 func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
 	s := h.site
 	if p := s.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
 	if p := s.checkOrigin(r); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
-	sess, err := h.sessionOf(r)
+	sess, err := h.site.sessionOf(r)
 	if errors.Is(err, errNoSession) {
-		return h.fail(w, r, loginRequired(s, reasonLoginRequired))
+		return h.site.fail(w, r, loginRequired(s.loginURL(), reasonLoginRequired))
 	}
 	if err != nil {
-		return h.fail(w, r, storeProblem(err, ""))
+		return h.site.fail(w, r, storeProblem(err, ""))
 	}
-	if wait, ok := s.exposed.allow(sess.digest); !ok {
-		return h.fail(w, r, &problem{
-			status: http.StatusTooManyRequests, reason: reasonRateLimited, retryAfter: wait,
-			message: "The token was asked for too often. Keep it until it expires.",
-		})
-	}
-	token, err := accessToken(r.Context(), &exchange{auth: &sess.auth, site: s, session: sess})
+	token, err := accessToken(r.Context(), &exchange{auth: &sess.auth, session: sess, policy: s})
 	if p := asProblem(err); p != nil {
-		return h.fail(w, r, p)
+		return h.site.fail(w, r, p)
 	}
 	if err != nil {
 		return err
 	}
 	if !token.HasScope(pkce.ScopeStreaming) {
-		return h.fail(w, r, &problem{
+		return h.site.fail(w, r, &problem{
 			status: http.StatusForbidden, reason: reasonInsufficientScope,
 			message:  "The token is for the Web Playback SDK, and this session was not granted the scope streaming.",
-			loginURL: s.loginURLForScope(pkce.ScopeStreaming),
+			loginURL: h.login.loginURLForScopes([]string{pkce.ScopeStreaming}),
 		})
 	}
 	s.sessions.touch(sess)

@@ -2,10 +2,12 @@ package caddyspotify
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
@@ -21,11 +23,19 @@ type pooledGate struct{ *ratelimit.Gate }
 // Destruct implements caddy.Destructor.
 func (pooledGate) Destruct() error { return nil }
 
+// acquireGate returns the gate of a client ID, and what lets go of it.
+func acquireGate(clientID string) (*ratelimit.Gate, func() error) {
+	gate, _ := gatePool.LoadOrStore(clientID, pooledGate{ratelimit.New(clock.Get())})
+	return gate.(pooledGate).Gate, func() error {
+		_, err := gatePool.Delete(clientID)
+		return err
+	}
+}
+
 // sendOnce sends a request unless the gate says that Spotify would refuse it
 // anyway. The error is then a problem. The gate learns from the answer.
 func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
 	gate := c.ex.site.gate
-	c.ex.site.news.use()
 	admission := gate.Admit(c.account())
 	if !admission.Admitted {
 		c.ex.site.metrics.limited(limitedByProxy)
@@ -57,21 +67,20 @@ func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error)
 }
 
 // gateMoved tells of a gate that closed or opened.
-func (s *site) gateMoved(t ratelimit.Transition) {
-	if t == ratelimit.Unchanged || s.sessions == nil {
+func (s *upstreamSite) gateMoved(t ratelimit.Transition) {
+	if t == ratelimit.Unchanged || s.audience == nil {
 		return
 	}
 	if t == ratelimit.Opened {
 		s.logger.Info("spotify answers again; requests are sent as before")
 		return
 	}
-	s.news.post()
 	until, why := s.gate.Snapshot()
-	if suppressed, ok := s.faults().admit("gate"); ok {
+	if suppressed, ok := s.faults.admit("gate"); ok {
 		s.logger.Warn("spotify has had enough of this app's requests; they are answered here for a while",
 			zap.String("reason", string(why)), zap.Time("until", until), suppressed)
 	}
-	s.sessions.emitLater(eventRateLimited, nil, payload{"reason": string(why), "until": timestamp(until)})
+	s.audience.emitLater(eventRateLimited, nil, payload{"reason": string(why), "until": timestamp(until)})
 }
 
 // account is whose request it is, for the gate's fair share.
@@ -80,4 +89,17 @@ func (c *call) account() string {
 		return ""
 	}
 	return c.ex.session.account.ID
+}
+
+// gateOf returns until when a client ID's gate is closed, or the zero time.
+func gateOf(clientID string) (until time.Time) {
+	gatePool.Range(func(key, value any) bool {
+		gate, ok := value.(pooledGate)
+		if !ok || key != clientID {
+			return true
+		}
+		until, _ = gate.Snapshot()
+		return false
+	})
+	return until
 }

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
@@ -45,31 +43,37 @@ func bearerKey(authorization []string) (id tokenstore.SessionID, found bool, err
 	return tokenstore.SessionID{}, false, nil
 }
 
-// serveAPIByKey hands a request for the Web API on that came with an access key.
-// Whatever cookies came along do not count, so it does not matter whose page
-// sent it: browsers put no key into a request by themselves.
-func (h *Handler) serveAPIByKey(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, id tokenstore.SessionID) error {
-	s := h.site
-	now := s.sessions.clock.Now().Unix()
-	sess, err := s.sessions.getKey(r.Context(), id, now)
+// authenticate returns the session of the access key that a request for the Web
+// API came with, and whether it came with one. A problem says why the key does
+// not count. Whatever cookies came along do not count either, so it does not
+// matter whose page sent the request: browsers put no key into one by themselves.
+func (k *accessKeys) authenticate(r *http.Request, now int64) (sess *session, found bool, p *problem) {
+	id, found, err := bearerKey(r.Header["Authorization"])
+	if err != nil {
+		return nil, true, k.invalidKey()
+	}
+	if !found {
+		return nil, false, nil
+	}
+	sess, err = k.site.sessions.getKey(r.Context(), id, now)
 	if errors.Is(err, errNoSession) {
-		return h.fail(w, r, s.invalidKey())
+		return nil, true, k.invalidKey()
 	}
 	if err != nil {
-		return h.fail(w, r, keyStoreProblem(err))
+		return nil, true, keyStoreProblem(err)
 	}
-	seal, err := s.keys.seal(r.Context())
+	seal, err := k.seal(r.Context())
 	if err != nil {
-		return h.fail(w, r, keyStoreProblem(err))
+		return nil, true, keyStoreProblem(err)
 	}
 	if sess.terms.Seal != seal {
-		s.keys.warnOfSeal(sess)
-		return h.fail(w, r, s.invalidKey())
+		k.warnOfSeal(sess)
+		return nil, true, k.invalidKey()
 	}
-	if !s.keys.permits(sess, r.Method, r.URL.Path[len(s.prefix):]) {
-		return h.fail(w, r, keyMayNot())
+	if p := k.permitsPath(sess, r.Method, r.URL.Path[len(k.site.prefix):]); p != nil {
+		return nil, true, p
 	}
-	return h.handOn(w, r, next, sess, now)
+	return sess, true, nil
 }
 
 // keyStoreProblem is storeProblem for a program.

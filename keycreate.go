@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
 // An access key has a grant of its own: a copy of the session's refresh token
@@ -144,34 +142,33 @@ func (k *accessKeys) lives() []keyLife {
 }
 
 // beginKey sends the person to Spotify for the key that the form describes.
-func (h *Handler) beginKey(w http.ResponseWriter, r *http.Request, sess *session) error {
-	k := h.site.keys
+func (k *accessKeys) beginKey(w http.ResponseWriter, r *http.Request, sess *session) error {
 	if !wantsPageFromForm(r) {
-		return h.fail(w, r, badRequest("An access key is created in a browser, since Spotify has a say in it. Have its owner open "+
-			h.site.origin+k.path()+"."))
+		return k.site.fail(w, r, badRequest("An access key is created in a browser, since Spotify has a say in it. Have its owner open "+
+			k.url()+"."))
 	}
 	values, p := readKeyForm(w, r)
 	if p != nil {
-		return h.fail(w, r, p)
+		return k.site.fail(w, r, p)
 	}
 	form := newKeyForm(values)
 	key, wrong := k.pending(form, sess.account.ID, wordsFor(r).keys)
 	if wrong != nil {
-		return h.showKeys(w, r, sess, keysPage{Form: form, Wrong: wrong})
+		return k.showKeys(w, r, sess, keysPage{Form: form, Wrong: wrong})
 	}
 	if p := k.mayHaveAnother(r.Context(), sess.account.ID); p != nil {
-		return h.fail(w, r, p)
+		return k.site.fail(w, r, p)
 	}
 	details, err := json.Marshal(key)
 	if err != nil {
 		return err
 	}
-	scopes, p := h.requestedScopes(r, nil)
+	scopes, p := k.flow.requestedScopes(r, nil)
 	if p != nil {
-		return h.fail(w, r, p)
+		return k.site.fail(w, r, p)
 	}
-	return h.startLogin(w, r, loginOptions{
-		returnTo: k.path(), scopes: scopes, showDialog: form.ShowDialog, purpose: purposeKey, details: string(details),
+	return k.flow.start(w, r, loginOptions{
+		returnTo: k.path(), scopes: scopes, showDialog: form.ShowDialog, purpose: k.purpose, details: string(details),
 	})
 }
 
@@ -196,30 +193,29 @@ func (k *accessKeys) tooMany() *problem {
 
 // finishKey ends a login that was begun by beginKey: it creates the key and
 // shows it, this once.
-func (h *Handler) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Request, token *pkce.Token, pending pendingLogin, state string) error {
-	k := h.site.keys
+func (k *accessKeys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Request, result loginResult) error {
+	token := result.token
 	var key pendingKey
-	if k == nil || json.Unmarshal([]byte(pending.details), &key) != nil || key.Account == "" {
-		// The config has changed since.
-		return h.loginFailed(w, r, h.site.loginExpired())
+	if json.Unmarshal([]byte(result.details), &key) != nil || key.Account == "" {
+		return k.flow.loginFailed(w, r, k.flow.loginExpired())
 	}
-	if p := h.stillLoggedIn(r, key.Account); p != nil {
-		return h.loginFailed(w, r, p)
+	if p := k.stillLoggedIn(r, key.Account); p != nil {
+		return k.flow.loginFailed(w, r, p)
 	}
-	who, err := h.site.lookUpProfile(ctx, token)
+	who, err := k.flow.lookUpProfile(ctx, token)
 	acct := who.account()
 	if p := asProblem(err); p != nil {
 		p.loginURL = k.path()
-		return h.loginFailed(w, r, p)
+		return k.flow.loginFailed(w, r, p)
 	}
 	if err != nil {
-		return h.loginFailed(w, r, &problem{
+		return k.flow.loginFailed(w, r, &problem{
 			status: http.StatusBadGateway, reason: reasonUpstreamUnavailable, loginURL: k.path(), err: err,
 			message: "Spotify did not say whose account this is, so no access key was created. Try again in a moment.",
 		})
 	}
 	if acct.ID != key.Account {
-		return h.loginFailed(w, r, &problem{
+		return k.flow.loginFailed(w, r, &problem{
 			status: http.StatusForbidden, reason: reasonWrongAccount, loginURL: k.path() + "?show_dialog=true",
 			message: "At Spotify you are logged in with another account than here, so no access key was created. " +
 				"Try again, and switch accounts when Spotify asks.",
@@ -227,47 +223,47 @@ func (h *Handler) finishKey(ctx context.Context, w http.ResponseWriter, r *http.
 	}
 	terms, err := k.terms(key)
 	if err != nil {
-		return h.loginFailed(w, r, h.site.loginExpired())
+		return k.flow.loginFailed(w, r, k.flow.loginExpired())
 	}
 	sess, err := k.create(ctx, token, acct, terms)
 	if errors.Is(err, errTooManyKeys) {
-		return h.loginFailed(w, r, k.tooMany())
+		return k.flow.loginFailed(w, r, k.tooMany())
 	}
 	if err != nil {
-		return h.loginFailed(w, r, storeProblem(err, k.path()))
+		return k.flow.loginFailed(w, r, storeProblem(err, k.path()))
 	}
 
 	identify(r, sess)
-	h.site.used.succeeded(state, k.path())
-	h.site.metrics.login(loginSucceeded)
-	h.site.logger.Info("access key created",
+	k.flow.used.succeeded(result.state, k.path())
+	k.site.metrics.login(loginSucceeded)
+	k.site.logger.Info("access key created",
 		zap.String("session", sess.ref()),
 		zap.String("account", acct.ID),
 		zap.Strings("scopes", token.Scopes()),
 		zap.Time("expires_at", time.Unix(terms.ExpiresAt, 0).UTC()),
 		clientIP(r))
-	h.site.observer.emit(eventKeyCreated, sess, payload{
+	k.site.observer.emit(eventKeyCreated, sess, payload{
 		"scopes": token.Scopes(), "expires_at": timestamp(time.Unix(terms.ExpiresAt, 0)),
 	})
-	return h.site.renderKeys(w, r, http.StatusOK, keysPage{Created: &createdKey{Name: terms.Name, Key: formatKey(sess.id)}})
+	return k.render(w, r, http.StatusOK, keysPage{Created: &createdKey{Name: terms.Name, Key: formatKey(sess.id)}})
 }
 
 // stillLoggedIn refuses to create a key for somebody who has logged out since, or
 // in as another. A strict cookie does not come along on the way back from Spotify,
 // but then the pending login's was set for this browser's session.
-func (h *Handler) stillLoggedIn(r *http.Request, account string) *problem {
-	sess, err := h.sessionOf(r)
+func (k *accessKeys) stillLoggedIn(r *http.Request, account string) *problem {
+	sess, err := k.site.sessionOf(r)
 	switch {
 	case err == nil && sess.account.ID == account:
 		return nil
 	case err != nil && !errors.Is(err, errNoSession):
-		return storeProblem(err, h.site.keys.path())
+		return storeProblem(err, k.path())
 	}
-	if _, sent := cookieValue(r.Header, h.site.sessionCookie); !sent && h.site.sameSite == http.SameSiteStrictMode {
+	if _, sent := cookieValue(r.Header, k.site.sessionCookie); !sent && k.site.sameSite == http.SameSiteStrictMode {
 		return nil
 	}
 	return &problem{
-		status: http.StatusForbidden, reason: reasonWrongAccount, loginURL: h.site.keys.path(),
+		status: http.StatusForbidden, reason: reasonWrongAccount, loginURL: k.path(),
 		message: "You have logged out here, or in with another account, since you asked for the access key. None was created.",
 		wording: wordingKeyLoggedOut,
 	}

@@ -20,18 +20,15 @@ var (
 
 // keysPolicy is pagePolicy, but the form may lead to Spotify: browsers apply
 // form-action to where a form's answer redirects, too.
-func (s *site) keysPolicy() string {
+func (p renderer) keysPolicy() string {
 	return fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self' %s; base-uri 'none'; frame-ancestors 'none'",
-		sourceHash(keysStyle), s.issuer)
+		sourceHash(keysStyle), p.issuer)
 }
 
-// serveKeys answers below <prefix>/keys. Whatever it is asked, it asks the
+// serve answers below <prefix>/keys. Whatever it is asked, it asks the
 // session's cookie whose keys it is about; an access key is of no use here.
-func (h *Handler) serveKeys(w http.ResponseWriter, r *http.Request, rest string) error {
-	s := h.site
-	if s.keys == nil {
-		return h.fail(w, r, h.nothingHere())
-	}
+func (k *accessKeys) serve(w http.ResponseWriter, r *http.Request, rest string) error {
+	s := k.site
 	ref := strings.TrimPrefix(rest, "/")
 	var methods []string
 	switch {
@@ -42,56 +39,56 @@ func (h *Handler) serveKeys(w http.ResponseWriter, r *http.Request, rest string)
 	case isRef(ref):
 		methods = []string{http.MethodDelete}
 	default:
-		return h.fail(w, r, h.nothingHere())
+		return k.site.fail(w, r, nothingHere(k.site.prefix))
 	}
 	if !slices.Contains(methods, r.Method) {
-		return h.fail(w, r, methodNotAllowed(methods))
+		return k.site.fail(w, r, methodNotAllowed(methods))
 	}
 	if p := s.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+		return k.site.fail(w, r, p)
 	}
 	// A link to the page may stand anywhere: it shows itself to the person alone.
 	page := wantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	if !page {
 		if p := s.checkOrigin(r); p != nil {
-			return h.fail(w, r, p)
+			return k.site.fail(w, r, p)
 		}
 	}
-	sess, err := h.sessionOf(r)
+	sess, err := k.site.sessionOf(r)
 	if errors.Is(err, errNoSession) {
 		if page {
-			return h.askToLogIn(w, r, reasonLoginRequired)
+			return k.flow.askToLogIn(w, r, reasonLoginRequired)
 		}
-		p := loginRequired(s, reasonLoginRequired)
-		p.loginURL = s.loginURLFor(s.keys.path())
-		return h.fail(w, r, p)
+		p := loginRequired(s.loginURL(), reasonLoginRequired)
+		p.loginURL = s.loginURLFor(k.path())
+		return k.site.fail(w, r, p)
 	}
 	if err != nil {
-		return h.fail(w, r, storeProblem(err, s.keys.path()))
+		return k.site.fail(w, r, storeProblem(err, k.path()))
 	}
 	identify(r, sess)
 	if sess.account.ID == "" {
 		// Spotify did not say at the login whose it was. Keys belong to an account.
-		p := loginRequired(s, reasonReauthorizationRequired)
-		p.loginURL = s.loginURLFor(s.keys.path())
-		return h.fail(w, r, p)
+		p := loginRequired(s.loginURL(), reasonReauthorizationRequired)
+		p.loginURL = s.loginURLFor(k.path())
+		return k.site.fail(w, r, p)
 	}
 	if page || r.Method != http.MethodGet {
 		s.sessions.touch(sess)
 	}
 	switch {
 	case rest == "/revoke":
-		return h.revokeByForm(w, r, sess)
+		return k.revokeByForm(w, r, sess)
 	case rest != "":
-		return h.revokeKey(w, r, sess, ref)
+		return k.revokeKey(w, r, sess, ref)
 	case r.Method == http.MethodPost:
-		return h.beginKey(w, r, sess)
+		return k.beginKey(w, r, sess)
 	case page:
-		return h.showKeys(w, r, sess, keysPage{Form: keyForm{
+		return k.showKeys(w, r, sess, keysPage{Form: keyForm{
 			Life: "max", Access: accessRead, ShowDialog: r.URL.Query().Get("show_dialog") == "true",
 		}})
 	}
-	return h.listKeys(w, r, sess)
+	return k.listKeys(w, r, sess)
 }
 
 // listedKey is a key as its owner's code sees it.
@@ -126,11 +123,10 @@ func (i indexedKey) rules() []string {
 }
 
 // listKeys lists the account's keys for code.
-func (h *Handler) listKeys(w http.ResponseWriter, r *http.Request, sess *session) error {
-	k := h.site.keys
+func (k *accessKeys) listKeys(w http.ResponseWriter, r *http.Request, sess *session) error {
 	keys, err := k.list(r.Context(), sess.account.ID)
 	if err != nil {
-		return h.fail(w, r, storeProblem(err, ""))
+		return k.site.fail(w, r, storeProblem(err, ""))
 	}
 	answer := struct {
 		Keys      []listedKey `json:"keys"`
@@ -146,13 +142,13 @@ func (h *Handler) listKeys(w http.ResponseWriter, r *http.Request, sess *session
 }
 
 // revokeKey revokes one of the account's keys for code.
-func (h *Handler) revokeKey(w http.ResponseWriter, r *http.Request, sess *session, ref string) error {
-	found, err := h.site.keys.revoke(r.Context(), sess.account.ID, ref)
+func (k *accessKeys) revokeKey(w http.ResponseWriter, r *http.Request, sess *session, ref string) error {
+	found, err := k.revoke(r.Context(), sess.account.ID, ref)
 	if err != nil {
-		return h.fail(w, r, revokeProblem(err, ""))
+		return k.site.fail(w, r, revokeProblem(err, ""))
 	}
 	if !found {
-		return h.fail(w, r, noSuchKey())
+		return k.site.fail(w, r, noSuchKey())
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)
@@ -160,20 +156,20 @@ func (h *Handler) revokeKey(w http.ResponseWriter, r *http.Request, sess *sessio
 }
 
 // revokeByForm revokes one of the account's keys for a person, and shows the rest.
-func (h *Handler) revokeByForm(w http.ResponseWriter, r *http.Request, sess *session) error {
+func (k *accessKeys) revokeByForm(w http.ResponseWriter, r *http.Request, sess *session) error {
 	form, p := readKeyForm(w, r)
 	if p != nil {
-		return h.fail(w, r, p)
+		return k.site.fail(w, r, p)
 	}
 	ref := form.Get("key")
 	if !isRef(ref) {
-		return h.fail(w, r, noSuchKey())
+		return k.site.fail(w, r, noSuchKey())
 	}
 	// One that is gone already is as good as revoked.
-	if _, err := h.site.keys.revoke(r.Context(), sess.account.ID, ref); err != nil {
-		return h.fail(w, r, revokeProblem(err, h.site.keys.path()))
+	if _, err := k.revoke(r.Context(), sess.account.ID, ref); err != nil {
+		return k.site.fail(w, r, revokeProblem(err, k.path()))
 	}
-	return redirect(w, h.site.keys.path(), http.StatusSeeOther)
+	return redirect(w, k.path(), http.StatusSeeOther)
 }
 
 func noSuchKey() *problem {
@@ -194,14 +190,15 @@ type keysPage struct {
 	Form    keyForm
 	Wrong   *formError
 
-	// What renderKeys adds.
-	Words                     *words
-	W                         *keyWords
-	Style                     template.CSS
 	Path, Home, Base, Account string
 	Lives                     []lifeChoice
 	Full                      bool
 	Max                       int
+
+	// What keys adds.
+	Words *words
+	W     *keyWords
+	Style template.CSS
 }
 
 // createdKey is a key that has just been created.
@@ -219,16 +216,17 @@ type formError struct{ Field, Text string }
 
 // lifeChoice is a time that a key may be given.
 type lifeChoice struct {
-	Name, Text string
-	Chosen     bool
+	Name   string // in the form
+	Life   time.Duration
+	Chosen bool
+	Text   string // Life in words, which keys adds
 }
 
 // showKeys shows a person their keys, and the form for another.
-func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, sess *session, page keysPage) error {
-	k := h.site.keys
+func (k *accessKeys) showKeys(w http.ResponseWriter, r *http.Request, sess *session, page keysPage) error {
 	keys, err := k.list(r.Context(), sess.account.ID)
 	if err != nil {
-		return h.fail(w, r, storeProblem(err, k.path()))
+		return k.site.fail(w, r, storeProblem(err, k.path()))
 	}
 	for _, key := range keys {
 		shown := shownKey{
@@ -249,28 +247,36 @@ func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, sess *session
 	if page.Wrong != nil {
 		status = http.StatusBadRequest
 	}
-	return h.site.renderKeys(w, r, status, page)
+	return k.render(w, r, status, page)
 }
 
 // day is a time as the page shows it: in no language, and to the minute only
 // where it matters.
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// renderKeys writes the page.
-func (s *site) renderKeys(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
+// render shows a page of keys, with what all of them show.
+func (k *accessKeys) render(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
+	page.Path, page.Home, page.Base, page.Max = k.path(), "/", k.site.origin+k.site.prefix+"/v1/", k.max
+	for _, life := range k.lives() {
+		page.Lives = append(page.Lives, lifeChoice{Name: life.name, Life: life.d, Chosen: life.name == page.Form.Life})
+	}
+	return k.site.pages.keys(w, r, status, page)
+}
+
+// keys writes the page of a person's access keys.
+func (p renderer) keys(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
 	page.Words = wordsFor(r)
 	page.W = page.Words.keys
 	page.Style = template.CSS(keysStyle) //nolint:gosec // a constant of ours
-	page.Path, page.Home, page.Base, page.Max = s.keys.path(), "/", s.origin+s.prefix+"/v1/", s.keys.max
-	for _, life := range s.keys.lives() {
-		page.Lives = append(page.Lives, lifeChoice{life.name, page.W.life(life.d), life.name == page.Form.Life})
+	for i := range page.Lives {
+		page.Lives[i].Text = page.W.life(page.Lives[i].Life)
 	}
 	var buf bytes.Buffer
 	if err := keysTemplate.Execute(&buf, page); err != nil {
 		return fmt.Errorf("rendering a page: %w", err)
 	}
 	h := w.Header()
-	setPageHeaders(h, page.Words, s.keysPolicy())
+	setPageHeaders(h, page.Words, p.keysPolicy())
 	h.Add("Vary", "Cookie")
 	// With no-referrer, older browsers would not say where the form's request
 	// comes from. The whole address may be the callback's, with a code in it.

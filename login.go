@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -44,11 +45,57 @@ type pendingLogin struct {
 	details  string // of the purpose
 }
 
-// The purposes of logins that do not begin a session.
-const (
-	purposeShare = "share" // connects the shared account
-	purposeKey   = "key"   // creates an access key, which the details describe
-)
+// loginPurpose is what a login is for that does not begin a session, such as
+// one that creates an access key.
+type loginPurpose struct {
+	name      string // in the cookies of pending logins: lower-case letters
+	retryURL  string // where a login that failed is started again
+	exclusive bool   // a browser has at most one such login pending, for its cookie is large
+	// finish ends a login that worked.
+	finish func(ctx context.Context, w http.ResponseWriter, r *http.Request, result loginResult) error
+	// cancelled words what it means that the person said no. It may be nil.
+	cancelled func(*problem)
+}
+
+// loginResult is what a login with a purpose led to.
+type loginResult struct {
+	token   *pkce.Token
+	details string // of the purpose, as they were given
+	state   string
+}
+
+// loginFlow is the Authorization Code flow of a site, through the browser. It is
+// safe for concurrent use once its purposes are registered.
+type loginFlow struct {
+	site           *site
+	tokens         *pkce.Config
+	issuer         string       // of the authorization server, for RFC 9207
+	client         *http.Client // for the account lookup
+	apiURL         string
+	scopes         []string // asked for at every login
+	optionalScopes []string // that a login may ask for in addition
+	used           *usedStates
+	purposes       map[string]*loginPurpose
+}
+
+// newLoginFlow returns the flow of a site whose logins ask for the scopes of
+// tokens, and for the optional ones where they are named.
+func newLoginFlow(s *site, tokens *pkce.Config, apiURL string, optionalScopes []string) *loginFlow {
+	return &loginFlow{
+		site:           s,
+		tokens:         tokens,
+		issuer:         issuerOf(tokens.AuthorizeURL),
+		client:         tokens.HTTPClient,
+		apiURL:         apiURL,
+		scopes:         tokens.Scopes,
+		optionalScopes: optionalScopes,
+		used:           newUsedStates(),
+		purposes:       make(map[string]*loginPurpose),
+	}
+}
+
+// register has logins of a purpose end where it says.
+func (f *loginFlow) register(p *loginPurpose) { f.purposes[p.name] = p }
 
 // maxDetails bounds what a login's purpose may add to its cookie.
 const maxDetails = 2048
@@ -85,7 +132,7 @@ func decodePendingLogin(value string) (pendingLogin, error) {
 	}
 	encoded, purpose, marked := strings.Cut(encoded, ".")
 	purpose, detailed, _ := strings.Cut(purpose, ".")
-	if marked && purpose != purposeShare && purpose != purposeKey || len(detailed) > 2*maxDetails {
+	if marked && !validPurpose(purpose) || len(detailed) > 2*maxDetails {
 		return pendingLogin{}, errBadPendingLogin
 	}
 	details, err := base64.RawURLEncoding.DecodeString(detailed)
@@ -104,6 +151,11 @@ func decodePendingLogin(value string) (pendingLogin, error) {
 		purpose:  purpose,
 		details:  string(details),
 	}, nil
+}
+
+// validPurpose reports whether a purpose may be one, of this config or another.
+func validPurpose(name string) bool {
+	return name != "" && len(name) <= 16 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 func (p pendingLogin) expired(now time.Time) bool {
@@ -125,33 +177,33 @@ func validState(state string) bool {
 	return err == nil && len(b) == 32
 }
 
-func (h *Handler) serveLogin(w http.ResponseWriter, r *http.Request) error {
-	if there, ok := h.site.loopbackDetour(r); ok {
+func (f *loginFlow) serveLogin(w http.ResponseWriter, r *http.Request) error {
+	if there, ok := f.site.loopbackDetour(r); ok {
 		return redirect(w, there, http.StatusFound)
 	}
-	if p := h.site.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+	if p := f.site.checkTransport(r); p != nil {
+		return f.site.fail(w, r, p)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return h.fail(w, r, badRequest("The query cannot be read: "+queryHint))
+		return f.site.fail(w, r, badRequest("The query cannot be read: "+queryHint))
 	}
 	for name, values := range query {
 		if len(values) > 1 {
-			return h.fail(w, r, badRequest("The parameter "+printable(name)+" is given more than once."))
+			return f.site.fail(w, r, badRequest("The parameter "+printable(name)+" is given more than once."))
 		}
 	}
-	scopes, p := h.requestedScopes(r, query)
+	scopes, p := f.requestedScopes(r, query)
 	if p != nil {
-		return h.fail(w, r, p)
+		return f.site.fail(w, r, p)
 	}
 	dialog := query.Get("show_dialog")
 	if dialog != "" && dialog != "true" && dialog != "false" {
-		return h.fail(w, r, badRequest("show_dialog is true or false."))
+		return f.site.fail(w, r, badRequest("show_dialog is true or false."))
 	}
 	// A person asked for this login, so it is no loop.
-	h.site.clearCookie(w, h.site.guardCookie)
-	return h.startLogin(w, r, loginOptions{
+	f.site.clearCookie(w, f.site.guardCookie)
+	return f.start(w, r, loginOptions{
 		returnTo:   returnPath(query.Get("return_to")),
 		scopes:     scopes,
 		showDialog: dialog == "true",
@@ -167,18 +219,18 @@ func badRequest(message string) *problem {
 // requestedScopes returns the scopes a login asks for: those configured, the
 // optional ones that the query names, and those that the visitor's session was
 // granted before, which the new one would otherwise lose.
-func (h *Handler) requestedScopes(r *http.Request, query url.Values) ([]string, *problem) {
-	scopes := slices.Clone(h.Scopes)
+func (f *loginFlow) requestedScopes(r *http.Request, query url.Values) ([]string, *problem) {
+	scopes := slices.Clone(f.scopes)
 	for _, scope := range strings.Fields(query.Get("scope")) {
-		if !h.site.mayAskFor([]string{scope}) {
+		if !f.mayAskFor([]string{scope}) {
 			return nil, badRequest("The scope " + printable(scope) + " is not among the configured ones. Add it to optional_scopes.")
 		}
 		scopes = append(scopes, scope)
 	}
-	if sess, err := h.sessionOf(r); err == nil && len(h.OptionalScopes) > 0 {
+	if sess, err := f.site.sessionOf(r); err == nil && len(f.optionalScopes) > 0 {
 		if token := sess.auth.Current(); token != nil {
 			for _, scope := range token.Scopes() {
-				if slices.Contains(h.OptionalScopes, scope) {
+				if slices.Contains(f.optionalScopes, scope) {
 					scopes = append(scopes, scope)
 				}
 			}
@@ -192,37 +244,40 @@ type loginOptions struct {
 	returnTo   string
 	scopes     []string
 	showDialog bool
-	purpose    string // as in pendingLogin
+	purpose    *loginPurpose // nil for a session
 	details    string
 }
 
 // startLogin sends the browser to Spotify.
-func (h *Handler) startLogin(w http.ResponseWriter, r *http.Request, o loginOptions) error {
-	s := h.site
+func (f *loginFlow) start(w http.ResponseWriter, r *http.Request, o loginOptions) error {
+	s := f.site
 	// The answer's Location holds the state. The access log would show it.
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	if p := s.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+		return f.site.fail(w, r, p)
 	}
 	codes, err := pkce.GenerateCodesLength(verifierLength)
 	if err != nil {
-		return h.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
+		return f.site.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
 	}
 	state := newState()
 	login, err := pkce.LoginRequest{
-		AuthorizeURL: s.tokens.AuthorizeURL,
+		AuthorizeURL: f.tokens.AuthorizeURL,
 		ClientID:     s.clientID,
-		RedirectURI:  s.tokens.RedirectURI,
+		RedirectURI:  f.tokens.RedirectURI,
 		State:        state,
 		Codes:        codes,
 		Scopes:       o.scopes,
 		ShowDialog:   o.showDialog,
 	}.URL()
 	if err != nil {
-		return h.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
+		return f.site.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
 	}
-	h.makeRoom(w, r, o.purpose)
-	pending := pendingLogin{started: s.clock.Now(), verifier: codes.Verifier, returnTo: o.returnTo, purpose: o.purpose, details: o.details}
+	f.makeRoom(w, r, o.purpose)
+	pending := pendingLogin{started: s.clock.Now(), verifier: codes.Verifier, returnTo: o.returnTo, details: o.details}
+	if o.purpose != nil {
+		pending.purpose = o.purpose.name
+	}
 	http.SetCookie(w, s.cookie(s.loginCookies+state, pending.encode(), int(loginLife.Seconds())))
 	s.logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.scopes))
 	return redirect(w, login, http.StatusFound)
@@ -233,9 +288,9 @@ func (h *Handler) startLogin(w http.ResponseWriter, r *http.Request, o loginOpti
 const maxDropped = 2 * maxPendingLogins
 
 // makeRoom drops pending logins that have expired or make no sense, and the
-// oldest of too many. A new login is never refused. One that creates a key takes
-// the place of another such one, for their cookies are large.
-func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request, purpose string) {
+// oldest of too many. A new login is never refused. One with an exclusive purpose
+// takes the place of another such one.
+func (f *loginFlow) makeRoom(w http.ResponseWriter, r *http.Request, purpose *loginPurpose) {
 	type entry struct {
 		name    string
 		started time.Time
@@ -244,17 +299,17 @@ func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request, purpose strin
 	dropped := 0
 	drop := func(name string) {
 		if dropped < maxDropped {
-			h.site.clearCookie(w, name)
+			f.site.clearCookie(w, name)
 		}
 		dropped++
 	}
-	now := h.site.clock.Now()
+	now := f.site.clock.Now()
 	for _, c := range r.Cookies() {
-		if !strings.HasPrefix(c.Name, h.site.loginCookies) || c.Name == h.site.guardCookie {
+		if !strings.HasPrefix(c.Name, f.site.loginCookies) || c.Name == f.site.guardCookie {
 			continue
 		}
 		p, err := decodePendingLogin(c.Value)
-		if err != nil || p.expired(now) || purpose == purposeKey && p.purpose == purposeKey {
+		if err != nil || p.expired(now) || purpose != nil && purpose.exclusive && p.purpose == purpose.name {
 			drop(c.Name)
 			continue
 		}
@@ -270,25 +325,37 @@ func (h *Handler) makeRoom(w http.ResponseWriter, r *http.Request, purpose strin
 // startLoginFor begins a login that a page, and not a person, asked for, and
 // stops with a diagnosis when one has succeeded a moment ago: then the browser
 // does not keep the session's cookie, and going round again would never end.
-func (h *Handler) startLoginFor(w http.ResponseWriter, r *http.Request) error {
-	if there, ok := h.site.loopbackDetour(r); ok {
+func (f *loginFlow) startFor(w http.ResponseWriter, r *http.Request) error {
+	if there, ok := f.site.loopbackDetour(r); ok {
 		return redirect(w, there, http.StatusFound)
 	}
-	if _, looping := cookieValue(r.Header, h.site.guardCookie); looping {
-		h.site.clearCookie(w, h.site.guardCookie)
+	if _, looping := cookieValue(r.Header, f.site.guardCookie); looping {
+		f.site.clearCookie(w, f.site.guardCookie)
 		message := "You logged in a moment ago, but your browser came back without the session's cookie. " +
 			"Check that it accepts cookies from this site, then try again."
-		if _, ok := cookieValue(r.Header, h.site.sessionCookie); ok {
+		if _, ok := cookieValue(r.Header, f.site.sessionCookie); ok {
 			message = "You logged in a moment ago, but the session has ended already. Try again."
 		}
-		return h.fail(w, r, &problem{
+		return f.site.fail(w, r, &problem{
 			status:   http.StatusUnauthorized,
 			reason:   reasonLoginLoop,
 			message:  message,
-			loginURL: h.site.loginURLFor(returnPath(askedFor(r).RequestURI())),
+			loginURL: f.site.loginURLFor(returnPath(askedFor(r).RequestURI())),
 		})
 	}
-	return h.startLogin(w, r, loginOptions{returnTo: returnPath(askedFor(r).RequestURI()), scopes: h.Scopes})
+	return f.start(w, r, loginOptions{returnTo: returnPath(askedFor(r).RequestURI()), scopes: f.scopes})
+}
+
+// askToLogIn sends a person to log in and tells code to. Only a navigation is
+// redirected: a fetch cannot follow to another origin, and the body of anything
+// but a GET would be lost on the way.
+func (f *loginFlow) askToLogIn(w http.ResponseWriter, r *http.Request, reason string) error {
+	if wantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		return f.startFor(w, r)
+	}
+	p := loginRequired(f.site.loginURL(), reason)
+	p.forCode = true
+	return f.site.fail(w, r, p)
 }
 
 // redirect sends the browser elsewhere. Nothing about it is to be kept.
@@ -306,4 +373,41 @@ func printable(s string) string {
 		s = s[:64] + "…"
 	}
 	return strconv.QuoteToASCII(s)
+}
+
+// issuerOf is the issuer identifier that an authorization endpoint stands for:
+// its origin, as Spotify's.
+func issuerOf(authorizeURL string) string {
+	u, err := url.Parse(authorizeURL)
+	if err != nil {
+		return "" // it was checked
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host)
+}
+
+// withDialog has a login ask even a user who agreed before, who can then switch
+// accounts.
+func withDialog(loginURL string) string {
+	if strings.Contains(loginURL, "?") {
+		return loginURL + "&show_dialog=true"
+	}
+	return loginURL + "?show_dialog=true"
+}
+
+// mayAskFor reports whether a login here can grant the scopes.
+func (f *loginFlow) mayAskFor(scopes []string) bool {
+	for _, scope := range scopes {
+		if !slices.Contains(f.scopes, scope) && !slices.Contains(f.optionalScopes, scope) {
+			return false
+		}
+	}
+	return true
+}
+
+// loginURLForScopes is the login that grants scopes, or empty if none does.
+func (f *loginFlow) loginURLForScopes(scopes []string) string {
+	if !f.mayAskFor(scopes) {
+		return ""
+	}
+	return f.site.loginURL() + "?scope=" + url.QueryEscape(strings.Join(scopes, " "))
 }

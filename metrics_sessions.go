@@ -1,7 +1,6 @@
 package caddyspotify
 
 import (
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,7 +46,7 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 	// that changes their limits takes over.
 	sites := make(map[string]*sums)
 	for _, m := range allSessions() {
-		o := m.observer()
+		o := m.audience.observer()
 		if o == nil {
 			continue
 		}
@@ -83,66 +82,4 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(gateClosedDesc, closed, site)
 	}
-}
-
-// allSessions returns the sessions of every config in force.
-func allSessions() []*sessions {
-	var all []*sessions
-	sessionPool.Range(func(_, value any) bool {
-		if m, ok := value.(*sessions); ok {
-			all = append(all, m)
-		}
-		return true
-	})
-	return all
-}
-
-// gateOf returns until when a client ID's gate is closed, or the zero time.
-func gateOf(clientID string) (until time.Time) {
-	gatePool.Range(func(key, value any) bool {
-		gate, ok := value.(pooledGate)
-		if !ok || key != clientID {
-			return true
-		}
-		until, _ = gate.Snapshot()
-		return false
-	})
-	return until
-}
-
-func (m *sessions) countBusy() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.pinned)
-}
-
-// soonestEvery is how often it is found out which session has to be authorized
-// anew first. With a million of them that takes a fifth of a second.
-const soonestEvery = time.Minute
-
-// soonestReauthorization remembers when the first session has to be authorized anew.
-type soonestReauthorization struct {
-	mu    sync.Mutex
-	asked time.Duration
-	at    int64
-}
-
-// of returns the time in Unix seconds, or 0 if there is no session.
-func (r *soonestReauthorization) of(m *sessions) int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := m.clock.Monotonic()
-	if r.at != 0 && now-r.asked < soonestEvery {
-		return r.at
-	}
-	r.asked, r.at = now, 0
-	for s := range m.cache.each {
-		if s.isKey() {
-			continue // its end was chosen by who created it
-		}
-		if at := s.reauthorizeBy().Unix(); r.at == 0 || at < r.at {
-			r.at = at
-		}
-	}
-	return r.at
 }

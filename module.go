@@ -11,16 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	pathpkg "path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/caddyspotify/caddy-spotify/internal/clock"
-	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 
 	// The stores that come with every build. The redis store is imported by
 	// those who use it.
@@ -43,13 +39,6 @@ const (
 	defaultAuthorizeURL = "https://accounts.spotify.com/authorize"
 	defaultTokenURL     = "https://accounts.spotify.com/api/token"
 	defaultAPIURL       = "https://api.spotify.com"
-)
-
-// storePool and sessionPool keep stores and sessions across reloads of the
-// config, with whatever refreshes and saves are under way.
-var (
-	storePool   = caddy.NewUsagePool()
-	sessionPool = caddy.NewUsagePool()
 )
 
 // Handler logs visitors in with Spotify and keeps their sessions. It is the
@@ -210,12 +199,12 @@ type Handler struct {
 	// The Web API. Default: `https://api.spotify.com`.
 	APIURL string `json:"api_url,omitempty"`
 
-	site        *site
-	share       *share
-	guarded     caddyhttp.MatchPath // RequireLogin
-	gateKey     string
-	storeKey    string
-	sessionsKey *sessionsConfig
+	site         *site
+	login        *loginFlow
+	share        *share              // nil if nothing is shared
+	keys         *accessKeys         // nil if there are none
+	requireLogin caddyhttp.MatchPath // RequireLogin, made ready
+	release      []func() error      // lets go of what was acquired
 }
 
 // SessionConfig says how long sessions last, and how their cookie looks.
@@ -269,83 +258,41 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.checkOptions(); err != nil {
 		return err
 	}
-	s, err := h.newSite(ctx)
-	if err != nil {
-		return err
-	}
-
-	provider, err := h.loadStore(ctx)
-	if err != nil {
-		return err
-	}
-	storeKey := provider.UsageKey()
-	pooled, _, err := storePool.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
-		return openStore(provider, clock.Get())
-	})
-	if err != nil {
-		return fmt.Errorf("opening the token store: %w", err)
-	}
-	h.storeKey = storeKey
-
-	cfg := sessionsConfig{
-		store:    storeKey,
-		clientID: s.clientID,
-		tokenURL: s.tokens.TokenURL,
-		idle:     time.Duration(h.Session.Idle),
-		lifetime: time.Duration(h.Session.Lifetime),
-		margin:   s.tokens.Margin,
-		ahead:    s.tokens.Ahead,
-		timeout:  s.tokens.Timeout,
-	}
-	s.store = pooled.(*pooledStore)
-	shared, _, err := sessionPool.LoadOrNew(cfg, func() (caddy.Destructor, error) {
-		m := newSessions(cfg, s.store.Store, s.tokens, clock.Get(), sessionLogger)
-		s.tokens.OnRefresh = m.refreshed
-		return m, nil
-	})
-	if err != nil {
-		return err
-	}
-	h.sessionsKey = &cfg
-	gate, _ := gatePool.LoadOrStore(s.clientID, pooledGate{ratelimit.New(clock.Get())})
-	h.gateKey = s.clientID
-	s.gate = gate.(pooledGate).Gate
-	s.sessions = shared.(*sessions)
-	s.sessions.news.CompareAndSwap(nil, newGateNews(s.sessions, s.gate, s.store.opened))
-	s.news = s.sessions.news.Load()
-	h.guarded = slices.Clone(h.RequireLogin)
-	if err := h.guarded.Provision(ctx); err != nil {
+	h.requireLogin = slices.Clone(h.RequireLogin)
+	if err := h.requireLogin.Provision(ctx); err != nil {
 		return fmt.Errorf("require_login: %w", err)
 	}
+	if err := registerMetrics(ctx); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	tokens, err := h.tokenConfig()
+	if err != nil {
+		return err
+	}
+	s, err := h.newSite(ctx, tokens)
+	if err != nil {
+		return err
+	}
+	h.login = newLoginFlow(s, tokens, h.APIURL, h.OptionalScopes)
 	if h.Share != nil {
-		h.share = h.newShare(ctx, s)
+		h.share = h.newShare(ctx, s, h.login)
 	}
 	if h.AccessKeys != nil {
-		s.keys = h.newAccessKeys(ctx, s)
+		h.keys = h.newAccessKeys(ctx, s, h.login)
 	}
+	s.upstream.keys, s.upstream.loginFor = h.keys != nil, h.login.loginURLForScopes
 	h.site = s
-	return h.observe(ctx)
+	return nil
 }
 
 // Cleanup lets go of what Provision acquired, which after a failed one may be
 // less than all.
 func (h *Handler) Cleanup() error {
 	var errs []error
-	if h.site != nil && h.site.observer != nil {
-		h.site.sessions.audience.leave(h.site.observer)
+	for _, release := range slices.Backward(h.release) {
+		errs = append(errs, release())
 	}
-	if h.sessionsKey != nil {
-		_, err := sessionPool.Delete(*h.sessionsKey)
-		errs = append(errs, err)
-	}
-	if h.gateKey != "" {
-		_, err := gatePool.Delete(h.gateKey)
-		errs = append(errs, err)
-	}
-	if h.storeKey != "" {
-		_, err := storePool.Delete(h.storeKey)
-		errs = append(errs, err)
-	}
+	h.release = nil
 	return errors.Join(errs...)
 }
 
@@ -369,14 +316,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
 	if rest == "/keys" || strings.HasPrefix(rest, "/keys/") {
-		return h.serveKeys(w, r, rest[len("/keys"):])
+		if h.keys == nil {
+			return h.site.fail(w, r, nothingHere(h.site.prefix))
+		}
+		return h.keys.serve(w, r, rest[len("/keys"):])
 	}
 	methods, serve := []string{http.MethodGet}, h.serveSession
 	switch rest {
 	case "/login":
-		serve = h.serveLogin
+		serve = h.login.serveLogin
 	case callbackSegment:
-		serve = h.serveCallback
+		serve = h.login.serveCallback
 	case "/logout":
 		methods, serve = []string{http.MethodPost}, h.serveLogout
 	case "/session":
@@ -392,21 +342,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveLive
 	case "/token":
 		if !h.ExposeToken {
-			return h.fail(w, r, h.nothingHere())
+			return h.site.fail(w, r, nothingHere(h.site.prefix))
 		}
 		methods, serve = []string{http.MethodPost}, h.serveToken
 	case "/share", "/share/connect":
 		if h.share == nil {
-			return h.fail(w, r, h.nothingHere())
+			return h.site.fail(w, r, nothingHere(h.site.prefix))
 		}
-		if serve = h.serveShare; rest == "/share/connect" {
-			serve = h.serveConnect
+		if serve = h.share.serveStatus; rest == "/share/connect" {
+			serve = h.share.serveConnect
 		}
 	default:
-		return h.fail(w, r, h.nothingHere())
+		return h.site.fail(w, r, nothingHere(h.site.prefix))
 	}
 	if !slices.Contains(methods, r.Method) {
-		return h.fail(w, r, methodNotAllowed(methods))
+		return h.site.fail(w, r, methodNotAllowed(methods))
 	}
 	return serve(w, r)
 }
@@ -419,26 +369,11 @@ func methodNotAllowed(methods []string) *problem {
 	}
 }
 
-func (h *Handler) nothingHere() *problem {
+func nothingHere(prefix string) *problem {
 	return &problem{
 		status: http.StatusNotFound, reason: reasonNotFound,
-		message: "There is nothing here. The Web API is below " + h.site.prefix + "/v1/.",
+		message: "There is nothing here. The Web API is below " + prefix + "/v1/.",
 	}
-}
-
-// below returns what follows the prefix, and whether the path is ours at all.
-// A path that Caddy's path matchers, which ignore case and clean what they
-// match, would take for one below the prefix is ours too, with nothing after
-// it: it must not reach the proxy by a side door.
-func (s *site) below(path string) (rest string, ours bool) {
-	n := len(s.prefix)
-	if len(path) > n && path[n] == '/' && path[:n] == s.prefix {
-		return path[n:], true
-	}
-	if strings.Contains(path, "//") || strings.Contains(path, "/.") {
-		path = pathpkg.Clean(path)
-	}
-	return "", len(path) >= n && strings.EqualFold(path[:n], s.prefix) && (len(path) == n || path[n] == '/')
 }
 
 // Interface guards

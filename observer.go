@@ -32,6 +32,7 @@ func (o *observer) ended() bool { return o.ctx.Err() != nil }
 // events app must not be used before it has.
 type audience struct {
 	current atomic.Pointer[observer]
+	queue   eventQueue
 
 	mu  sync.Mutex
 	all []*observer

@@ -1,12 +1,35 @@
 package caddyspotify
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
+
+// guard says which requests from browsers a site trusts.
+type guard struct {
+	redirectParts
+	csrf           *http.CrossOriginProtection
+	allowedOrigins []string
+}
+
+// newGuard returns the guard of the site that a redirect URI stands for. Pages on
+// the allowed origins are trusted as its own are.
+func newGuard(redirect redirectParts, allowedOrigins []string) (*guard, error) {
+	csrf := http.NewCrossOriginProtection()
+	if err := csrf.AddTrustedOrigin(redirect.origin); err != nil {
+		return nil, fmt.Errorf("redirect_uri: %w", err)
+	}
+	for _, origin := range allowedOrigins {
+		if err := csrf.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("allow_origin: %w", err)
+		}
+	}
+	return &guard{redirect, csrf, allowedOrigins}, nil
+}
 
 // checkOrigin refuses a request that another site made the browser send.
 // A session cookie says whose browser it is, not whose page asked, so every
@@ -17,7 +40,7 @@ import (
 // Fetch Metadata decides where the browser sends it. Without it a matching
 // Origin counts, or none at all: then it is not a browser, which has no
 // cookies of someone else's to abuse.
-func (s *site) checkOrigin(r *http.Request) *problem {
+func (s *guard) checkOrigin(r *http.Request) *problem {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		if err := s.csrf.Check(r); err != nil {
 			return crossSite(err)
@@ -46,7 +69,7 @@ func (s *site) checkOrigin(r *http.Request) *problem {
 // checkOriginOrAllowed is checkOrigin, but for pages on the origins of
 // allow_origin too. Browsers say Origin in what scripts ask of other origins,
 // reads included, so a link or a form's GET from there is still refused.
-func (s *site) checkOriginOrAllowed(r *http.Request) *problem {
+func (s *guard) checkOriginOrAllowed(r *http.Request) *problem {
 	if len(s.allowedOrigins) > 0 && s.allowsOrigin(r) {
 		return nil
 	}
@@ -72,7 +95,7 @@ func crossSite(err error) *problem {
 }
 
 // checkTransport refuses cookies over plain http where the site is https.
-func (s *site) checkTransport(r *http.Request) *problem {
+func (s *guard) checkTransport(r *http.Request) *problem {
 	if !s.secure || r.TLS != nil || forwardedHTTPS(r) {
 		return nil
 	}
@@ -96,7 +119,7 @@ func forwardedHTTPS(r *http.Request) bool {
 // loopbackDetour returns the same URL on the configured loopback literal when
 // the visitor came under another loopback name. Spotify refuses "localhost"
 // in redirect URIs, and a cookie set there would not be sent to 127.0.0.1.
-func (s *site) loopbackDetour(r *http.Request) (string, bool) {
+func (s *guard) loopbackDetour(r *http.Request) (string, bool) {
 	if r.Host == s.host || !isLoopbackHost(s.hostname) {
 		return "", false
 	}

@@ -96,8 +96,14 @@ func (d *pageData) word(w *words) {
 	}
 }
 
-// renderPage writes one of our own pages.
-func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d pageData) error {
+// renderer writes our own pages. It does not change after it is made.
+type renderer struct {
+	prefix string // of the site's endpoints
+	issuer string // the authorization server, to which a form may lead
+}
+
+// page writes one of our own pages.
+func (p renderer) page(w http.ResponseWriter, r *http.Request, status int, d pageData) error {
 	d.word(wordsFor(r))
 	d.Style = template.CSS(pageStyle) //nolint:gosec // a constant of ours
 	var buf bytes.Buffer
@@ -110,7 +116,7 @@ func (s *site) renderPage(w http.ResponseWriter, r *http.Request, status int, d 
 	}
 	h := w.Header()
 	setPageHeaders(h, d.Words, policy)
-	if d.Kind == pageGoOn && strings.HasPrefix(d.Next, s.prefix+"/") {
+	if d.Kind == pageGoOn && strings.HasPrefix(d.Next, p.prefix+"/") {
 		// no-referrer would make the browser call the next request's origin
 		// opaque. A whole address, the callback's, would put a code and a state
 		// into the next request, and so into the access log.

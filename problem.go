@@ -131,16 +131,16 @@ func (p *problem) response(req *http.Request) *http.Response {
 // fail answers a request with p: as a page to a person who navigated, as JSON
 // to code. An error route of the site's own (handle_errors) goes first, and
 // what it leaves unanswered gets our rendering.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, p *problem) error {
+func (s *site) fail(w http.ResponseWriter, r *http.Request, p *problem) error {
 	p.setHeaders(w.Header())
 	render := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		if !p.forCode && wantsPage(r) {
-			return h.site.renderPage(w, r, p.status, errorPage(p))
+			return s.pages.page(w, r, p.status, errorPage(p))
 		}
 		setJSONHeaders(w.Header())
 		return writeAnswer(w, r, p.status, p.body())
 	})
-	h.logProblem(r, p)
+	s.logProblem(r, p)
 
 	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server == nil || server.Errors == nil || len(server.Errors.Routes) == 0 {

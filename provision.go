@@ -9,30 +9,11 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
-
-// observe has the sessions tell this config's metrics and events of what happens.
-func (h *Handler) observe(ctx caddy.Context) error {
-	if err := registerMetrics(ctx); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
-	}
-	o, err := newObserver(ctx, h.site.host, h.site.reauthorizeNotice)
-	if err != nil {
-		return err
-	}
-	h.site.observer, h.site.metrics = o, o.metrics
-	h.site.sessions.audience.join(o)
-	return nil
-}
-
-// sessionLogger is the logger of what outlives a config, so it is looked up
-// whenever it is used.
-func sessionLogger() *zap.Logger { return caddy.Log().Named("http.handlers.spotify_auth") }
 
 func (h *Handler) loadStore(ctx caddy.Context) (tokenstore.Provider, error) {
 	if h.StoreRaw == nil {
@@ -66,92 +47,84 @@ func (h *Handler) replacePlaceholders() {
 	h.AccessKeys.replacePlaceholders(repl)
 }
 
-// newSite makes the part of the site that needs no store.
-func (h *Handler) newSite(ctx caddy.Context) (*site, error) {
+// tokenConfig says how tokens are had, and resolves the addresses of Spotify's
+// services.
+func (h *Handler) tokenConfig() (*pkce.Config, error) {
+	h.AuthorizeURL = cmp.Or(h.AuthorizeURL, defaultAuthorizeURL)
+	h.TokenURL = cmp.Or(h.TokenURL, defaultTokenURL)
+	h.APIURL = strings.TrimSuffix(cmp.Or(h.APIURL, defaultAPIURL), "/")
+	for _, service := range []struct{ option, url string }{
+		{"authorize_url", h.AuthorizeURL}, {"token_url", h.TokenURL}, {"api_url", h.APIURL},
+	} {
+		if _, err := parseServiceURL(service.option, service.url); err != nil {
+			return nil, err
+		}
+	}
+	return &pkce.Config{
+		ClientID:     h.ClientID,
+		RedirectURI:  h.RedirectURI,
+		Scopes:       h.Scopes,
+		AuthorizeURL: h.AuthorizeURL,
+		TokenURL:     h.TokenURL,
+		HTTPClient:   newServiceClient(time.Duration(h.Refresh.Timeout)),
+		Margin:       time.Duration(h.Refresh.Margin),
+		Ahead:        time.Duration(h.Refresh.Ahead),
+		Timeout:      time.Duration(h.Refresh.Timeout),
+		Clock:        clock.Get(),
+	}, nil
+}
+
+// newSite makes the site, with what it shares with other configs.
+func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site, error) {
 	redirect, err := parseRedirectURI(h.RedirectURI)
 	if err != nil {
 		return nil, err
 	}
-	h.AuthorizeURL = cmp.Or(h.AuthorizeURL, defaultAuthorizeURL)
-	h.TokenURL = cmp.Or(h.TokenURL, defaultTokenURL)
-	h.APIURL = strings.TrimSuffix(cmp.Or(h.APIURL, defaultAPIURL), "/")
-	authorizeURL, err := parseServiceURL("authorize_url", h.AuthorizeURL)
+	guard, err := newGuard(redirect, h.AllowOrigin)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := parseServiceURL("token_url", h.TokenURL); err != nil {
-		return nil, err
-	}
-	apiURL, err := parseServiceURL("api_url", h.APIURL)
+	provider, err := h.loadStore(ctx)
 	if err != nil {
 		return nil, err
 	}
-
-	csrf := http.NewCrossOriginProtection()
-	if err := csrf.AddTrustedOrigin(redirect.origin); err != nil {
-		return nil, fmt.Errorf("redirect_uri: %w", err)
+	acquired, err := acquireSessions(provider, tokens, time.Duration(h.Session.Idle), time.Duration(h.Session.Lifetime))
+	if err != nil {
+		return nil, err
 	}
-	for _, origin := range h.AllowOrigin {
-		if err := csrf.AddTrustedOrigin(origin); err != nil {
-			return nil, fmt.Errorf("allow_origin: %w", err)
-		}
+	h.release = append(h.release, acquired.release)
+	gate, releaseGate := acquireGate(h.ClientID)
+	h.release = append(h.release, releaseGate)
+	o, err := newObserver(ctx, redirect.host, time.Duration(h.Session.ReauthorizeNotice))
+	if err != nil {
+		return nil, err
 	}
-
-	client := newServiceClient(time.Duration(h.Refresh.Timeout))
-	s := &site{
+	manager := acquired.sessions
+	manager.audience.join(o)
+	h.release = append(h.release, func() error { manager.audience.leave(o); return nil })
+	return &site{
+		guard:    guard,
+		cookies:  newCookies(redirect.secure, h.Session.Cookie, h.Session.SameSite == "strict", time.Duration(h.Session.Lifetime)),
+		pages:    renderer{redirect.prefix, issuerOf(h.AuthorizeURL)},
 		clientID: h.ClientID,
-		tokens: &pkce.Config{
-			ClientID:     h.ClientID,
-			RedirectURI:  h.RedirectURI,
-			Scopes:       h.Scopes,
-			AuthorizeURL: h.AuthorizeURL,
-			TokenURL:     h.TokenURL,
-			HTTPClient:   client,
-			Margin:       time.Duration(h.Refresh.Margin),
-			Ahead:        time.Duration(h.Refresh.Ahead),
-			Timeout:      time.Duration(h.Refresh.Timeout),
-			Clock:        clock.Get(),
+		allow:    h.Allow,
+		sessions: manager,
+		store:    acquired.store,
+		observer: o,
+		metrics:  o.metrics,
+		clock:    clock.Get(),
+		logger:   ctx.Logger(),
+		upstream: &upstreamSite{
+			allow:             h.Allow,
+			links:             newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
+			gate:              gate,
+			metrics:           o.metrics,
+			faults:            manager.faults,
+			audience:          &manager.audience,
+			logger:            ctx.Logger(),
+			reauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
 		},
-		apiURL:            apiURL,
-		issuer:            issuerOf(authorizeURL),
-		origin:            redirect.origin,
-		host:              redirect.host,
-		hostname:          redirect.hostname,
-		secure:            redirect.secure,
-		prefix:            redirect.prefix,
-		sessionCookie:     h.Session.Cookie,
-		loginCookies:      "spotify_login_",
-		guardCookie:       "spotify_login_done",
-		sameSite:          http.SameSiteLaxMode,
-		lifetime:          time.Duration(h.Session.Lifetime),
-		scopes:            h.Scopes,
-		optionalScopes:    h.OptionalScopes,
-		reauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
-		allow:             h.Allow,
-		allowedOrigins:    h.AllowOrigin,
-
-		links:   newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
-		exposed: newExposure(clock.Get()),
-		csrf:    csrf,
-		used:    newUsedStates(),
-		client:  client,
-		clock:   clock.Get(),
-		logger:  ctx.Logger(),
-	}
-	if s.sessionCookie == "" {
-		s.sessionCookie = "spotify_session"
-		if s.secure {
-			s.sessionCookie = hostPrefix + s.sessionCookie
-		}
-	}
-	if s.secure {
-		s.loginCookies = hostPrefix + s.loginCookies
-		s.guardCookie = hostPrefix + s.guardCookie
-	}
-	if h.Session.SameSite == "strict" {
-		s.sameSite = http.SameSiteStrictMode
-	}
-	return s, nil
+	}, nil
 }
 
 // newServiceClient is the client for the token endpoint and the account

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
@@ -65,8 +64,8 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 	if c.ex.session != nil && c.ex.session.isKey() {
 		return // no login would grant it to the key
 	}
-	if c.ex.site.mayAskFor(missing) {
-		h.Set(loginURLHeader, c.ex.site.loginURL()+"?scope="+url.QueryEscape(strings.Join(missing, " ")))
+	if login := c.ex.site.loginFor(missing); login != "" {
+		h.Set(loginURLHeader, login)
 	}
 }
 

@@ -154,14 +154,6 @@ func TestExposeToken(t *testing.T) {
 	if a.Header.Get("Cache-Control") != "no-store" || !strings.Contains(a.body, `"expires_in":3`) {
 		t.Errorf("answer: %v %s", a.Header, a.body)
 	}
-	limited := false
-	for range 20 {
-		a := b.fetch("POST", "/spotify/token", "")
-		limited = limited || a.StatusCode == http.StatusTooManyRequests && a.Header.Get("Retry-After") != ""
-	}
-	if !limited {
-		t.Error("it can be asked for without end")
-	}
 	for _, secret := range s.sim.TokensIssued() {
 		if strings.Contains(s.logs.String(), secret) {
 			t.Error("a token is in the log")

@@ -75,12 +75,12 @@ func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Trans
 		auth: cfg.NewAuthenticator(pkce.NewToken(pkce.TokenFields{
 			AccessToken: "token-1", RefreshToken: "refresh-1", Lifetime: time.Hour, Expiry: time.Now().Add(time.Hour),
 		}), nil),
-		site: &site{
-			prefix: "/spotify",
-			links:  newLinkRewriter(server.URL, "http://127.0.0.1:8080", "/spotify"),
-			gate:   ratelimit.New(clock.Get()),
-			clock:  clock.Get(),
+		site: &upstreamSite{
+			links:    newLinkRewriter(server.URL, "http://127.0.0.1:8080", "/spotify"),
+			gate:     ratelimit.New(clock.Get()),
+			loginFor: func([]string) string { return "" },
 		},
+		policy: visitor{},
 		header: http.Header{},
 	}
 	return r
@@ -172,4 +172,25 @@ func withExchange(ctx context.Context, ex *exchange) context.Context {
 	own := *ex
 	own.Context = ctx
 	return &own
+}
+
+// visitor may do what the site allows.
+type visitor struct{}
+
+func (visitor) permits(*session, *http.Request) *problem { return nil }
+
+func (visitor) ended(err error) *problem {
+	p := loginRequired("/spotify/login", reasonReauthorizationRequired)
+	p.err = err
+	return p
+}
+
+// wait waits for what is to come soon.
+func wait(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
+		}
+	}
 }

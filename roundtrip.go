@@ -34,11 +34,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !allowed(ex.site.allow, req.Method, req.URL.Path) {
 		return t.refuse(req, ex, notAllowed())
 	}
-	if ex.shared != nil && !ex.shared.permits(req) {
-		return t.refuse(req, ex, misconfigured("The request that leaves for the Web API is not one of those that share allows: do not rewrite it in between."))
-	}
-	if ex.session != nil && ex.session.isKey() && (ex.site.keys == nil || !ex.site.keys.permits(ex.session, req.Method, req.URL.Path)) {
-		return t.refuse(req, ex, keyMayNot())
+	if p := ex.policy.permits(ex.session, req); p != nil {
+		return t.refuse(req, ex, p)
 	}
 	token, err := accessToken(ctx, ex)
 	if err != nil {
@@ -90,12 +87,8 @@ func accessToken(ctx context.Context, ex *exchange) (*pkce.Token, error) {
 	switch {
 	case err == nil:
 		return token, nil
-	case errors.Is(err, pkce.ErrReauthorize) && ex.session != nil && ex.session.isKey():
-		return nil, ex.site.endedKey(err)
 	case errors.Is(err, pkce.ErrReauthorize):
-		p := loginRequired(ex.site, reasonReauthorizationRequired)
-		p.err = err
-		return nil, p
+		return nil, ex.policy.ended(err)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
@@ -134,7 +127,7 @@ func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Re
 		}
 		suppressed, ok := zap.Skip(), true
 		if ex != nil {
-			suppressed, ok = ex.site.faults().admit("request " + p.reason)
+			suppressed, ok = ex.site.faults.admit("request " + p.reason)
 		}
 		if !ok {
 			return p.response(req)
@@ -221,7 +214,7 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	c.res.Request = c.in
 	c.res.Trailer = nil
 	setResponseHeaders(c.res.Header, &c.values)
-	if vary := c.res.Header["Vary"]; c.ex.site.keys != nil && !hasToken(vary, "authorization") && !hasToken(vary, "*") {
+	if vary := c.res.Header["Vary"]; c.ex.site.keys && !hasToken(vary, "authorization") && !hasToken(vary, "*") {
 		// With a key the same path has another answer, as with another cookie.
 		c.res.Header["Vary"] = append(vary[:len(vary):len(vary)], "Authorization")
 	}

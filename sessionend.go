@@ -20,7 +20,7 @@ func (m *sessions) ended(s *session, why string, fields ...zap.Field) {
 }
 
 func (m *sessions) tellEnd(s identified, why string, fields ...zap.Field) {
-	m.observer().sessionEnded(why)
+	m.audience.observer().sessionEnded(why)
 	line := "session ended"
 	switch {
 	case why == endLogout:
@@ -35,13 +35,13 @@ func (m *sessions) tellEnd(s identified, why string, fields ...zap.Field) {
 	}, fields...)...)
 	switch why {
 	case endLogout:
-		m.observer().emit(eventLogout, s, payload{})
+		m.audience.observer().emit(eventLogout, s, payload{})
 	case endRevoked:
-		m.observer().emit(eventKeyRevoked, s, payload{})
+		m.audience.observer().emit(eventKeyRevoked, s, payload{})
 	case endReplaced, endAdministrator:
-		m.observer().emit(eventSessionEnded, s, payload{"reason": why})
+		m.audience.observer().emit(eventSessionEnded, s, payload{"reason": why})
 	default:
-		m.emitLater(eventSessionEnded, s, payload{"reason": why})
+		m.audience.emitLater(eventSessionEnded, s, payload{"reason": why})
 	}
 }
 

@@ -31,19 +31,6 @@ const (
 // unknown, expired or logged out.
 var errNoSession = errors.New("no such session")
 
-// sessionsConfig is all that tells one set of sessions from another. Equal
-// configurations share their sessions, also across a reload of the config.
-type sessionsConfig struct {
-	store    string // tokenstore.Provider.UsageKey
-	clientID string
-	tokenURL string
-	idle     time.Duration
-	lifetime time.Duration
-	margin   time.Duration
-	ahead    time.Duration
-	timeout  time.Duration
-}
-
 // sessions turns session ids into sessions. It outlives the config that made
 // it for as long as a newer one uses it too. All methods are safe for
 // concurrent use.
@@ -60,11 +47,8 @@ type sessions struct {
 	faults          *faultLog
 
 	audience     audience
-	events       eventQueue
 	pendingSaves atomic.Int64
 	soonest      soonestReauthorization
-
-	news atomic.Pointer[gateNews] // of the gate of these sessions' app
 
 	cache      *sessionCache
 	loads      singleflight.Group
@@ -94,7 +78,6 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 		keyNamespace:    keyNamespace(cfg.clientID),
 		store:           store,
 		watched:         watched,
-		tokens:          tokens,
 		clock:           clock,
 		idleSeconds:     int64(cfg.idle / time.Second),
 		lifetimeSeconds: int64(cfg.lifetime / time.Second),
@@ -109,11 +92,12 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 		pinned:          make(map[*session]struct{}),
 		byDigest:        make(map[[32]byte]*session),
 	}
+	own := *tokens
+	own.OnRefresh = m.refreshed
+	m.tokens = &own
+	m.audience.queue.spawn = m.spawn
 	return m
 }
-
-// observer returns whom to tell of what happens, or nil.
-func (m *sessions) observer() *observer { return m.audience.observer() }
 
 // Destruct implements caddy.Destructor. It waits, for at most flushTimeout,
 // for refreshes and saves in flight.

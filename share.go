@@ -183,6 +183,9 @@ func checkCORSOrigin(origin string, of int) error {
 // concurrent use.
 type share struct {
 	site    *site
+	flow    *loginFlow
+	purpose *loginPurpose
+	listed  []string // what is shared, as it was written
 	owners  []string
 	scopes  []string
 	fresh   time.Duration
@@ -201,10 +204,12 @@ const (
 	connectionMissing
 )
 
-func (h *Handler) newShare(ctx caddy.Context, s *site) *share {
+func (h *Handler) newShare(ctx caddy.Context, s *site, flow *loginFlow) *share {
 	c := h.Share
 	sh := &share{
 		site:    s,
+		flow:    flow,
+		listed:  c.Allow,
 		owners:  c.Owner,
 		scopes:  c.Scopes,
 		fresh:   time.Duration(c.Cache),
@@ -223,6 +228,8 @@ func (h *Handler) newShare(ctx caddy.Context, s *site) *share {
 		}
 		sh.gets[target] = &sharedGet{target: target}
 	}
+	sh.purpose = &loginPurpose{name: "share", retryURL: sh.connectPath(), finish: sh.connect}
+	flow.register(sh.purpose)
 	return sh
 }
 
@@ -239,11 +246,18 @@ func (s *share) allowed(path, rawQuery string) *sharedGet {
 	return s.gets[target]
 }
 
-// permits reports whether a request, as it is about to leave for Spotify, is one
-// of those that are shared.
-func (s *share) permits(out *http.Request) bool {
-	return out.Method == http.MethodGet && s.allowed(out.URL.Path, out.URL.RawQuery) != nil
+// permits refuses a request, as it is about to leave for Spotify, that is none of
+// those that are shared.
+func (s *share) permits(_ *session, out *http.Request) *problem {
+	if out.Method == http.MethodGet && s.allowed(out.URL.Path, out.URL.RawQuery) != nil {
+		return nil
+	}
+	return misconfigured("The request that leaves for the Web API is not one of those that share allows: do not rewrite it in between.")
 }
+
+// ended says what it means that Spotify has ended the owner's grant: fetcher takes
+// it for a reason to look for another session.
+func (s *share) ended(err error) *problem { return s.site.ended(err) }
 
 // shareLabel keeps the ids of owners' sessions apart from any other use of the key.
 const shareLabel = "caddy-spotify share v1\x00"
@@ -301,8 +315,8 @@ func (s *share) path() string        { return s.site.prefix + "/share" }
 func (s *share) connectPath() string { return s.path() + "/connect" }
 func (s *share) connectURL() string  { return s.site.origin + s.connectPath() }
 
-// listed returns the owner that a profile is, as the config names it.
-func (s *share) listed(p profile) (string, bool) {
+// ownerOf returns the owner that a profile is, as the config names it.
+func (s *share) ownerOf(p profile) (string, bool) {
 	for _, owner := range s.owners {
 		if owner == p.AccountID || owner == p.ID {
 			return owner, true

@@ -14,15 +14,15 @@ import (
 
 // serveConnect begins the login that connects the shared account. Spotify asks
 // the owner each time, so that no page can have it connected behind their back.
-func (h *Handler) serveConnect(w http.ResponseWriter, r *http.Request) error {
-	if there, ok := h.site.loopbackDetour(r); ok {
+func (s *share) serveConnect(w http.ResponseWriter, r *http.Request) error {
+	if there, ok := s.site.loopbackDetour(r); ok {
 		return redirect(w, there, http.StatusFound)
 	}
-	return h.startLogin(w, r, loginOptions{
-		returnTo:   h.share.path(),
-		scopes:     h.share.scopes,
+	return s.flow.start(w, r, loginOptions{
+		returnTo:   s.path(),
+		scopes:     s.scopes,
 		showDialog: true,
-		purpose:    purposeShare,
+		purpose:    s.purpose,
 	})
 }
 
@@ -30,7 +30,7 @@ func (h *Handler) serveConnect(w http.ResponseWriter, r *http.Request) error {
 // if it is listed. The visitor is logged in nowhere by it. The error is a problem
 // wherever something can be said to the visitor.
 func (s *share) finishConnect(ctx context.Context, token *pkce.Token) (*session, error) {
-	who, err := s.site.lookUpProfile(ctx, token)
+	who, err := s.flow.lookUpProfile(ctx, token)
 	if p := asProblem(err); p != nil {
 		return nil, p
 	}
@@ -39,7 +39,7 @@ func (s *share) finishConnect(ctx context.Context, token *pkce.Token) (*session,
 		p.message = "Spotify did not say whose account this is, so nothing was connected. Try again in a moment."
 		return nil, p
 	}
-	owner, ok := s.listed(who)
+	owner, ok := s.ownerOf(who)
 	if !ok {
 		return nil, &problem{
 			status: http.StatusForbidden, reason: reasonNotOwner,
@@ -66,26 +66,23 @@ func (s *share) finishConnect(ctx context.Context, token *pkce.Token) (*session,
 }
 
 // connect ends a login that was begun by serveConnect.
-func (h *Handler) connect(ctx context.Context, w http.ResponseWriter, r *http.Request, token *pkce.Token) error {
-	if h.share == nil {
-		// The config has changed since.
-		return h.loginFailed(w, r, h.site.loginExpired())
-	}
-	sess, err := h.share.finishConnect(ctx, token)
+func (s *share) connect(ctx context.Context, w http.ResponseWriter, r *http.Request, result loginResult) error {
+	token := result.token
+	sess, err := s.finishConnect(ctx, token)
 	if err != nil {
 		p := asProblem(err)
 		if p == nil {
 			p = shareUnavailable(err)
 		}
-		p.loginURL = h.share.connectPath()
-		return h.loginFailed(w, r, p)
+		p.loginURL = s.connectPath()
+		return s.flow.loginFailed(w, r, p)
 	}
-	h.site.metrics.login(loginSucceeded)
-	h.site.logger.Info("the shared account was connected",
+	s.site.metrics.login(loginSucceeded)
+	s.site.logger.Info("the shared account was connected",
 		zap.String("session", sess.ref()),
 		zap.String("account", sess.account.ID),
 		zap.Strings("scopes", token.Scopes()))
-	return redirect(w, h.share.path(), http.StatusSeeOther)
+	return redirect(w, s.path(), http.StatusSeeOther)
 }
 
 // shareStatus is what GET share answers.
@@ -95,15 +92,14 @@ type shareStatus struct {
 	ConnectURL string   `json:"connect_url"`
 }
 
-// serveShare says what is shared and whether the account is connected.
-func (h *Handler) serveShare(w http.ResponseWriter, r *http.Request) error {
-	s := h.share
-	if p := h.site.checkTransport(r); p != nil {
-		return h.fail(w, r, p)
+// serveStatus says what is shared and whether the account is connected.
+func (s *share) serveStatus(w http.ResponseWriter, r *http.Request) error {
+	if p := s.site.checkTransport(r); p != nil {
+		return s.site.fail(w, r, p)
 	}
 	_, err := s.session(r.Context())
 	if err != nil && !errors.Is(err, errNoSession) {
-		return h.fail(w, r, storeProblem(err, ""))
+		return s.site.fail(w, r, storeProblem(err, ""))
 	}
 	connected := err == nil
 	if wantsPage(r) {
@@ -116,11 +112,11 @@ func (h *Handler) serveShare(w http.ResponseWriter, r *http.Request) error {
 			page.Title, page.Action = "No account is connected", "Connect with Spotify"
 			page.Message = "The owner of this site has to log in with Spotify to share what they have chosen."
 		}
-		return h.site.renderPage(w, r, http.StatusOK, page)
+		return s.site.pages.page(w, r, http.StatusOK, page)
 	}
 	status := shareStatus{Connected: connected, ConnectURL: s.connectPath()}
-	for _, raw := range h.Share.Allow {
-		status.Allow = append(status.Allow, h.site.prefix+raw)
+	for _, raw := range s.listed {
+		status.Allow = append(status.Allow, s.site.prefix+raw)
 	}
 	setJSONHeaders(w.Header())
 	return json.NewEncoder(w).Encode(status)
@@ -139,15 +135,4 @@ func (s *share) health(ctx context.Context) string {
 		return "not_connected"
 	}
 	return "unknown"
-}
-
-// againURL is where a login that failed is tried again.
-func (h *Handler) againURL(p pendingLogin) string {
-	switch p.purpose {
-	case purposeShare:
-		return h.site.prefix + "/share/connect"
-	case purposeKey:
-		return h.site.prefix + "/keys"
-	}
-	return h.site.loginURLFor(p.returnTo)
 }

@@ -73,7 +73,7 @@ func (s *share) send(ctx context.Context, next caddyhttp.Handler, server *caddyh
 	req.Header.Set("Accept", "application/json")
 	rec = &sharedRecorder{header: make(http.Header)}
 	req = caddyhttp.PrepareRequest(req, caddy.NewReplacer(), rec, server)
-	ex := &exchange{Context: req.Context(), auth: &sess.auth, site: s.site, session: sess, shared: s, header: req.Header}
+	ex := &exchange{Context: req.Context(), auth: &sess.auth, site: s.site.upstream, session: sess, policy: s, header: req.Header}
 	if err := next.ServeHTTP(rec, req.WithContext(ex)); err != nil {
 		return nil, err
 	}

@@ -15,22 +15,21 @@ import (
 // there is no newer one to be had.
 const staleHeader = "Spotify-Proxy-Stale"
 
-// sharedFor returns what a request of a visitor without a session gets to see of
+// requested returns what a request of a visitor without a session gets to see of
 // the shared account, or nil.
-func (h *Handler) sharedFor(r *http.Request) *sharedGet {
-	if h.share == nil {
+func (s *share) requested(r *http.Request) *sharedGet {
+	if s == nil {
 		return nil
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return h.share.allowed(strings.TrimPrefix(r.URL.Path, h.site.prefix), r.URL.RawQuery)
+		return s.allowed(strings.TrimPrefix(r.URL.Path, s.site.prefix), r.URL.RawQuery)
 	}
 	return nil
 }
 
-// serveShared answers with the owner's data.
-func (h *Handler) serveShared(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, g *sharedGet) error {
-	s := h.share
+// serve answers with the owner's data.
+func (s *share) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, g *sharedGet) error {
 	s.openTo(w.Header(), r)
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	result, err := s.get(r.Context(), g, s.fetcher(next, server))
@@ -38,7 +37,7 @@ func (h *Handler) serveShared(w http.ResponseWriter, r *http.Request, next caddy
 		return caddyhttp.Error(clientGone, err)
 	}
 	if result.problem != nil {
-		return h.fail(w, r, result.problem)
+		return s.site.fail(w, r, result.problem)
 	}
 	return s.show(w, r, result)
 }

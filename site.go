@@ -3,58 +3,27 @@ package caddyspotify
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/caddyspotify/caddy-spotify/internal/links"
-	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
-// site is a Handler's configuration, checked and made ready for use. It does
-// not change after it is made.
+// site is a site as its endpoints share it: what it is, whose request it is, and
+// how to respond. It does not change after it is made.
 type site struct {
+	*guard
+	*cookies
+	pages    renderer
 	clientID string
-	tokens   *pkce.Config
-	apiURL   *url.URL
-	issuer   string // of the authorization server, for RFC 9207
-
-	origin   string // "https://app.example.com", as browsers write it
-	host     string // host[:port] of origin
-	hostname string
-	secure   bool   // origin is https
-	prefix   string // "/spotify": all endpoints are below it
-
-	sessionCookie string
-	loginCookies  string // name prefix of the pending logins' cookies
-	guardCookie   string // marks a login that has just succeeded
-	sameSite      http.SameSite
-	lifetime      time.Duration
-
-	scopes         []string // asked for at every login
-	optionalScopes []string // that a login may ask for in addition
-	allow          []AllowRule
-	allowedOrigins []string
-	// reauthorizeNotice is how long before its end a consent is called due.
-	reauthorizeNotice time.Duration
-
-	links    *links.Rewriter
-	gate     *ratelimit.Gate
-	news     *gateNews
-	exposed  *exposure
-	csrf     *http.CrossOriginProtection
+	allow    []AllowRule
 	sessions *sessions
-	keys     *accessKeys // nil if there are none
 	store    *pooledStore
+	upstream *upstreamSite
 	observer *observer
 	metrics  *siteMetrics
-	used     *usedStates
-	client   *http.Client // for the account lookup at login
 	clock    pkce.Clock
 	logger   *zap.Logger
 }
@@ -145,37 +114,4 @@ func (s *site) loginURLFor(path string) string {
 		return s.loginURL()
 	}
 	return s.loginURL() + "?return_to=" + url.QueryEscape(path)
-}
-
-// issuerOf is the issuer identifier that an authorization endpoint stands for:
-// its origin, as Spotify's.
-func issuerOf(authorizeURL *url.URL) string {
-	return authorizeURL.Scheme + "://" + strings.ToLower(authorizeURL.Host)
-}
-
-// withDialog has a login ask even a user who agreed before, who can then switch
-// accounts.
-func withDialog(loginURL string) string {
-	if strings.Contains(loginURL, "?") {
-		return loginURL + "&show_dialog=true"
-	}
-	return loginURL + "?show_dialog=true"
-}
-
-// mayAskFor reports whether a login here can grant the scopes.
-func (s *site) mayAskFor(scopes []string) bool {
-	for _, scope := range scopes {
-		if !slices.Contains(s.scopes, scope) && !slices.Contains(s.optionalScopes, scope) {
-			return false
-		}
-	}
-	return true
-}
-
-// loginURLForScope is the login that grants a scope, or empty if none does.
-func (s *site) loginURLForScope(scope string) string {
-	if !s.mayAskFor([]string{scope}) {
-		return ""
-	}
-	return s.loginURL() + "?scope=" + url.QueryEscape(scope)
 }

@@ -55,7 +55,7 @@ func BenchmarkSessionMiss(b *testing.B) {
 // with the lease, the second look at the record and the save.
 func BenchmarkSessionRefresh(b *testing.B) {
 	onEachStore(b, func(b *testing.B, s *benchSite, sess *session) {
-		s.handler.site.tokens.HTTPClient = &http.Client{Transport: granting{}}
+		s.handler.site.sessions.tokens.HTTPClient = &http.Client{Transport: granting{}}
 		s.handler.site.sessions.logger = zap.NewNop
 		for b.Loop() {
 			if _, err := sess.auth.Refresh(b.Context()); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 )
 
 func init() {
@@ -79,9 +80,10 @@ type Transport struct {
 	// name. Default: `https://api.spotify.com`.
 	APIURL string `json:"api_url,omitempty"`
 
-	// How much of a request's body is kept to send it again after a 401, in
-	// bytes. A larger body is streamed as well, but a 401 then goes to the
-	// client. At most 64 MiB, which all requests share. 0 keeps none.
+	// Up to which size a request's body is read before it is sent, in bytes, to
+	// send it again after a 401. A larger body is streamed, and a 401 then goes
+	// to the client, as it does while the 64 MiB that all requests share are
+	// used up. At most 64 MiB. 0 streams every body.
 	// Default: 1 MiB.
 	ReplayBody *int64 `json:"replay_body,omitempty"`
 
@@ -96,7 +98,7 @@ type Transport struct {
 
 	api         *apiOrigin
 	replayLimit int64
-	memory      *replayMemory
+	memory      *semaphore.Weighted
 	unhelped    *unhelpedTokens
 	next        http.RoundTripper
 	logger      *zap.Logger
@@ -141,7 +143,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	}
 	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	t.next = &t.HTTPTransport
-	t.memory = sharedReplayMemory
+	t.memory = replayMemory
 	t.unhelped = newUnhelpedTokens(clock.Get())
 	t.logger = ctx.Logger()
 	return nil

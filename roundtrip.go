@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -197,11 +198,17 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	return res, err
 }
 
-// discard lets go of a response, and keeps its connection if that is cheap.
+// discardPatience is how long the rest of a discarded response is waited for.
+const discardPatience = 100 * time.Millisecond
+
+// discard closes a response. It reads a short body before, if that comes in
+// time, so that the connection can be used again.
 func discard(res *http.Response) {
-	const cheap = 16 << 10
-	if res.ContentLength >= 0 && res.ContentLength <= cheap {
-		_, _ = io.CopyN(io.Discard, res.Body, cheap)
+	const short = 16 << 10
+	if res.ContentLength > 0 && res.ContentLength <= short {
+		stop := clock.Get().AfterFunc(discardPatience, func() { _ = res.Body.Close() })
+		_, _ = io.CopyN(io.Discard, res.Body, short)
+		stop()
 	}
 	_ = res.Body.Close()
 }

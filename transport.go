@@ -92,8 +92,9 @@ type Transport struct {
 	// headers Location, Content-Location and Link.
 	Links string `json:"links,omitempty"`
 
-	// How long a GET that Spotify refuses for now, with 429, 500, 502 or 503,
-	// is held back and sent again. Default: not at all.
+	// How long a GET or HEAD that Spotify refuses for now, with 429, 500, 502 or
+	// 503, or whose connection is reset before there is a response, is held back
+	// and sent again. Default: not at all.
 	Retry *RetryConfig `json:"retry,omitempty"`
 
 	api         *apiOrigin

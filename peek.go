@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"time"
@@ -9,58 +10,53 @@ import (
 )
 
 // peekPatience is how long the start of a body is waited for. Spotify sends it
-// along with the headers; what stalls must not hold those back for ever.
+// along with the headers. A body that stalls must not hold those back for ever.
 const peekPatience = 2 * time.Second
 
 // peek returns up to n bytes of the start of a body, or nil if they do not come
-// in time. The body can be read in full afterwards.
+// in time. The body can be read in full afterwards; the bytes are valid until
+// then.
+//
+// A response body has no read deadline, and closing it would lose the rest. So
+// a goroutine reads ahead, which ends with that read, and the read with the
+// body at the latest.
 func peek(res *http.Response, n int64) []byte {
 	if res.Body == nil || res.Body == http.NoBody || res.ContentLength == 0 {
 		return nil
 	}
-	b := &peekedBody{ReadCloser: res.Body, done: make(chan struct{})}
 	if res.ContentLength > 0 {
 		n = min(n, res.ContentLength)
 	}
+	b := &peekedBody{ReadCloser: res.Body, start: bufio.NewReaderSize(res.Body, int(n)), done: make(chan struct{})}
 	res.Body = b
-	// It ends with the read, and that with the body at the latest.
-	go b.readAhead(n)
+	var prefix []byte
+	go func() {
+		defer close(b.done)
+		prefix, b.err = b.start.Peek(int(n))
+	}()
 	late := make(chan struct{})
-	stop := clock.Get().AfterFunc(peekPatience, func() { close(late) })
-	defer stop()
+	defer clock.Get().AfterFunc(peekPatience, func() { close(late) })()
 	select {
 	case <-b.done:
-		return b.prefix
+		return prefix
 	case <-late:
 		return nil
 	}
 }
 
-// peekedBody is a body of which the start has been read.
+// peekedBody is a body of which the start is being read.
 type peekedBody struct {
 	io.ReadCloser
-	done   chan struct{} // closed when the following are set
-	prefix []byte
-	rest   []byte // of prefix, not yet read again
-	err    error  // what reading ahead ran into
-}
-
-func (b *peekedBody) readAhead(n int64) {
-	defer close(b.done)
-	b.prefix, b.err = io.ReadAll(io.LimitReader(b.ReadCloser, n))
-	b.rest = b.prefix
+	start *bufio.Reader // of the body
+	done  chan struct{} // closed when the start has been read
+	err   error         // what ended the body within its start
 }
 
 // Read implements io.Reader.
 func (b *peekedBody) Read(p []byte) (int, error) {
 	<-b.done
-	if len(b.rest) > 0 {
-		n := copy(p, b.rest)
-		b.rest = b.rest[n:]
-		return n, nil
-	}
-	if b.err != nil {
+	if b.err != nil && b.start.Buffered() == 0 {
 		return 0, b.err
 	}
-	return b.ReadCloser.Read(p)
+	return b.start.Read(p)
 }

@@ -5,11 +5,17 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"runtime"
-	"sync"
+	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // testBody is a request body that counts what is done to it.
@@ -29,180 +35,182 @@ func randomBytes(n int) []byte {
 	return p
 }
 
-func readSome(t *testing.T, r io.Reader, n int) []byte {
+func wantAllGiven(t *testing.T, m *semaphore.Weighted, budget int64) {
 	t.Helper()
-	p := make([]byte, n)
-	if _, err := io.ReadFull(r, p); err != nil {
-		t.Fatalf("reading %d bytes: %v", n, err)
+	if !m.TryAcquire(budget) {
+		t.Errorf("less than %d bytes are available", budget)
+		return
 	}
-	return p
+	m.Release(budget)
+	if m.TryAcquire(budget + 1) {
+		t.Errorf("more than %d bytes are available", budget)
+	}
 }
 
-func wantAllGiven(t *testing.T, m *replayMemory, budget int64) {
-	t.Helper()
-	if got := m.available.Load(); got != budget {
-		t.Errorf("%d of %d bytes are available", got, budget)
-	}
+// readCall is a call whose body has been read, of a length that is known if it
+// is not negative.
+func readCall(r *rig, source io.Reader, length, limit int64) (*call, error) {
+	req := r.request("PUT", "/v1/me", source)
+	req.ContentLength = length
+	c := newCall(r.transport, &exchange{site: r.ex.site, header: http.Header{}}, req)
+	return c, c.readBody(limit)
 }
 
 // P50
-func TestReplayBodyIsTheSameAgain(t *testing.T) {
+func TestReadBodyIsTheSameAgain(t *testing.T) {
+	r := newRig(t, recording(ok))
 	for _, size := range []int{0, 1, replayChunk - 1, replayChunk, replayChunk + 1, 5*replayChunk + 7} {
-		for _, read := range []int{0, 1, size / 2, size} { // by the first attempt
-			read = min(read, size)
-			const budget = 10 * replayChunk
-			memory := newReplayMemory(budget)
-			content := randomBytes(size)
-			source := &testBody{Reader: iotest.HalfReader(bytes.NewReader(content))}
-			b := newReplayBody(source, budget, memory)
-			first := b.view.Load()
-			if got := readSome(t, first, read); !bytes.Equal(got, content[:read]) {
-				t.Fatalf("size %d: the first %d bytes differ", size, read)
-			}
-			if read%2 == 0 {
-				_ = first.Close() // the transport may be done with it, or not
-			}
-			for attempt := range 3 {
-				next, err := b.again()
-				if err != nil {
-					t.Fatalf("size %d, read %d, attempt %d: %v", size, read, attempt, err)
+		for _, known := range []bool{true, false} {
+			for name, slow := range map[string]func(io.Reader) io.Reader{
+				"plain": func(r io.Reader) io.Reader { return r }, "half": iotest.HalfReader, "error with the end": iotest.DataErrReader,
+			} {
+				const budget = 10 * replayChunk
+				r.transport.memory = semaphore.NewWeighted(budget)
+				content := randomBytes(size)
+				source := &testBody{Reader: slow(bytes.NewReader(content))}
+				length := int64(-1)
+				if known {
+					length = int64(size)
 				}
-				if _, err := first.Read(make([]byte, 1)); err == nil {
-					t.Error("a view that was replaced still reads")
+				c, err := readCall(r, source, length, budget)
+				if err != nil || !c.repeatable() {
+					t.Fatalf("%d bytes, %s: %v", size, name, err)
 				}
-				got, err := io.ReadAll(next)
-				if err != nil || !bytes.Equal(got, content) {
-					t.Errorf("size %d, read %d, attempt %d: %d bytes, equal %v, %v", size, read, attempt, len(got), bytes.Equal(got, content), err)
+				if c.out.ContentLength != length || source.closed.Load() != 1 {
+					t.Errorf("%d bytes, %s: Content-Length %d, closed %d times", size, name, c.out.ContentLength, source.closed.Load())
 				}
-				_ = next.Close()
+				for range 3 {
+					body, err := c.out.GetBody()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, content) {
+						t.Errorf("%d bytes, %s: got %d bytes, %v", size, name, len(got), err)
+					}
+				}
+				c.release()
+				wantAllGiven(t, r.transport.memory, budget)
 			}
-			if source.closed.Load() != 0 {
-				t.Error("the source was closed while it might be needed again")
-			}
-			b.settle()
-			_ = first.Close()
-			if source.closed.Load() != 1 {
-				t.Errorf("the source was closed %d times", source.closed.Load())
-			}
-			wantAllGiven(t, memory, budget)
 		}
 	}
 }
 
 // O55, P50: a body beyond the limit or the budget passes through whole, once.
-func TestReplayBodyIsBounded(t *testing.T) {
-	const size = 6 * replayChunk
+func TestReadBodyIsBounded(t *testing.T) {
+	const size = 6*replayChunk + 1
+	r := newRig(t, recording(ok))
 	content := randomBytes(size)
-	for name, bounds := range map[string]struct{ limit, budget int64 }{
-		"limit":     {size - 1, 100 * replayChunk},
-		"budget":    {size, 3 * replayChunk},
-		"no budget": {size, 0},
+	for name, bounds := range map[string]struct{ limit, budget, length int64 }{
+		"limit":         {size - 1, 100 * replayChunk, -1},
+		"known":         {size - 1, 100 * replayChunk, size},
+		"off":           {0, 100 * replayChunk, size},
+		"budget":        {size, 3 * replayChunk, -1},
+		"budget, known": {size, 3 * replayChunk, size},
+		"no budget":     {size, 0, size},
 	} {
-		memory := newReplayMemory(bounds.budget)
+		r.transport.memory = semaphore.NewWeighted(bounds.budget)
 		source := &testBody{Reader: bytes.NewReader(content)}
-		b := newReplayBody(source, bounds.limit, memory)
-		view := b.view.Load()
-		got, err := io.ReadAll(iotest.OneByteReader(view))
-		if err != nil || !bytes.Equal(got, content) {
-			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		c, err := readCall(r, source, bounds.length, bounds.limit)
+		if err != nil || c.repeatable() || c.held > bounds.budget {
+			t.Fatalf("%s: %v, repeatable %v, %d bytes held", name, err, c.repeatable(), c.held)
 		}
-		wantAllGiven(t, memory, bounds.budget) // at once
-		if _, err := b.again(); !errors.Is(err, errNotReplayable) || !b.lost.Load() {
-			t.Errorf("%s: again: %v", name, err)
+		got, err := io.ReadAll(c.out.Body)
+		if err != nil || !bytes.Equal(got, content) || c.out.ContentLength != bounds.length {
+			t.Errorf("%s: %d bytes, Content-Length %d, %v", name, len(got), c.out.ContentLength, err)
 		}
-		b.settle()
-		_ = view.Close()
-		wantAllGiven(t, memory, bounds.budget)
-		if source.closed.Load() != 1 {
+		if _ = c.out.Body.Close(); source.closed.Load() != 1 {
 			t.Errorf("%s: the source was closed %d times", name, source.closed.Load())
 		}
+		c.release()
+		wantAllGiven(t, r.transport.memory, bounds.budget)
 	}
+}
+
+// A client that announces a large body and sends little takes little memory.
+func TestReadBodyTakesWhatItReads(t *testing.T) {
+	r := newRig(t, recording(ok))
+	broken := errors.New("the client went away")
+	c, err := readCall(r, io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken)), replayBudget, replayBudget)
+	if !errors.Is(err, broken) || c.held > replayChunk {
+		t.Errorf("%v, %d bytes held", err, c.held)
+	}
+	c.release()
+	wantAllGiven(t, replayMemory, replayBudget)
 }
 
 // P50: half a body is never sent as if it were whole.
-func TestReplayBodyOfFailedSource(t *testing.T) {
+func TestBodyThatBreaksOffIsNotSent(t *testing.T) {
 	broken := errors.New("the client went away")
-	source := &testBody{Reader: io.MultiReader(bytes.NewReader(randomBytes(10)), iotest.ErrReader(broken))}
-	b := newReplayBody(source, 100, newReplayMemory(replayBudget))
-	view := b.view.Load()
-	for range 2 {
-		if _, err := io.ReadAll(view); !errors.Is(err, broken) {
-			t.Errorf("reading: %v", err)
+	for name, test := range map[string]struct {
+		source io.Reader
+		length int64
+		want   error
+	}{
+		"chunked":  {io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), -1, broken},
+		"known":    {io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), 8, broken},
+		"short":    {strings.NewReader("half"), 8, io.ErrUnexpectedEOF},
+		"at once":  {iotest.ErrReader(broken), 8, broken},
+		"no bytes": {strings.NewReader(""), 8, io.ErrUnexpectedEOF},
+	} {
+		r := newRig(t, recording(ok))
+		source := &testBody{Reader: test.source}
+		req := r.request("PUT", "/v1/me", source)
+		req.ContentLength = test.length
+		if _, err := r.transport.RoundTrip(req); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
-	}
-	if _, err := b.again(); !errors.Is(err, errNotReplayable) {
-		t.Errorf("again: %v", err)
+		if n := len(r.requests()); n != 0 || source.closed.Load() == 0 {
+			t.Errorf("%s: %d requests were sent, the body was closed %d times", name, n, source.closed.Load())
+		}
+		wantAllGiven(t, replayMemory, replayBudget)
 	}
 }
 
-// An answer may come while the body is still on its way. What was kept is then
-// given back without waiting for the client.
-func TestReplayBodySettledDuringRead(t *testing.T) {
+// O55: whatever becomes of a call, the memory of its body is given back.
+func TestReplayMemoryComesBack(t *testing.T) {
 	const budget = 4 * replayChunk
-	memory := newReplayMemory(budget)
-	client, upload := io.Pipe()
-	source := &testBody{Reader: client}
-	b := newReplayBody(source, budget, memory)
-	view := b.view.Load()
-
-	go upload.Write([]byte("one "))
-	readSome(t, view, 4)
-	reading := make(chan []byte)
-	go func() {
-		rest, _ := io.ReadAll(view)
-		reading <- rest
-	}()
-	for b.mu.TryLock() { // until the source is being read
-		b.mu.Unlock()
-		runtime.Gosched()
-	}
-	b.settle() // does not wait
-	if _, err := upload.Write([]byte("two")); err != nil {
-		t.Fatal(err)
-	}
-	_ = upload.Close()
-	if rest := <-reading; string(rest) != "two" {
-		t.Errorf("the rest is %q", rest)
-	}
-	wantAllGiven(t, memory, budget)
-	if source.closed.Load() != 0 {
-		t.Error("the source was closed before its view")
-	}
-	_ = view.Close()
-	if source.closed.Load() != 1 {
-		t.Error("the source was not closed with its view")
-	}
-}
-
-// Whatever the order in which reading, closing and settling meet, everything
-// is given back and the source closed once.
-func TestReplayBodyRaces(t *testing.T) {
-	const budget = 100 * replayChunk
-	memory := newReplayMemory(budget)
-	content := randomBytes(3 * replayChunk)
-	for range 300 {
-		source := &testBody{Reader: bytes.NewReader(content)}
-		b := newReplayBody(source, budget, memory)
-		first := b.view.Load()
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = io.CopyN(io.Discard, first, 2*replayChunk) })
-		wg.Go(func() { _ = first.Close() })
-		next, err := b.again()
-		if err != nil {
-			t.Fatal(err)
-		}
-		wg.Go(func() {
-			got, err := io.ReadAll(next)
-			if err == nil && !bytes.Equal(got, content) {
-				t.Error("the second attempt got another body")
+	broken := errors.New("connection reset")
+	for name, test := range map[string]struct {
+		play   func(r *rig, w http.ResponseWriter, q *http.Request)
+		broken bool
+		status int // 0 for an error
+	}{
+		"answered": {play: func(_ *rig, w http.ResponseWriter, q *http.Request) { ok(w, q) }, status: 200},
+		"replayed": {play: func(_ *rig, w http.ResponseWriter, q *http.Request) { unlessToken("token-2", ok)(w, q) }, status: 200},
+		"the gate refuses the replay": {play: func(r *rig, w http.ResponseWriter, q *http.Request) {
+			r.ex.site.gate.Close(clock.Get().Now().Add(time.Minute), reason.RateLimited) // another request's 429
+			unlessToken("token-2", ok)(w, q)
+		}, status: 429},
+		"no newer token": {play: func(r *rig, w http.ResponseWriter, q *http.Request) {
+			down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+			r.tokens.Store(&down)
+			unlessToken("token-2", ok)(w, q)
+		}, status: 503},
+		"the session is over": {play: func(r *rig, w http.ResponseWriter, q *http.Request) {
+			r.ex.auth.End()
+			unlessToken("token-2", ok)(w, q)
+		}, status: 401},
+		"not sent": {broken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(r *rig) http.HandlerFunc {
+				return recording(func(w http.ResponseWriter, q *http.Request) { test.play(r, w, q) })(r)
+			})
+			if test.broken {
+				r.transport.next = roundTripper(func(*http.Request) (*http.Response, error) { return nil, broken })
 			}
+			r.transport.memory = semaphore.NewWeighted(budget)
+			res, err := r.transport.RoundTrip(r.request("PUT", "/v1/me", bytes.NewReader(make([]byte, 3*replayChunk))))
+			if test.status == 0 {
+				if !errors.Is(err, broken) {
+					t.Errorf("error %v", err)
+				}
+			} else if err != nil || res.StatusCode != test.status {
+				t.Errorf("%+v, %v, want %d", res, err, test.status)
+			} else {
+				_ = res.Body.Close()
+			}
+			wantAllGiven(t, r.transport.memory, budget)
 		})
-		wg.Go(b.settle)
-		wg.Go(func() { _ = next.Close() })
-		wg.Wait()
-		if source.closed.Load() != 1 {
-			t.Fatalf("the source was closed %d times", source.closed.Load())
-		}
-		wantAllGiven(t, memory, budget)
 	}
 }

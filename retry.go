@@ -2,9 +2,13 @@ package caddyspotify
 
 import (
 	"context"
+	"errors"
+	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -76,21 +80,33 @@ func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, e
 func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Duration, bool) {
 	wait := firstRetryWait << min(n, 10)
 	spread := rand.N(wait/2 + 1) // those refused together do not come back together
-	if p := asProblem(err); p != nil && p.status == http.StatusTooManyRequests {
-		return max(wait, p.retryAfter) + spread, true
-	}
-	if err != nil {
+	switch p := asProblem(err); {
+	case p != nil && p.status == http.StatusTooManyRequests:
+		wait = max(wait, p.retryAfter)
+	case p != nil || err != nil && !connectionLost(err):
 		return 0, false
+	case err == nil:
+		switch res.StatusCode {
+		case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable:
+		default:
+			return 0, false
+		}
+		if asked, ok := ratelimit.ParseRetryAfter(res.Header.Get("Retry-After"), clock.Get().Now()); ok {
+			wait = max(wait, asked)
+		}
 	}
-	switch res.StatusCode {
-	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable:
-	default:
-		return 0, false
-	}
-	if asked, ok := ratelimit.ParseRetryAfter(res.Header.Get("Retry-After"), clock.Get().Now()); ok {
-		wait = max(wait, asked)
+	if wait > math.MaxInt64-spread {
+		return wait, true // a date in the far future
 	}
 	return wait + spread, true
+}
+
+// connectionLost reports whether a request failed because the API's end closed
+// or reset its connection before it had responded. That a connection could not
+// be made is for reverse_proxy's load balancing to retry.
+func connectionLost(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // sleep waits for d, or for the end of ctx and returns its error.

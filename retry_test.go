@@ -2,16 +2,21 @@ package caddyspotify
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 )
 
@@ -138,5 +143,221 @@ func TestRetryGivesUp(t *testing.T) {
 		case <-time.After(time.Millisecond):
 			fake.Advance(time.Second)
 		}
+	}
+}
+
+// advanced is the answer that comes once the clock has moved on far enough.
+func advanced(answered <-chan *http.Response, fake *fakeclock.Clock, step time.Duration) *http.Response {
+	for {
+		select {
+		case res := <-answered:
+			return res
+		case <-time.After(time.Millisecond):
+			fake.Advance(step)
+		}
+	}
+}
+
+// A connection that is reset before there is a response is tried again, if that
+// is safe.
+func TestRetryAfterALostConnection(t *testing.T) {
+	for name, lose := range map[string]func(*net.TCPConn){
+		"closed": func(c *net.TCPConn) { _ = c.Close() },
+		"reset": func(c *net.TCPConn) {
+			_ = c.SetLinger(0)
+			_ = c.Close()
+		},
+	} {
+		for method, want := range map[string]int{"GET": 2, "HEAD": 2, "PUT": 1} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				fake := fakeTime(t)
+				var seen atomic.Int32
+				r := newRig(t, recording(func(w http.ResponseWriter, q *http.Request) {
+					if seen.Add(1) > 1 {
+						return
+					}
+					conn, _, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					lose(conn.(*net.TCPConn))
+				}), retrying(2, 10*time.Second))
+				res := advanced(r.later(r.request(method, "/v1/me", nil)), fake, time.Second)
+				if n := len(r.requests()); n != want || (res != nil) != (want == 2) {
+					t.Errorf("%+v after %d requests, want %d", res, n, want)
+				}
+			})
+		}
+	}
+}
+
+// An error that is not a lost connection comes back at once.
+func TestRetryOfOtherErrors(t *testing.T) {
+	fakeTime(t)
+	r := newRig(t, recording(ok), retrying(2, 10*time.Second))
+	times := 0
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	r.transport.next = roundTripper(func(*http.Request) (*http.Response, error) {
+		times++
+		return nil, refused
+	})
+	if _, err := r.transport.RoundTrip(r.request("GET", "/v1/me", nil)); !errors.Is(err, refused) || times != 1 {
+		t.Errorf("%v after %d requests", err, times)
+	}
+}
+
+// answers is an API, without connections, that gives one response after another.
+type answers struct {
+	responses []*http.Response
+	asked     []*http.Request
+}
+
+func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+	a.asked = append(a.asked, req)
+	res := a.responses[0]
+	a.responses = a.responses[1:]
+	return res, nil
+}
+
+func answering(status int, header http.Header, body string) (*http.Response, *testBody) {
+	b := &testBody{Reader: strings.NewReader(body)}
+	if header == nil {
+		header = make(http.Header)
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: b, ContentLength: int64(len(body))}, b
+}
+
+// Responses that are not passed on are closed, and their reason is forgotten.
+func TestRetryDropsResponses(t *testing.T) {
+	fake := fakeTime(t)
+	r := newRig(t, recording(ok), retrying(3, 10*time.Second))
+	limited, first := answering(429, http.Header{"Retry-After": {"1"}}, `{"error":{"status":429,"reason":"QUOTA_EXCEEDED"}}`)
+	expired, second := answering(401, nil, expiredToken)
+	broken, third := answering(502, nil, "")
+	last, passed := answering(200, nil, "ok")
+	r.transport.next = &answers{responses: []*http.Response{limited, expired, broken, last}}
+
+	res := advanced(r.later(r.request("GET", "/v1/me", nil)), fake, time.Second)
+	if res == nil || res.StatusCode != 200 || res.Header.Get(reasonHeader) != "" {
+		t.Fatalf("answer: %+v", res)
+	}
+	for i, b := range []*testBody{first, second, third} {
+		if b.closed.Load() == 0 {
+			t.Errorf("response %d was not closed", i)
+		}
+	}
+	if passed.closed.Load() != 0 {
+		t.Error("the response that is passed on was closed")
+	}
+}
+
+// All the waits of a request together are no longer than max_wait.
+func TestRetryWaitsAddUp(t *testing.T) {
+	fake := fakeTime(t)
+	begun := fake.Now()
+	r := newRig(t, recording(failing(http.StatusServiceUnavailable, 100, 4)), retrying(10, 10*time.Second))
+	res := advanced(r.later(r.request("GET", "/v1/me", nil)), fake, 100*time.Millisecond)
+	if n := len(r.requests()); res == nil || res.StatusCode != 503 || n != 3 {
+		t.Errorf("%+v after %d requests, want 3: two waits of 4 s fit into 10 s", res, n)
+	}
+	if waited := fake.Now().Sub(begun); waited > 11*time.Second {
+		t.Errorf("it was held back for %s", waited)
+	}
+}
+
+// A Retry-After so far away that the sum of it and anything overflows is not
+// waited for, and not taken for none.
+func TestRetryAfterInTheFarFuture(t *testing.T) {
+	for _, after := range []string{"Fri, 31 Dec 9999 23:59:59 GMT", "9223372036", "99999999999999999999"} {
+		fakeTime(t)
+		r := newRig(t, recording(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", after)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}), retrying(3, 10*time.Second))
+		if res, _ := r.do(r.request("GET", "/v1/me", nil)); res.StatusCode != 503 || len(r.requests()) != 1 {
+			t.Errorf("%s: %d after %d requests", after, res.StatusCode, len(r.requests()))
+		}
+	}
+}
+
+// P58: a client that waits as long as Retry-After says is not told to wait again.
+func TestRetryAfterIsRoundedUp(t *testing.T) {
+	fake := fakeTime(t)
+	r := newRig(t, recording(failing(http.StatusTooManyRequests, 1, 5)))
+	r.ex.site.gate = ratelimit.New(fake)
+	r.do(r.request("GET", "/v1/me", nil))
+	fake.Advance(1500 * time.Millisecond)
+	res, _ := r.do(r.request("GET", "/v1/me", nil))
+	if after := res.Header.Get("Retry-After"); res.StatusCode != 429 || after != "4" || len(r.requests()) != 1 {
+		t.Errorf("%d, Retry-After %q, 3.5 s before the gate opens", res.StatusCode, after)
+	}
+}
+
+// A response whose body stalls is given up soon, whether it is dropped for a
+// retry or for a newer token.
+func TestDroppedResponseStalls(t *testing.T) {
+	for _, status := range []int{401, 429, 500, 503} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			fake := fakeTime(t)
+			var seen atomic.Int32
+			closed := make(chan struct{})
+			r := newRig(t, recording(func(w http.ResponseWriter, q *http.Request) {
+				if seen.Add(1) > 1 {
+					return
+				}
+				w.Header().Set("Content-Length", "50")
+				w.WriteHeader(status)
+				w.(http.Flusher).Flush()
+				<-q.Context().Done()
+				close(closed)
+			}), retrying(2, time.Hour))
+			res := advanced(r.later(r.request("GET", "/v1/me", nil)), fake, 100*time.Millisecond)
+			if res == nil || res.StatusCode != 200 {
+				t.Errorf("answer: %+v", res)
+			}
+			<-closed
+		})
+	}
+}
+
+// The headers of a request that is still being written are left alone. The race
+// detector watches.
+func TestRetryWhileTheRequestIsWritten(t *testing.T) {
+	fake := fakeTime(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer c.Close()
+				_, _ = c.Read(make([]byte, 100))
+				_, _ = io.WriteString(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+				<-done
+			})
+		}
+	})
+	defer serving.Wait()
+	defer l.Close()
+	defer close(done)
+	r := newRig(t, recording(ok), retrying(2, 10*time.Second))
+	r.transport.APIURL = "http://" + l.Addr().String()
+	if r.transport.api, err = parseAPIOrigin(r.transport.APIURL); err != nil {
+		t.Fatal(err)
+	}
+	req := r.request("GET", "/v1/me", nil)
+	for _, n := range []string{"Accept", "Accept-Language", "User-Agent", "If-Match", "If-None-Match", "Pragma"} {
+		req.Header.Set(n, strings.Repeat("x", 4<<20)) // more than a connection holds
+	}
+	if res := advanced(r.later(req), fake, time.Second); res == nil || res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("answer: %+v", res)
 	}
 }

@@ -13,7 +13,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -42,10 +44,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.refuse(req, ex, err)
 	}
 	c := newCall(t, ex, req)
-	res, err := t.sendPatiently(c, token)
-	if c.body != nil {
-		c.body.settle()
+	defer c.release()
+	if err := c.readBody(t.replayLimit); err != nil {
+		return t.refuse(req, ex, err)
 	}
+	res, err := t.sendPatiently(c, token)
 	if err != nil {
 		return t.refuse(req, ex, err)
 	}
@@ -150,8 +153,11 @@ func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Re
 // newer token, if the body is still there. If it is not, or no other token is
 // given, the 401 is the answer.
 func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
-	c.out.Header["Authorization"] = token.Header()
-	res, err := t.sendOnce(c, c.out)
+	out, err := c.attempt(token)
+	if err != nil {
+		return nil, err
+	}
+	res, err := t.sendOnce(c, out)
 	if err != nil || res.StatusCode != http.StatusUnauthorized || t.unhelped.has(token) {
 		return res, err
 	}
@@ -173,15 +179,11 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	default:
 		return res, nil
 	}
-	// Not before now: what takes the body from the first request may break the
-	// connection that its response still comes from.
-	again, err := c.again()
-	if err != nil {
-		return res, nil
-	}
 	discard(res)
-	again.Header["Authorization"] = newer.Header()
-	res, err = t.sendOnce(c, again)
+	if out, err = c.attempt(newer); err != nil {
+		return nil, err
+	}
+	res, err = t.sendOnce(c, out)
 	c.ex.site.metrics.replayed(res, err)
 	if err == nil && res.StatusCode == http.StatusUnauthorized {
 		t.unhelped.add(newer)
@@ -189,11 +191,17 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	return res, err
 }
 
-// discard lets go of a response, and keeps its connection if that is cheap.
+// discardPatience is how long the rest of a discarded response is waited for.
+const discardPatience = 100 * time.Millisecond
+
+// discard closes a response. It reads a short body before, if that comes in
+// time, so that the connection can be used again.
 func discard(res *http.Response) {
-	const cheap = 16 << 10
-	if res.ContentLength >= 0 && res.ContentLength <= cheap {
-		_, _ = io.CopyN(io.Discard, res.Body, cheap)
+	const short = 16 << 10
+	if res.ContentLength > 0 && res.ContentLength <= short {
+		stop := clock.Get().AfterFunc(discardPatience, func() { _ = res.Body.Close() })
+		_, _ = io.CopyN(io.Discard, res.Body, short)
+		stop()
 	}
 	_ = res.Body.Close()
 }
@@ -237,8 +245,10 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 type call struct {
 	ex      *exchange
 	in      *http.Request // as reverse_proxy made it; not changed
-	out     *http.Request // as it is sent
-	body    *replayBody   // nil if there is none, or none that can be kept
+	out     *http.Request // as it is sent first; not changed after that
+	sent    bool          // out has been
+	memory  *semaphore.Weighted
+	held    int64 // of memory, for the body
 	url     url.URL
 	ctx     callContext
 	request http.Request // room for out
@@ -249,7 +259,7 @@ type call struct {
 
 func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 	c := ex.newCall()
-	c.ex, c.in = ex, req
+	c.ex, c.in, c.memory = ex, req, t.memory
 	c.url = url.URL{
 		Scheme:     t.api.scheme,
 		Host:       t.api.host,
@@ -273,37 +283,37 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 	c.out.URL = &c.url
 	c.out.Host = t.api.host
 	c.out.Trailer = nil
+	c.out.GetBody = nil
 	c.out.Header = make(http.Header, 8)
 	setRequestHeaders(c.out.Header, req.Header, ex.header, t.Links != linksKeep)
 	if t.Links != linksKeep && t.Compression != nil && !*t.Compression {
 		c.out.Header["Accept-Encoding"] = []string{"identity"}
 	}
-	if req.Body != nil && req.Body != http.NoBody && t.replayLimit > 0 && req.ContentLength <= t.replayLimit {
-		c.body = newReplayBody(req.Body, t.replayLimit, t.memory)
-		c.out.Body = c.body.view.Load()
-		c.out.GetBody = c.body.again
-	}
 	return c
 }
 
-// repeatable reports whether it makes sense to call again.
+// repeatable reports whether the call can be sent again, with all of its body.
 func (c *call) repeatable() bool {
-	if c.body != nil {
-		return !c.body.lost.Load()
-	}
-	return c.out.Body == nil || c.out.Body == http.NoBody
+	return c.out.Body == nil || c.out.Body == http.NoBody || c.out.GetBody != nil
 }
 
-// again returns a repeatable request for another attempt.
-func (c *call) again() (*http.Request, error) {
-	out := c.out.WithContext(&c.ctx)
-	out.Header = maps.Clone(c.out.Header)
-	if c.body != nil {
-		body, err := c.body.again()
-		if err != nil {
-			return nil, err
+// attempt returns the request to send with a token. A repeatable call may have
+// several. Each has headers and a body of its own, since the transport may
+// still be writing the one before when its response has come.
+func (c *call) attempt(token *pkce.Token) (*http.Request, error) {
+	out := c.out
+	if c.sent {
+		out = c.out.WithContext(&c.ctx)
+		out.Header = maps.Clone(c.out.Header)
+		if c.out.GetBody != nil {
+			body, err := c.out.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			out.Body = body
 		}
-		out.Body = body
 	}
+	c.sent = true
+	out.Header["Authorization"] = token.Header()
 	return out, nil
 }

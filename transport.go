@@ -16,6 +16,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/dustin/go-humanize"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 )
 
 func init() {
@@ -79,9 +80,10 @@ type Transport struct {
 	// name. Default: `https://api.spotify.com`.
 	APIURL string `json:"api_url,omitempty"`
 
-	// How much of a request's body is kept to send it again after a 401, in
-	// bytes. A larger body is streamed as well, but a 401 then goes to the
-	// client. At most 64 MiB, which all requests share. 0 keeps none.
+	// Up to which size a request's body is read before it is sent, in bytes, to
+	// send it again after a 401. A larger body is streamed, and a 401 then goes
+	// to the client, as it does while the 64 MiB that all requests share are
+	// used up. At most 64 MiB. 0 streams every body.
 	// Default: 1 MiB.
 	ReplayBody *int64 `json:"replay_body,omitempty"`
 
@@ -90,13 +92,14 @@ type Transport struct {
 	// headers Location, Content-Location and Link.
 	Links string `json:"links,omitempty"`
 
-	// How long a GET that Spotify refuses for now, with 429, 500, 502 or 503,
-	// is held back and sent again. Default: not at all.
+	// How long a GET or HEAD that Spotify refuses for now, with 429, 500, 502 or
+	// 503, or whose connection is reset before there is a response, is held back
+	// and sent again. Default: not at all.
 	Retry *RetryConfig `json:"retry,omitempty"`
 
 	api         *apiOrigin
 	replayLimit int64
-	memory      *replayMemory
+	memory      *semaphore.Weighted
 	unhelped    *unhelpedTokens
 	next        http.RoundTripper
 	logger      *zap.Logger
@@ -141,7 +144,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	}
 	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	t.next = &t.HTTPTransport
-	t.memory = sharedReplayMemory
+	t.memory = replayMemory
 	t.unhelped = newUnhelpedTokens(clock.Get())
 	t.logger = ctx.Logger()
 	return nil

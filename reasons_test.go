@@ -9,9 +9,9 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-// The README's table of reasons is whole, and has nothing else in it.
+// The table of reasons in docs/http-api.md is whole, and has nothing else in it.
 func TestReasonsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile("docs/http-api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +30,6 @@ func TestReasonsAreDocumented(t *testing.T) {
 	slices.Sort(all)
 	slices.Sort(documented)
 	if !slices.Equal(all, documented) {
-		t.Errorf("the README documents\n%v, but there are\n%v", documented, all)
+		t.Errorf("docs/http-api.md documents\n%v, but there are\n%v", documented, all)
 	}
 }

@@ -46,14 +46,14 @@ func TestTroubleshootingDocument(t *testing.T) {
 			t.Errorf("it does not say what to do about %s", r)
 		}
 	}
-	readme, err := os.ReadFile("README.md")
+	reference, err := os.ReadFile("docs/http-api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range regexp.MustCompile("\\*\\*([1-5][0-9]{2}) `([a-z_]+)`\\*\\*").FindAllStringSubmatch(doc, -1) {
 		row := regexp.MustCompile("(?m)^\\| `" + m[2] + "` \\| [0-9, ]*" + m[1])
-		if !row.Match(readme) {
-			t.Errorf("the README does not say that %s comes with %s", m[2], m[1])
+		if !row.Match(reference) {
+			t.Errorf("docs/http-api.md does not say that %s comes with %s", m[2], m[1])
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -321,43 +320,26 @@ func TestDroppedResponseStalls(t *testing.T) {
 	}
 }
 
-// The headers of a request that is still being written are left alone. The race
-// detector watches.
-func TestRetryWhileTheRequestIsWritten(t *testing.T) {
+// The transport may still be writing a request when its response has come, so
+// no attempt changes what another sends.
+func TestAttemptsShareNoHeaders(t *testing.T) {
 	fake := fakeTime(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	r := newRig(t, recording(ok), retrying(3, 10*time.Second))
+	busy, _ := answering(503, nil, "")
+	expired, _ := answering(401, nil, expiredToken)
+	again, _ := answering(503, nil, "")
+	last, _ := answering(200, nil, "ok")
+	api := &answers{responses: []*http.Response{busy, expired, again, last}}
+	r.transport.next = api
+	if res := advanced(r.later(r.request("GET", "/v1/me", nil)), fake, time.Second); res == nil || res.StatusCode != 200 {
+		t.Fatalf("answer: %+v", res)
 	}
-	done := make(chan struct{})
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer c.Close()
-				_, _ = c.Read(make([]byte, 100))
-				_, _ = io.WriteString(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-				<-done
-			})
+	for i, req := range api.asked {
+		if want := []string{"token-1", "token-1", "token-2", "token-2"}[i]; req.Header.Get("Authorization") != "Bearer "+want {
+			t.Errorf("request %d has %s", i, req.Header.Get("Authorization"))
 		}
-	})
-	defer serving.Wait()
-	defer l.Close()
-	defer close(done)
-	r := newRig(t, recording(ok), retrying(2, 10*time.Second))
-	r.transport.APIURL = "http://" + l.Addr().String()
-	if r.transport.api, err = parseAPIOrigin(r.transport.APIURL); err != nil {
-		t.Fatal(err)
-	}
-	req := r.request("GET", "/v1/me", nil)
-	for _, n := range []string{"Accept", "Accept-Language", "User-Agent", "If-Match", "If-None-Match", "Pragma"} {
-		req.Header.Set(n, strings.Repeat("x", 4<<20)) // more than a connection holds
-	}
-	if res := advanced(r.later(req), fake, time.Second); res == nil || res.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("answer: %+v", res)
+		if req.Header.Set("X-Seen", "x"); i+1 < len(api.asked) && api.asked[i+1].Header.Get("X-Seen") != "" {
+			t.Errorf("requests %d and %d share their headers", i, i+1)
+		}
 	}
 }

@@ -25,15 +25,28 @@ func (w *work) busy() bool { return w != nil && (w.flight != nil || w.pending !=
 // flight is one refresh, shared by all who wait for it.
 type flight struct {
 	done       chan struct{}
-	token      *Token
+	held       *held
 	err        error
 	waiters    int // guarded by Authenticator.mu
 	background bool
 	early      chan struct{} // closed by hurry, then nil; guarded by Authenticator.mu
 }
 
-// await joins the refresh under way, or starts one, and waits for it.
+// await joins the refresh under way, or starts one, and waits for it. A token
+// that was refused before the refresh that brought it was quite over is refreshed
+// once more.
 func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
+	h, err := a.awaitOnce(ctx, force)
+	if err == nil && h.deadline.Load() == refused {
+		h, err = a.awaitOnce(ctx, force)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &h.Token, nil
+}
+
+func (a *Authenticator) awaitOnce(ctx context.Context, force bool) (*held, error) {
 	a.mu.Lock()
 	h := a.token.Load()
 	if h == nil {
@@ -44,7 +57,7 @@ func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
 		// Somebody may have refreshed between the caller's look and the lock.
 		if p := a.phaseOf(h); p == fresh || p == ahead {
 			a.mu.Unlock()
-			return &h.Token, nil
+			return h, nil
 		}
 		if wait := a.backoffLeft(); wait > 0 {
 			err := &TemporaryError{RetryAfter: wait, Err: a.work.err}
@@ -58,7 +71,7 @@ func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
 	a.mu.Unlock()
 	select {
 	case <-f.done:
-		return f.token, f.err
+		return f.held, f.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -153,7 +166,7 @@ func (a *Authenticator) fly(ctx context.Context, f *flight, early <-chan struct{
 		f.err = w.failed(clock.Monotonic(), result.err)
 	default:
 		w.succeeded()
-		f.token = &h.Token
+		f.held = h
 	}
 	event := RefreshEvent{
 		Outcome: result.outcome, Token: a.Current(), Err: result.err,

@@ -84,7 +84,7 @@ func (a *Authenticator) mayBeStored(t *Token) []*Token {
 	switch {
 	case a.persister == nil:
 		return nil
-	case a.work.pending == nil:
+	case a.work.pending == nil || a.work.pending.over:
 		return []*Token{t}
 	}
 	return slices.Clone(a.work.pending.stored)
@@ -164,7 +164,9 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 	defer a.mu.Unlock()
 	p.over = true
 	a.release(context.WithoutCancel(ctx))
-	if a.work.pending == p {
+	// The lock was open while the lease went back: there may be another pending
+	// save by now, or nothing left to do at all.
+	if a.work != nil && a.work.pending == p {
 		a.work.pending = nil
 	}
 	a.settle()

@@ -14,8 +14,8 @@ const acquireTimes = 2
 // saves what it got as soon as it can, which takes no longer than maxSaveBackoff
 // and the time of a save. lateSave is how long others give it.
 const (
-	lateSave      = 2*maxSaveBackoff + time.Second
-	lateSaveEvery = 500 * time.Millisecond
+	lateSave      = 2*maxSaveBackoff + 500*time.Millisecond
+	lateSaveEvery = 250 * time.Millisecond
 )
 
 var (

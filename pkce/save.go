@@ -12,7 +12,7 @@ import (
 // Backing off after a failed save.
 const (
 	firstSaveBackoff = 200 * time.Millisecond
-	maxSaveBackoff   = 2 * time.Second
+	maxSaveBackoff   = 500 * time.Millisecond
 )
 
 // pendingSave is a token that is in use and could not be stored. It has a share

@@ -81,12 +81,7 @@ func afterExpiry(lease Lease) bool {
 func (a *Authenticator) awaitLateSave(ctx context.Context, lease Lease, old *Token) (due *Token, adopted bool, err error) {
 	clock := a.cfg.clock()
 	for end := clock.Monotonic() + lateSave; clock.Monotonic() < end && !a.Ended(); {
-		tick := make(chan struct{})
-		stop := clock.AfterFunc(lateSaveEvery, func() { close(tick) })
-		select {
-		case <-tick:
-		case <-lease.Lost():
-			stop()
+		if !sleep(lease.Lost(), clock, lateSaveEvery) {
 			return old, false, errLeaseLost
 		}
 		due, adopted, err = a.learn(ctx, old)

@@ -132,15 +132,8 @@ func (a *Authenticator) putOff(early <-chan struct{}) {
 	}
 	margin, _ := a.cfg.margins(h.lifetime)
 	wait := p.Pace(a.left(h) - margin)
-	if wait <= 0 {
-		return
-	}
-	due := make(chan struct{})
-	stop := a.cfg.clock().AfterFunc(wait, func() { close(due) })
-	select {
-	case <-due:
-	case <-early:
-		stop()
+	if wait > 0 {
+		sleep(early, a.cfg.clock(), wait)
 	}
 }
 

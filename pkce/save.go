@@ -211,13 +211,8 @@ func (a *Authenticator) Flush(ctx context.Context) error {
 		if !failed {
 			continue
 		}
-		due := make(chan struct{})
-		stop := a.cfg.clock().AfterFunc(firstSaveBackoff, func() { close(due) })
-		select {
-		case <-due:
-		case <-ctx.Done():
-			stop()
-			return fmt.Errorf("a refreshed token is not saved: %w", ctx.Err())
+		if err := Sleep(ctx, a.cfg.clock(), firstSaveBackoff); err != nil {
+			return fmt.Errorf("a refreshed token is not saved: %w", err)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
-	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -91,7 +91,7 @@ func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Durati
 		default:
 			return 0, false
 		}
-		if asked, ok := ratelimit.ParseRetryAfter(res.Header.Get("Retry-After"), clock.Get().Now()); ok {
+		if asked, ok := retryafter.Parse(res.Header.Get("Retry-After"), clock.Get().Now()); ok {
 			wait = max(wait, asked)
 		}
 	}

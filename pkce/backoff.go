@@ -37,7 +37,7 @@ func backoff(n int, err error) time.Duration {
 func (w *work) failed(now time.Duration, err error) error {
 	w.failures++
 	wait := backoff(w.failures, err)
-	w.retryAt = now + wait
+	w.retryAt, w.lookAt = now+wait, now+lookEvery
 	if t, ok := errors.AsType[*TemporaryError](err); ok && t.Err != nil {
 		err = t.Err // there is only one time to wait
 	}

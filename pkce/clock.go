@@ -1,6 +1,9 @@
 package pkce
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Clock tells the time and runs functions later. The zero Config uses the
 // system's clock; tests supply one that they can move.
@@ -42,4 +45,29 @@ func read(c Clock) (wall int64, mono time.Duration) {
 		return now.UnixNano(), now.Sub(processStart)
 	}
 	return c.Now().UnixNano(), c.Monotonic()
+}
+
+// Sleep waits for d by the clock, or until ctx ends, and then returns ctx's error.
+// It does not wait if d is not positive. It leaves no timer behind.
+func Sleep(ctx context.Context, c Clock, d time.Duration) error {
+	if err := ctx.Err(); err != nil || d <= 0 {
+		return err
+	}
+	if !sleep(ctx.Done(), c, d) {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// sleep waits for d, or until done is closed, and reports whether it was d.
+func sleep(done <-chan struct{}, c Clock, d time.Duration) bool {
+	due := make(chan struct{})
+	stop := c.AfterFunc(d, func() { close(due) })
+	select {
+	case <-due:
+		return true
+	case <-done:
+		stop()
+		return false
+	}
 }

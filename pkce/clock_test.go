@@ -1,10 +1,13 @@
 package pkce_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -39,4 +42,43 @@ func TestSystemClock(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := fakeclock.New(noon)
+		for _, d := range []time.Duration{0, -time.Second} {
+			if err := pkce.Sleep(t.Context(), clock, d); err != nil {
+				t.Errorf("Sleep of %s: %v", d, err)
+			}
+		}
+		slept := make(chan error, 1)
+		go func() { slept <- pkce.Sleep(t.Context(), clock, time.Minute) }()
+		synctest.Wait()
+		clock.Advance(time.Minute - 1)
+		synctest.Wait()
+		select {
+		case <-slept:
+			t.Fatal("Sleep came back early")
+		default:
+		}
+		clock.Advance(1)
+		if err := <-slept; err != nil {
+			t.Errorf("Sleep: %v", err)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { slept <- pkce.Sleep(ctx, clock, time.Minute) }()
+		synctest.Wait()
+		cancel()
+		if err := <-slept; !errors.Is(err, context.Canceled) {
+			t.Errorf("Sleep: %v, want context.Canceled", err)
+		}
+		if err := pkce.Sleep(ctx, clock, 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("Sleep with a context that has ended: %v", err)
+		}
+		if n := clock.Timers(); n != 0 {
+			t.Errorf("%d timers are left", n)
+		}
+	})
 }

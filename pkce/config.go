@@ -50,7 +50,8 @@ type Config struct {
 	// Clock tells the time; nil means the system's.
 	Clock Clock
 	// OnRefresh, if not nil, is called after each attempt at a refresh,
-	// whether it worked or not, in the goroutine that made it. It must not
+	// whether it worked or not, and when a token of another process was adopted
+	// instead, in the goroutine that made it. It must not
 	// block, nor call the Authenticator's Token, Refresh or Flush.
 	OnRefresh func(*Authenticator, RefreshEvent)
 }

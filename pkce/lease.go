@@ -14,8 +14,8 @@ const acquireTimes = 2
 // saves what it got as soon as it can, which takes no longer than maxSaveBackoff
 // and the time of a save. lateSave is how long others give it.
 const (
-	lateSave      = 2*maxSaveBackoff + time.Second
-	lateSaveEvery = 500 * time.Millisecond
+	lateSave      = 2*maxSaveBackoff + 500*time.Millisecond
+	lateSaveEvery = 250 * time.Millisecond
 )
 
 var (
@@ -81,12 +81,7 @@ func afterExpiry(lease Lease) bool {
 func (a *Authenticator) awaitLateSave(ctx context.Context, lease Lease, old *Token) (due *Token, adopted bool, err error) {
 	clock := a.cfg.clock()
 	for end := clock.Monotonic() + lateSave; clock.Monotonic() < end && !a.Ended(); {
-		tick := make(chan struct{})
-		stop := clock.AfterFunc(lateSaveEvery, func() { close(tick) })
-		select {
-		case <-tick:
-		case <-lease.Lost():
-			stop()
+		if !sleep(lease.Lost(), clock, lateSaveEvery) {
 			return old, false, errLeaseLost
 		}
 		due, adopted, err = a.learn(ctx, old)

@@ -7,7 +7,8 @@ import (
 
 // Persister keeps one session's token where other processes find it, and lets
 // one process at a time refresh it. An Authenticator calls Load, Save and
-// Delete one at a time, Load and Delete only while it holds the Lease. Errors
+// Delete one at a time: Delete only while it holds the Lease, and Load also
+// without, while it backs off after a refresh that failed. Errors
 // other than ErrGone mean that the store could not be reached.
 type Persister interface {
 	// Acquire waits for the exclusive right to refresh the session's token.

@@ -16,6 +16,7 @@ type work struct {
 	users    int           // of the lease: the flight, the pending save, or both
 	failures int           // in a row
 	retryAt  time.Duration // monotonic; no attempt before it
+	lookAt   time.Duration // monotonic; no look into the store before it
 	err      error         // of the last failure
 	pinned   bool
 }
@@ -25,31 +26,51 @@ func (w *work) busy() bool { return w != nil && (w.flight != nil || w.pending !=
 // flight is one refresh, shared by all who wait for it.
 type flight struct {
 	done       chan struct{}
-	token      *Token
+	held       *held
 	err        error
 	waiters    int // guarded by Authenticator.mu
 	background bool
+	look       bool          // it only looks into the store; see look
 	early      chan struct{} // closed by hurry, then nil; guarded by Authenticator.mu
 }
 
-// await joins the refresh under way, or starts one, and waits for it.
+// await joins the refresh under way, or starts one, and waits for it. A token
+// that was refused before the refresh that brought it was quite over is refreshed
+// once more.
 func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
+	h, looked, err := a.awaitOnce(ctx, force)
+	if force && looked || err == nil && h.deadline.Load() == refused {
+		h, _, err = a.awaitOnce(ctx, force)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &h.Token, nil
+}
+
+// awaitOnce is await without the second try. It reports whether there was only a
+// look into the store.
+func (a *Authenticator) awaitOnce(ctx context.Context, force bool) (result *held, looked bool, err error) {
 	a.mu.Lock()
 	h := a.token.Load()
 	if h == nil {
 		a.mu.Unlock()
-		return nil, ErrReauthorize
+		return nil, false, ErrReauthorize
 	}
-	if !force && (a.work == nil || a.work.flight == nil) {
+	if !force && (a.work == nil || a.work.flight == nil || a.work.flight.look) {
 		// Somebody may have refreshed between the caller's look and the lock.
-		if p := a.phaseOf(h); p == fresh || p == ahead {
+		p := a.phaseOf(h)
+		if p == fresh || p == ahead {
 			a.mu.Unlock()
-			return &h.Token, nil
+			return h, false, nil
 		}
 		if wait := a.backoffLeft(); wait > 0 {
-			err := &TemporaryError{RetryAfter: wait, Err: a.work.err}
-			a.mu.Unlock()
-			return nil, err
+			// Whoever has a token that is still good does not wait for the look.
+			if !a.startLook(ctx) || p != expired {
+				err := &TemporaryError{RetryAfter: wait, Err: a.work.err}
+				a.mu.Unlock()
+				return nil, false, err
+			}
 		}
 	}
 	f := a.start(ctx, false)
@@ -58,9 +79,9 @@ func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
 	a.mu.Unlock()
 	select {
 	case <-f.done:
-		return f.token, f.err
+		return f.held, f.look, f.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, false, ctx.Err()
 	}
 }
 
@@ -111,15 +132,8 @@ func (a *Authenticator) putOff(early <-chan struct{}) {
 	}
 	margin, _ := a.cfg.margins(h.lifetime)
 	wait := p.Pace(a.left(h) - margin)
-	if wait <= 0 {
-		return
-	}
-	due := make(chan struct{})
-	stop := a.cfg.clock().AfterFunc(wait, func() { close(due) })
-	select {
-	case <-due:
-	case <-early:
-		stop()
+	if wait > 0 {
+		sleep(early, a.cfg.clock(), wait)
 	}
 }
 
@@ -153,7 +167,7 @@ func (a *Authenticator) fly(ctx context.Context, f *flight, early <-chan struct{
 		f.err = w.failed(clock.Monotonic(), result.err)
 	default:
 		w.succeeded()
-		f.token = &h.Token
+		f.held = h
 	}
 	event := RefreshEvent{
 		Outcome: result.outcome, Token: a.Current(), Err: result.err,

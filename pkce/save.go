@@ -12,7 +12,7 @@ import (
 // Backing off after a failed save.
 const (
 	firstSaveBackoff = 200 * time.Millisecond
-	maxSaveBackoff   = 2 * time.Second
+	maxSaveBackoff   = 500 * time.Millisecond
 )
 
 // pendingSave is a token that is in use and could not be stored. It has a share
@@ -84,7 +84,7 @@ func (a *Authenticator) mayBeStored(t *Token) []*Token {
 	switch {
 	case a.persister == nil:
 		return nil
-	case a.work.pending == nil:
+	case a.work.pending == nil || a.work.pending.over:
 		return []*Token{t}
 	}
 	return slices.Clone(a.work.pending.stored)
@@ -164,7 +164,9 @@ func (a *Authenticator) retrySave(ctx context.Context, p *pendingSave) {
 	defer a.mu.Unlock()
 	p.over = true
 	a.release(context.WithoutCancel(ctx))
-	if a.work.pending == p {
+	// The lock was open while the lease went back: there may be another pending
+	// save by now, or nothing left to do at all.
+	if a.work != nil && a.work.pending == p {
 		a.work.pending = nil
 	}
 	a.settle()
@@ -209,13 +211,8 @@ func (a *Authenticator) Flush(ctx context.Context) error {
 		if !failed {
 			continue
 		}
-		due := make(chan struct{})
-		stop := a.cfg.clock().AfterFunc(firstSaveBackoff, func() { close(due) })
-		select {
-		case <-due:
-		case <-ctx.Done():
-			stop()
-			return fmt.Errorf("a refreshed token is not saved: %w", ctx.Err())
+		if err := Sleep(ctx, a.cfg.clock(), firstSaveBackoff); err != nil {
+			return fmt.Errorf("a refreshed token is not saved: %w", err)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func TestSaveIsRetriedUntilItSucceeds(t *testing.T) {
 	})
 }
 
-// R33: the pauses between saves grow from a fifth of a second to two seconds.
+// R33: the pauses between saves grow from a fifth of a second to half of one.
 func TestSaveBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := readOnly(t)
@@ -91,7 +91,7 @@ func TestSaveBackoff(t *testing.T) {
 			if tries() != before+1 {
 				t.Fatalf("the next save did not come within %v", most)
 			}
-			most = min(2*most, 2*time.Second)
+			most = min(2*most, 500*time.Millisecond)
 		}
 	})
 }

@@ -23,6 +23,7 @@ type store struct {
 	saveGate chan struct{}
 
 	releaseGate chan struct{}
+	loadGate    chan struct{}
 	log         []string // what was done, in order
 	pins        int
 
@@ -64,7 +65,17 @@ func (s *store) Acquire(ctx context.Context) (pkce.Lease, error) {
 	}
 }
 
-func (s *store) Load(context.Context) (*pkce.Token, error) {
+func (s *store) Load(ctx context.Context) (*pkce.Token, error) {
+	s.mu.Lock()
+	gate := s.loadGate
+	s.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.note("load"); err != nil {

@@ -10,11 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 )
 
 // maxLifetime bounds what an expires_in can mean, so that adding it to the
@@ -130,8 +131,9 @@ func classify(ctx context.Context, err error, now time.Time, secrets []string) e
 	}
 	// Without an OAuth error, or with a status that speaks of the server and
 	// not of the grant, nothing is known about the grant.
+	wait, _ := retryafter.Parse(refused.Response.Header.Get("Retry-After"), now)
 	return &TemporaryError{
-		RetryAfter: parseRetryAfter(refused.Response.Header.Get("Retry-After"), now),
+		RetryAfter: min(wait, maxRetryAfter),
 		Err:        tokenErr.withoutCode(),
 	}
 }
@@ -202,17 +204,4 @@ func redact(s string, secrets []string) string {
 		}
 		return word
 	})
-}
-
-// parseRetryAfter reads a Retry-After header (RFC 9110 §10.2.3), in seconds or
-// as a date. It returns 0 if there is none.
-func parseRetryAfter(value string, now time.Time) time.Duration {
-	value = strings.TrimSpace(value)
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		return time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(0, at.Sub(now)), maxRetryAfter)
-	}
-	return 0
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 )
 
 const (
@@ -176,7 +177,7 @@ func (g *Gate) Report(d Decision, status int, retryAfter string, quotaExceeded b
 // refused handles a 429.
 func (g *Gate) refused(d Decision, now time.Duration, retryAfter string, quota bool) Transition {
 	wall := g.clock.Now()
-	wait, told := ParseRetryAfter(retryAfter, wall)
+	wait, told := retryafter.Parse(retryAfter, wall)
 	why := reason.RateLimited
 	if quota {
 		why = reason.QuotaExceeded

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
 )
 
@@ -132,4 +133,130 @@ func TestFileLeaseIsLost(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 	})
+}
+
+// R29: a lease whose file is another holder's is lost at the next renewal, and
+// one that is released before that leaves the file to its holder all the same.
+func TestFileLeaseIsLostAtOnce(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"before a renewal": 0, "after a renewal": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				l := lease(t, open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{}), newKey())
+				synctest.Wait()
+				file := lockFiles(t, dir)[0]
+				time.Sleep(time.Millisecond)
+				writeLock(t, file, lockFile{time.Now(), time.Now()})
+				time.Sleep(wait)
+				synctest.Wait()
+				if isLost(l) != (wait > 0) {
+					t.Errorf("lost: %v", isLost(l))
+				}
+				if err := l.Release(t.Context()); err != nil {
+					t.Errorf("Release: %v", err)
+				}
+				if len(lockFiles(t, dir)) != 1 {
+					t.Error("the release took the lock from its holder")
+				}
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+			})
+		})
+	}
+}
+
+// R29: whose lock file was removed does not hold the lease any more.
+func TestFileLeaseWhoseLockIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		l := lease(t, open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{}), newKey())
+		synctest.Wait()
+		if err := os.Remove(lockFiles(t, dir)[0]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !isLost(l) {
+			t.Error("the lease is not lost")
+		}
+		if err := l.Release(t.Context()); err != nil {
+			t.Errorf("Release: %v", err)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// R44: the lease of a process that was killed is free within three seconds,
+// whatever the machine's clock says, and its heir learns of that.
+func TestFileLeaseOfKilledHolder(t *testing.T) {
+	for name, off := range map[string]time.Duration{"same clock": 0, "clock ahead": time.Hour, "clock behind": -5 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				store := open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{})
+				key := newKey()
+				l := lease(t, store, key)
+				if afterExpiry(l) {
+					t.Error("AfterExpiry of a first lease")
+				}
+				file := lockFiles(t, dir)[0]
+				if err := l.Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute) // nobody keeps the file fresh any more
+				killed := time.Now()
+				writeLock(t, file, lockFile{killed.Add(off), killed.Add(off)})
+				l = lease(t, store, key)
+				if took := time.Since(killed); took > 3*time.Second {
+					t.Errorf("the lease was free after %s", took)
+				}
+				if !afterExpiry(l) {
+					t.Error("no AfterExpiry, and the holder before was killed")
+				}
+				if err := l.Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				l = lease(t, store, key)
+				if afterExpiry(l) {
+					t.Error("AfterExpiry, and the lease before was released")
+				}
+				if err := l.Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+			})
+		})
+	}
+}
+
+// R44: a lock that file storage took from a dead holder by itself counts, too.
+func TestFileLeaseOfLongDeadHolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		store := open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{})
+		key := newKey()
+		l := lease(t, store, key)
+		file := lockFiles(t, dir)[0]
+		if err := l.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		killed := time.Now()
+		time.Sleep(time.Minute)
+		writeLock(t, file, lockFile{killed, killed})
+		l = lease(t, store, key)
+		if !afterExpiry(l) {
+			t.Error("no AfterExpiry, and the holder before was killed")
+		}
+		if err := l.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+func afterExpiry(l tokenstore.Lease) bool {
+	told, ok := l.(interface{ AfterExpiry() bool })
+	return ok && told.AfterExpiry()
 }

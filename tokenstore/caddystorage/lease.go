@@ -2,6 +2,7 @@ package caddystorage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,15 +11,21 @@ import (
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
-const (
-	// leaseTime is for how long a renewal keeps the storage's lock.
-	leaseTime = 30 * time.Second
-	// renewEvery is the time between two renewals.
-	renewEvery = leaseTime / 3
-	// renewRetry is the time between a renewal that failed and the next.
-	renewRetry = 2 * time.Second
-	// renewTimeout bounds one renewal.
-	renewTimeout = 5 * time.Second
+// renewal says how a lease is renewed. The lease is given up at the time of a
+// renewal that fails when it would be over before the one after that.
+type renewal struct {
+	life    time.Duration // for how long a renewal keeps the storage's lock
+	every   time.Duration // between two renewals
+	retry   time.Duration // between a renewal that failed and the next
+	timeout time.Duration // of one renewal
+}
+
+var (
+	// storageRenewal is that of storages which renew locks themselves.
+	storageRenewal = renewal{life: 30 * time.Second, every: 10 * time.Second, retry: 2 * time.Second, timeout: 5 * time.Second}
+	// fileRenewal is that of files. It is short, so that those who wait for the
+	// lease of a process that was killed do not have to wait for long.
+	fileRenewal = renewal{life: deadAfter, every: deadAfter / 5, retry: deadAfter / 10, timeout: deadAfter}
 )
 
 // Lease implements tokenstore.Store. The waiting is done in the process first,
@@ -36,12 +43,16 @@ func (s *Store) Lease(ctx context.Context, key string) (tokenstore.Lease, error)
 		return nil, fmt.Errorf("leasing session: %w", err)
 	}
 	l := &lease{backend: s.backend, storage: s.storage(), name: s.lockName("refresh", key), unlockLocal: unlock}
-	if err := s.lock(ctx, l.storage, l.name); err != nil {
+	if l.expired, err = s.lock(ctx, l.storage, l.name, true); err != nil {
 		unlock()
 		return nil, fmt.Errorf("leasing session: %w", err)
 	}
-	if renewer := renewerOf(l.storage); renewer != nil {
-		l.keep(context.WithoutCancel(ctx), renewer)
+	switch storage := l.storage.(type) {
+	case certmagic.LockLeaseRenewer:
+		l.keep(context.WithoutCancel(ctx), storage, storageRenewal)
+	case *certmagic.FileStorage:
+		l.file = &fileRenewer{files: storage}
+		l.keep(context.WithoutCancel(ctx), l.file, fileRenewal)
 	}
 	return l, nil
 }
@@ -52,6 +63,8 @@ type lease struct {
 	storage     certmagic.Storage
 	name        string
 	unlockLocal func()
+	expired     bool         // the lease before this one was not released
+	file        *fileRenewer // of a lease in files; nil otherwise
 
 	// Of a lease that is renewed:
 	lost    chan struct{}
@@ -61,6 +74,11 @@ type lease struct {
 
 // Lost implements tokenstore.Lease.
 func (l *lease) Lost() <-chan struct{} { return l.lost }
+
+// AfterExpiry reports whether the lease before this one was not released, so
+// that its holder may have died in the middle of a refresh, or may have been cut
+// off and come back yet. Only files tell.
+func (l *lease) AfterExpiry() bool { return l.expired }
 
 // Release implements tokenstore.Lease. It takes a few seconds at most, and they
 // only if the storage fails.
@@ -75,6 +93,9 @@ func (l *lease) Release(ctx context.Context) error {
 		default:
 		}
 	}
+	if l.file != nil && l.file.taken(context.WithoutCancel(ctx), l.name) {
+		return nil // since the last renewal
+	}
 	if err := l.backend.unlock(ctx, l.storage, l.name); err != nil {
 		return fmt.Errorf("releasing session: %w", err)
 	}
@@ -82,7 +103,7 @@ func (l *lease) Release(ctx context.Context) error {
 }
 
 // keep renews the lease until it is released or lost.
-func (l *lease) keep(ctx context.Context, renewer certmagic.LockLeaseRenewer) {
+func (l *lease) keep(ctx context.Context, renewer certmagic.LockLeaseRenewer, times renewal) {
 	ctx, l.stop = context.WithCancel(ctx)
 	l.lost, l.stopped = make(chan struct{}), make(chan struct{})
 	go func() {
@@ -97,25 +118,25 @@ func (l *lease) keep(ctx context.Context, renewer certmagic.LockLeaseRenewer) {
 			case <-next.C:
 			}
 			asked := time.Now()
-			err := renew(ctx, renewer, l.name)
+			err := renew(ctx, renewer, l.name, times)
 			switch {
 			case ctx.Err() != nil:
 				return
 			case err == nil:
 				renewed = asked
-				next.Reset(renewEvery)
-			case time.Since(renewed) >= leaseTime-renewEvery:
+				next.Reset(times.every)
+			case errors.Is(err, errNotOurLock), time.Since(renewed) >= times.life-times.every:
 				close(l.lost)
 				return
 			default:
-				next.Reset(renewRetry)
+				next.Reset(times.retry)
 			}
 		}
 	}()
 }
 
-func renew(ctx context.Context, renewer certmagic.LockLeaseRenewer, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+func renew(ctx context.Context, renewer certmagic.LockLeaseRenewer, name string, times renewal) error {
+	ctx, cancel := context.WithTimeout(ctx, times.timeout)
 	defer cancel()
-	return renewer.RenewLockLease(ctx, name, leaseTime)
+	return renewer.RenewLockLease(ctx, name, times.life)
 }

@@ -40,7 +40,7 @@ func (b *backend) change(ctx context.Context, key string, f func(context.Context
 	}
 	defer unlock()
 	storage, name := b.storage(), b.lockName("change", key)
-	if err := b.lock(ctx, storage, name); err != nil {
+	if _, err := b.lock(ctx, storage, name, false); err != nil {
 		return err
 	}
 	defer func() {
@@ -55,17 +55,19 @@ func (b *backend) change(ctx context.Context, key string, f func(context.Context
 	return f(ctx, storage)
 }
 
-// lock waits for a lock of the storage until ctx ends.
-func (b *backend) lock(ctx context.Context, storage certmagic.Storage, name string) error {
-	err := lockStorage(ctx, storage, name)
+// lock waits for a lock of the storage until ctx ends. It reports whether the
+// lock was taken from a holder that had died, as far as that can be told. A lock
+// that is renewed is a lease.
+func (b *backend) lock(ctx context.Context, storage certmagic.Storage, name string, renewed bool) (expired bool, err error) {
+	expired, err = lockStorage(ctx, storage, name, renewed)
 	if ended := ctx.Err(); ended != nil {
 		if err == nil {
 			_ = b.unlock(ctx, storage, name) // if even that fails, the lock goes stale
 		}
 		// Storages word their errors as they like when ctx ends.
-		return fmt.Errorf("waiting for the storage's lock: %w", ended)
+		return false, fmt.Errorf("waiting for the storage's lock: %w", ended)
 	}
-	return err
+	return expired, err
 }
 
 // unlock gives a lock of the storage back, even after ctx has ended, and tries

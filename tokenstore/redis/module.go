@@ -54,7 +54,7 @@ type Provider struct {
 
 	// Lease is for how long a crashed instance can keep the others from
 	// refreshing a session. A live instance renews its leases at a third of it.
-	// The default is 15s, the least 100ms.
+	// The default is 2.5s, the least 100ms.
 	Lease caddy.Duration `json:"lease,omitempty"`
 
 	// Timeout is for how long one command may take, connecting included. The

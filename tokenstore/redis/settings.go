@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	defaultKeyPrefix   = "caddy-spotify:"
-	defaultLease       = 15 * time.Second
+	defaultKeyPrefix = "caddy-spotify:"
+	// defaultLease is short, because it is how long a process that was killed in
+	// the middle of a refresh keeps others from it. A holder renews it in time.
+	defaultLease       = 2500 * time.Millisecond
 	defaultTimeout     = 2 * time.Second
 	defaultDialTimeout = 5 * time.Second
 	minLease           = 100 * time.Millisecond

@@ -107,7 +107,7 @@ func TestUsageKey(t *testing.T) {
 		"again":       {Password: "hunter2"},
 		"placeholder": {Password: "{env.REDIS_PASSWORD}"},
 		"defaults": {Addresses: []string{"127.0.0.1:6379"}, Password: "hunter2", KeyPrefix: "caddy-spotify:",
-			Lease: caddy.Duration(15 * time.Second), Timeout: caddy.Duration(2 * time.Second), DialTimeout: caddy.Duration(5 * time.Second)},
+			Lease: caddy.Duration(2500 * time.Millisecond), Timeout: caddy.Duration(2 * time.Second), DialTimeout: caddy.Duration(5 * time.Second)},
 		"URL":          {Addresses: []string{"redis://:hunter2@127.0.0.1:6379/0"}},
 		"default port": {Addresses: []string{"127.0.0.1"}, Password: "hunter2"},
 	} {

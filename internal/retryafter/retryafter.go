@@ -1,4 +1,5 @@
-package ratelimit
+// Package retryafter reads Retry-After headers.
+package retryafter
 
 import (
 	"net/http"
@@ -7,11 +8,11 @@ import (
 	"time"
 )
 
-// ParseRetryAfter returns the wait that a Retry-After header asks for, in
+// Parse returns the wait that a Retry-After header asks for, in
 // seconds or as an HTTP date (RFC 9110 section 10.2.3), and whether it is
 // valid. A date that is past is a wait of 0; no bound applies but that of the
 // type.
-func ParseRetryAfter(header string, now time.Time) (time.Duration, bool) {
+func Parse(header string, now time.Time) (time.Duration, bool) {
 	header = strings.TrimSpace(header)
 	if header == "" {
 		return 0, false

@@ -300,6 +300,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	s.store = pooled.(*pooledStore)
 	shared, _, err := sessionPool.LoadOrNew(cfg, func() (caddy.Destructor, error) {
 		m := newSessions(cfg, s.store.Store, s.tokens, clock.Get(), sessionLogger)
+		s.store.join(m)
 		s.tokens.OnRefresh = m.refreshed
 		return m, nil
 	})

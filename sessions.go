@@ -51,7 +51,9 @@ type sessions struct {
 	namespace       string // of sessions' ids
 	keyNamespace    string // of access keys'
 	store           tokenstore.Store
-	watched         bool // the store tells of changes
+	watcher         tokenstore.Watcher // nil if the store is none
+	sweeper         tokenstore.Sweeper // nil if the store is none
+	watched         bool               // the store tells of changes
 	tokens          *pkce.Config
 	clock           pkce.Clock
 	idleSeconds     int64
@@ -88,11 +90,14 @@ type sessions struct {
 
 func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clock, logger func() *zap.Logger) *sessions {
 	ctx, cancel := context.WithCancel(context.Background())
-	_, watched := store.(tokenstore.Watcher)
+	watcher, watched := store.(tokenstore.Watcher)
+	sweeper, _ := store.(tokenstore.Sweeper)
 	m := &sessions{
 		namespace:       cfg.clientID,
 		keyNamespace:    keyNamespace(cfg.clientID),
 		store:           store,
+		watcher:         watcher,
+		sweeper:         sweeper,
 		watched:         watched,
 		tokens:          tokens,
 		clock:           clock,
@@ -126,6 +131,9 @@ func (m *sessions) Destruct() error {
 	err := m.flush(ctx)
 	m.cancel()
 	m.running.Wait()
+	if view, ok := m.store.(storeView); ok {
+		view.pool.leave(m)
+	}
 	return err
 }
 

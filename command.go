@@ -1,15 +1,10 @@
 package caddyspotify
 
 import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/caddyspotify/caddy-spotify/internal/demo"
+	"github.com/caddyspotify/caddy-spotify/internal/subcommand"
 )
 
 func init() {
@@ -21,58 +16,8 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(demoCommand(), checkCommand(), sessionsCommand(), revokeCommand(), loginURLCommand())
+			cmd.AddCommand(checkCommand(), sessionsCommand(), revokeCommand(), loginURLCommand())
+			cmd.AddCommand(subcommand.All()...)
 		},
 	})
 }
-
-func demoCommand() *cobra.Command {
-	var (
-		options     demo.Options
-		printConfig bool
-	)
-	cmd := &cobra.Command{
-		Use:   "demo [--site <folder>] [--listen <addr>] [--token-life <duration>] [--debug] [--json | --print-config]",
-		Short: "Shows the proxy at work, with a simulated Spotify",
-		Long: `
-Starts a simulated Spotify, Caddy with spotify_proxy in front of it, and a page
-that calls the Web API through the proxy. It needs no Spotify account and no
-network, opens no browser and writes no file.
-
-With --site it runs a site of your own instead of the page: the Caddyfile in
-that folder, as it is for the real Spotify, but with the simulated one. What the
-folder examples holds is started in this way.
-
-If the usual port is taken, the demo moves to a free one. Ctrl-C ends it.`,
-		Example: `  $ caddy spotify demo
-  $ caddy spotify demo --listen 9000 --token-life 20s
-  $ caddy spotify demo --site examples/plain
-  $ caddy spotify demo --print-config`,
-		Args:         cobra.NoArgs,
-		SilenceUsage: true, DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			options.Out = cmd.OutOrStdout()
-			if printConfig {
-				return demo.PrintConfig(options)
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), stopSignals...)
-			defer stop()
-			// A second Ctrl-C ends the process the hard way.
-			context.AfterFunc(ctx, stop)
-			return demo.Run(ctx, options)
-		},
-	}
-	flags := cmd.Flags()
-	flags.StringVarP(&options.Listen, "listen", "l", "",
-		"Port, or loopback address with port, to listen on (default "+demo.DefaultListen+", or a free port)")
-	flags.StringVarP(&options.Site, "site", "s", "", "Folder with the Caddyfile of a site to run with the simulated Spotify")
-	flags.DurationVar(&options.TokenLife, "token-life", demo.DefaultTokenLife, "Life of access tokens")
-	flags.BoolVarP(&options.Debug, "debug", "v", false, "Log everything that Caddy does")
-	flags.BoolVar(&options.JSON, "json", false, "Print where the demo is as one line of JSON")
-	flags.BoolVar(&printConfig, "print-config", false, "Print the Caddyfile of the demo and do nothing else")
-	cmd.MarkFlagsMutuallyExclusive("json", "print-config")
-	return cmd
-}
-
-// stopSignals end a demo cleanly.
-var stopSignals = []os.Signal{os.Interrupt, syscall.SIGTERM}

@@ -149,7 +149,7 @@ func TestLoginURLCommand(t *testing.T) {
 // Every command says how it is used, in the same words as before.
 func TestHelp(t *testing.T) {
 	var all strings.Builder
-	for _, name := range []string{"", "demo", "check", "sessions", "revoke", "login-url"} {
+	for _, name := range []string{"", "check", "sessions", "revoke", "login-url"} {
 		stdout, stderr, code := runCaddy(t, strings.Fields("spotify "+name+" --help")...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%s --help: exit code %d, %s", name, code, stderr)

@@ -1,6 +1,6 @@
 // Command caddy is Caddy with its standard modules and this plugin, the Redis
-// store included. It serves `go run ./cmd/caddy` in a checkout; to put the
-// plugin into a Caddy of your own, see xcaddy.md.
+// store and the demo included. It serves `go run ./cmd/caddy` in a checkout; to
+// put the plugin into a Caddy of your own, see xcaddy.md.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddyspotify/caddy-spotify"
+	_ "github.com/caddyspotify/caddy-spotify/internal/demo"
 	_ "github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 )
 

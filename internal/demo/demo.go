@@ -1,6 +1,9 @@
 // Package demo is the demonstration behind `caddy spotify demo`: a simulated
 // Spotify, Caddy with spotify_proxy in front of it, and a page that calls the
 // Web API through it, all in one process that leaves nothing behind.
+//
+// Importing the package adds the command. The plugin does not import it, so
+// that a server carries neither the demo nor the simulator; cmd/caddy does.
 package demo
 
 import (

@@ -3,6 +3,8 @@
 package plainbuild
 
 import (
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,5 +26,23 @@ func TestRedisIsNotInThisBuild(t *testing.T) {
 	const want = "build Caddy with github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("message: %v", err)
+	}
+}
+
+// A server carries neither the demo nor the simulator.
+func TestDemoIsNotInThisBuild(t *testing.T) {
+	const module = "github.com/caddyspotify/caddy-spotify"
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	packages := strings.Fields(string(out))
+	if !slices.Contains(packages, module) {
+		t.Fatalf("go list names %d packages, the plugin not among them", len(packages))
+	}
+	for _, unwanted := range []string{module + "/internal/demo", module + "/internal/spotifytest"} {
+		if slices.Contains(packages, unwanted) {
+			t.Errorf("the plugin imports %s", unwanted)
+		}
 	}
 }

@@ -75,7 +75,7 @@ func (c *AccessKeysConfig) check(session time.Duration) error {
 	if c.Max < 1 || c.Max > mostKeys {
 		return fmt.Errorf("access_keys max %d is out of range: give 1 to %d keys", c.Max, mostKeys)
 	}
-	for _, rule := range c.Allow {
+	for _, rule := range rulesOf(c.Allow) {
 		if err := rule.check(); err != nil {
 			return fmt.Errorf("access_keys %w", err)
 		}
@@ -97,7 +97,7 @@ type accessKeys struct {
 	purpose  *loginPurpose
 	lifetime time.Duration
 	max      int
-	allow    []AllowRule
+	allow    []rule
 	key      storedKey
 	mark     atomic.Uint64 // what seal returns; 0 until it is known
 }
@@ -109,7 +109,7 @@ func (h *Handler) newAccessKeys(ctx caddy.Context, s *site, flow *loginFlow) *ac
 		flow:     flow,
 		lifetime: time.Duration(c.Lifetime),
 		max:      c.Max,
-		allow:    c.Allow,
+		allow:    rulesOf(c.Allow),
 		key:      storedKey{given: c.key.secret, storage: ctx.Storage(), what: "access_keys", again: "create all access keys anew"},
 	}
 	k.purpose = &loginPurpose{
@@ -134,7 +134,7 @@ func (k *accessKeys) url() string  { return k.site.origin + k.path() }
 type keyTerms struct {
 	Name      string      `json:"name"`
 	ExpiresAt int64       `json:"expires_at"` // in Unix seconds
-	Allow     []AllowRule `json:"allow,omitempty"`
+	Allow     []rule `json:"allow,omitempty"`
 	// Seal is the mark of the secret under which its owner's list of keys was
 	// sealed when the key was created. Under another one the key would be in no
 	// list, so nobody could revoke it, and it counts no longer.

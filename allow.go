@@ -8,51 +8,51 @@ import (
 	"strings"
 )
 
-// AllowRule names requests for the Web API that visitors may make.
-type AllowRule struct {
-	// The methods. None stands for all. GET includes HEAD.
+// rule names requests for the Web API, by their methods and paths. The zero value
+// covers none.
+type rule struct {
+	// Methods are those it covers. None stands for all. GET includes HEAD.
 	Methods []string `json:"methods,omitempty"`
 
-	// The paths, as the Web API's documentation has them and not percent-encoded,
-	// such as `/v1/me/playlists`. In place of a segment, `*` stands for any one.
-	// As the last segment it stands for everything below, so `/v1/me/*` does not
-	// include `/v1/me` itself.
+	// Paths are those it covers, decoded. In place of a segment, * stands for any
+	// one. As the last segment it stands for everything below, but not for the
+	// path itself.
 	Paths []string `json:"paths,omitempty"`
 }
 
 // apiMethods are those that the Web API has.
 var apiMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// newAllowRule makes a rule of its words, methods first, as they are written.
-func newAllowRule(words []string) AllowRule {
+// newRule makes a rule of its words, methods first, as they are written.
+func newRule(words []string) rule {
 	paths := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "/") })
 	if paths < 0 {
 		paths = len(words)
 	}
-	return AllowRule{Methods: words[:paths], Paths: words[paths:]}
+	return rule{Methods: words[:paths], Paths: words[paths:]}
 }
 
 // String is how the rule is written.
-func (rule AllowRule) String() string {
-	return strings.Join(append(slices.Clone(rule.Methods), rule.Paths...), " ")
+func (r rule) String() string {
+	return strings.Join(append(slices.Clone(r.Methods), r.Paths...), " ")
 }
 
 // check says what is wrong with a rule, if anything is.
-func (rule AllowRule) check() error {
-	for _, method := range rule.Methods {
+func (r rule) check() error {
+	for _, method := range r.Methods {
 		if !slices.Contains(apiMethods, method) {
 			return fmt.Errorf("allow: %q is neither a method of the Web API nor a path: use %s, and begin paths with %s",
 				method, strings.Join(apiMethods, ", "), apiRoot)
 		}
 	}
-	if len(rule.Paths) == 0 {
+	if len(r.Paths) == 0 {
 		return fmt.Errorf("allow: a rule names no path: give one such as %sme", apiRoot)
 	}
-	for _, path := range rule.Paths {
+	for _, path := range r.Paths {
 		switch {
 		case !strings.HasPrefix(path, apiRoot):
 			return fmt.Errorf("allow: the path %q is not the Web API's: begin with %s, without the prefix of redirect_uri", path, apiRoot)
-		case strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }) || strings.ContainsAny(path, `%?#{}\`) ||
+		case strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || c == 0x7f }) || strings.ContainsAny(path, `%?#{}\`) ||
 			!plainAPIPath(&url.URL{Path: path}):
 			return fmt.Errorf("allow: the path %q is not plain: write it decoded, without a query and with single slashes", path)
 		}
@@ -67,7 +67,7 @@ func (rule AllowRule) check() error {
 
 // allowed reports whether rules let a request pass. The path is decoded, and
 // has passed plainAPIPath. No rules let everything pass.
-func allowed(rules []AllowRule, method, path string) bool {
+func allowed(rules []rule, method, path string) bool {
 	if len(rules) == 0 {
 		return true
 	}
@@ -76,15 +76,15 @@ func allowed(rules []AllowRule, method, path string) bool {
 	if strings.Contains(path, "%") {
 		return false
 	}
-	return slices.ContainsFunc(rules, func(rule AllowRule) bool { return rule.permits(method, path) })
+	return slices.ContainsFunc(rules, func(r rule) bool { return r.permits(method, path) })
 }
 
-func (rule AllowRule) permits(method, path string) bool {
-	if len(rule.Methods) > 0 && !slices.Contains(rule.Methods, method) &&
-		!(method == http.MethodHead && slices.Contains(rule.Methods, http.MethodGet)) {
+func (r rule) permits(method, path string) bool {
+	if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) &&
+		!(method == http.MethodHead && slices.Contains(r.Methods, http.MethodGet)) {
 		return false
 	}
-	return slices.ContainsFunc(rule.Paths, func(pattern string) bool { return covers(pattern, path) })
+	return slices.ContainsFunc(r.Paths, func(pattern string) bool { return covers(pattern, path) })
 }
 
 // covers reports whether a path is one of those that a pattern stands for.

@@ -7,7 +7,7 @@ import (
 )
 
 func TestAllowRules(t *testing.T) {
-	rules := []AllowRule{
+	rules := []rule{
 		{Methods: []string{"GET"}, Paths: []string{"/v1/me", "/v1/me/*", "/v1/playlists/*/tracks"}},
 		{Methods: []string{"PUT", "POST"}, Paths: []string{"/v1/me/player/*"}},
 		{Paths: []string{"/v1/*/status", "/v1/albums/"}},
@@ -68,7 +68,7 @@ func TestAllowRules(t *testing.T) {
 // Spotify gets.
 func TestAllowJudgesWhatIsSent(t *testing.T) {
 	r := newRig(t, recording(ok))
-	r.ex.site.allow = []AllowRule{{Methods: []string{"GET"}, Paths: []string{"/v1/me"}}}
+	r.ex.site.allow = []rule{{Methods: []string{"GET"}, Paths: []string{"/v1/me"}}}
 	r.wantRefused(r.request("GET", "/v1/me/playlists", nil), http.StatusForbidden, "not_allowed")
 	r.wantRefused(r.request("PUT", "/v1/me", nil), http.StatusForbidden, "not_allowed")
 	if res, body := r.do(r.request("GET", "/v1/me", nil)); res.StatusCode != http.StatusOK {
@@ -80,7 +80,7 @@ func TestAllowJudgesWhatIsSent(t *testing.T) {
 }
 
 func BenchmarkAllowed(b *testing.B) {
-	rules := []AllowRule{
+	rules := []rule{
 		{Methods: []string{"GET"}, Paths: []string{"/v1/search", "/v1/me", "/v1/me/*"}},
 		{Paths: []string{"/v1/playlists/*/tracks"}},
 	}

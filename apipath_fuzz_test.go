@@ -25,7 +25,7 @@ func FuzzUpstreamURL(f *testing.F) {
 	}
 	s := redirectParts{prefix: "/spotify", origin: "https://app.example.com"}
 	tr := &Transport{api: &apiOrigin{scheme: "https", host: "api.spotify.com", address: "api.spotify.com:443"}}
-	rules := []AllowRule{{Paths: []string{"/v1/me/*"}}}
+	rules := []rule{{Paths: []string{"/v1/me/*"}}}
 	strip := rewrite.Rewrite{StripPathPrefix: s.prefix}
 	f.Fuzz(func(t *testing.T, target string) {
 		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: app.example.com\r\n\r\n")))

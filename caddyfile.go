@@ -139,11 +139,11 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 
 // unmarshalAllow adds a rule. Unlike other options it may be given many times.
 func (h *Handler) unmarshalAllow(d *caddyfile.Dispenser) error {
-	rule := newAllowRule(d.RemainingArgs())
+	rule := newRule(d.RemainingArgs())
 	if err := rule.check(); err != nil {
 		return d.WrapErr(err)
 	}
-	h.Allow = append(h.Allow, rule)
+	h.Allow = append(h.Allow, AllowRule(rule))
 	return nil
 }
 

@@ -18,11 +18,11 @@ func (h *Handler) unmarshalAccessKeys(d *caddyfile.Dispenser) error {
 		name := d.Val()
 		option := "access_keys " + name
 		if name == "allow" {
-			rule := newAllowRule(d.RemainingArgs())
+			rule := newRule(d.RemainingArgs())
 			if err := rule.check(); err != nil {
 				return d.Errf("access_keys %w", err)
 			}
-			c.Allow = append(c.Allow, rule)
+			c.Allow = append(c.Allow, AllowRule(rule))
 			continue
 		}
 		if err := seen.once(d, option); err != nil {

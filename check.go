@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 )
 
@@ -52,13 +53,41 @@ type checkReport struct {
 // checkTimeout bounds what one site's checks may take.
 const checkTimeout = 30 * time.Second
 
-// checkConfig checks a config, given as JSON. Offline, it asks nothing of
-// Spotify.
-func checkConfig(ctx context.Context, config []byte, offline bool) (*checkReport, error) {
-	found, err := findHandlers(config)
-	if err != nil {
-		return nil, err
-	}
+// subject is a site as a config describes it, with placeholders replaced and
+// defaults filled in, right or wrong.
+type subject struct {
+	ClientID     string
+	RedirectURI  string
+	Scopes       []string
+	AuthorizeURL string
+	TokenURL     string
+	APIURL       string
+	// Options is what is wrong with the options that are not checked here.
+	Options error
+	// Client asks Spotify.
+	Client *http.Client
+	// State is one as logins have.
+	State string
+
+	Listen  []string // addresses of the server
+	Proxied bool     // the server trusts a proxy in front of it
+	// Matchers are those of the routes that lead to the site, from the outside
+	// in. Each must let a request through, and has alternatives.
+	Matchers [][]matcher
+
+	// Store is the JSON of the token store, and Storage that of Caddy's storage.
+	Store, Storage json.RawMessage
+}
+
+// matcher is one alternative of a route's matchers: nil where it takes all hosts
+// or paths.
+type matcher struct {
+	Host []string `json:"host"`
+	Path []string `json:"path"`
+}
+
+// checkSites checks the sites of a config. Offline, it asks nothing of Spotify.
+func checkSites(ctx context.Context, found []subject, offline bool) *checkReport {
 	report := new(checkReport)
 	if len(found) == 0 {
 		report.Sites = []siteReport{{Site: "config", Checks: []checkResult{{
@@ -67,15 +96,15 @@ func checkConfig(ctx context.Context, config []byte, offline bool) (*checkReport
 	}
 	for i := range found {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-		report.Sites = append(report.Sites, checkSite(ctx, &found[i], storageOf(config), offline))
+		report.Sites = append(report.Sites, checkSite(ctx, &found[i], offline))
 		cancel()
 	}
-	report.judge()
-	return report, nil
+	report.sum()
+	return report
 }
 
-// judge sets OK.
-func (r *checkReport) judge() {
+// sum sets OK.
+func (r *checkReport) sum() {
 	r.OK = true
 	for _, site := range r.Sites {
 		for _, c := range site.Checks {
@@ -86,26 +115,25 @@ func (r *checkReport) judge() {
 
 // checkSite goes from what is nearest to what is farthest, and leaves out what
 // depends on something that failed.
-func checkSite(ctx context.Context, h *foundHandler, storage json.RawMessage, offline bool) siteReport {
-	h.replacePlaceholders()
+func checkSite(ctx context.Context, h *subject, offline bool) siteReport {
 	r := siteReport{Site: h.RedirectURI}
 	if r.Site == "" {
 		r.Site = "(no redirect_uri)"
 	}
 	client := checkClientID(&r, h.ClientID)
 	redirect, okRedirect := checkRedirectURI(&r, h.RedirectURI)
-	okOptions := client && okRedirect && checkOtherOptions(&r, &h.Handler)
+	okOptions := client && okRedirect && checkOtherOptions(&r, h)
 	if okRedirect {
 		checkAddress(&r, h, redirect)
 	}
-	checkStore(ctx, &r, h.StoreRaw, storage)
+	checkStore(ctx, &r, h.Store, h.Storage)
 	switch {
 	case offline:
 		r.skip("spotify", "not asked, since this is --offline")
 	case !okOptions:
 		r.skip("spotify", "not asked before the options are right")
 	default:
-		checkSpotify(ctx, &r, &h.Handler)
+		checkSpotify(ctx, &r, h)
 	}
 	return r
 }

@@ -41,14 +41,14 @@ func checkRedirectURI(r *siteReport, raw string) (redirectParts, bool) {
 
 // checkOtherOptions says no more than is needed: nobody cares for the options
 // that are right.
-func checkOtherOptions(r *siteReport, h *Handler) bool {
-	err := h.checkOptions()
-	for _, o := range []struct{ name, value, fallback string }{
-		{"authorize_url", h.AuthorizeURL, defaultAuthorizeURL},
-		{"token_url", h.TokenURL, defaultTokenURL},
-		{"api_url", h.APIURL, defaultAPIURL},
+func checkOtherOptions(r *siteReport, h *subject) bool {
+	err := h.Options
+	for _, o := range []struct{ name, value string }{
+		{"authorize_url", h.AuthorizeURL},
+		{"token_url", h.TokenURL},
+		{"api_url", h.APIURL},
 	} {
-		if err == nil && o.value != "" {
+		if err == nil {
 			_, err = parseServiceURL(o.name, o.value)
 		}
 	}
@@ -60,15 +60,15 @@ func checkOtherOptions(r *siteReport, h *Handler) bool {
 }
 
 // checkAddress checks whether what the browser is sent back to is this handler.
-func checkAddress(r *siteReport, h *foundHandler, redirect redirectParts) {
+func checkAddress(r *siteReport, h *subject, redirect redirectParts) {
 	callback := redirect.prefix + callbackSegment
 	port := portOf(redirect)
-	if !h.proxied && !listensOn(h.listen, port) {
+	if !h.Proxied && !listensOn(h.Listen, port) {
 		r.fail("address", "redirect_uri leads to port %d, but the site listens on %s: make them the same, or set "+
-			"trusted_proxies if a proxy in front maps the port", port, strings.Join(h.listen, ", "))
+			"trusted_proxies if a proxy in front maps the port", port, strings.Join(h.Listen, ", "))
 		return
 	}
-	for _, alternatives := range h.matchers {
+	for _, alternatives := range h.Matchers {
 		var hosts, paths []string
 		var okHost, okPath bool
 		for _, m := range alternatives {

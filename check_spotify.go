@@ -26,26 +26,24 @@ const (
 )
 
 // checkSpotify asks Spotify what can be asked without a login.
-func checkSpotify(ctx context.Context, r *siteReport, h *Handler) {
-	authorizeURL := cmp.Or(h.AuthorizeURL, defaultAuthorizeURL)
+func checkSpotify(ctx context.Context, r *siteReport, h *subject) {
 	request := pkce.LoginRequest{
-		AuthorizeURL: authorizeURL, ClientID: h.ClientID, RedirectURI: h.RedirectURI,
-		State: newState(), Codes: pkce.GenerateCodes(), Scopes: h.Scopes,
+		AuthorizeURL: h.AuthorizeURL, ClientID: h.ClientID, RedirectURI: h.RedirectURI,
+		State: h.State, Codes: pkce.GenerateCodes(), Scopes: h.Scopes,
 	}
 	login, err := request.URL()
 	if err != nil {
 		r.fail("authorize_url", "%s", err)
 		return
 	}
-	client := newServiceClient(time.Duration(h.Refresh.Timeout))
-	defer client.CloseIdleConnections()
+	defer h.Client.CloseIdleConnections()
 
 	var authorization *serviceAnswer
 	checked := make(map[string]struct{})
 	for _, service := range []struct{ option, url, ask string }{
-		{"authorize_url", authorizeURL, login},
-		{"token_url", cmp.Or(h.TokenURL, defaultTokenURL), ""},
-		{"api_url", cmp.Or(h.APIURL, defaultAPIURL), ""},
+		{"authorize_url", h.AuthorizeURL, login},
+		{"token_url", h.TokenURL, ""},
+		{"api_url", h.APIURL, ""},
 	} {
 		u, err := url.Parse(service.url)
 		if err != nil {
@@ -57,7 +55,7 @@ func checkSpotify(ctx context.Context, r *siteReport, h *Handler) {
 			continue
 		}
 		checked[u.Host] = struct{}{}
-		answer := checkService(ctx, r, client, service.option, u, cmp.Or(service.ask, service.url))
+		answer := checkService(ctx, r, h.Client, service.option, u, cmp.Or(service.ask, service.url))
 		if service.ask != "" {
 			authorization = answer
 		}

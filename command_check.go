@@ -77,7 +77,11 @@ func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*checkRepo
 	if err != nil {
 		return nil, err
 	}
-	return checkConfig(cmd.Context(), text, offline)
+	sites, err := subjectsOf(text)
+	if err != nil {
+		return nil, err
+	}
+	return checkSites(cmd.Context(), sites, offline), nil
 }
 
 // exitWith ends a command with an exit code and without a word.

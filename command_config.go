@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/spf13/cobra"
@@ -80,18 +82,47 @@ func looksLikeCaddyfile(file string) bool {
 // foundHandler is a spotify_auth in a config, and what leads to it.
 type foundHandler struct {
 	Handler
-	listen  []string
-	proxied bool // the server trusts a proxy in front of it
-	// matchers are those of the routes that lead to the handler, from the
-	// outside in. Each must let a request through, and has alternatives.
-	matchers [][]foundMatcher
+	listen   []string
+	proxied  bool
+	matchers [][]matcher
 }
 
-// foundMatcher is one alternative of a route's matchers: nil where it takes
-// all hosts or paths.
-type foundMatcher struct {
-	Host []string `json:"host"`
-	Path []string `json:"path"`
+// subject is the handler as the checks see it.
+func (h *foundHandler) subject(storage json.RawMessage) subject {
+	h.replacePlaceholders()
+	err := h.checkOptions()
+	s := subject{
+		ClientID:     h.ClientID,
+		RedirectURI:  h.RedirectURI,
+		Scopes:       h.Scopes,
+		AuthorizeURL: cmp.Or(h.AuthorizeURL, defaultAuthorizeURL),
+		TokenURL:     cmp.Or(h.TokenURL, defaultTokenURL),
+		APIURL:       cmp.Or(h.APIURL, defaultAPIURL),
+		Options:      err,
+		State:        newState(),
+		Listen:       h.listen,
+		Proxied:      h.proxied,
+		Matchers:     h.matchers,
+		Store:        h.StoreRaw,
+		Storage:      storage,
+	}
+	if err == nil {
+		s.Client = newServiceClient(time.Duration(h.Refresh.Timeout))
+	}
+	return s
+}
+
+// subjectsOf returns the sites of a config, given as JSON.
+func subjectsOf(config []byte) ([]subject, error) {
+	found, err := findHandlers(config)
+	if err != nil {
+		return nil, err
+	}
+	sites := make([]subject, len(found))
+	for i := range found {
+		sites[i] = found[i].subject(storageOf(config))
+	}
+	return sites, nil
 }
 
 // findHandlers returns the handlers of ours in a config.
@@ -136,11 +167,11 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 type foundRoute struct {
-	Match  []foundMatcher    `json:"match"`
+	Match  []matcher         `json:"match"`
 	Handle []json.RawMessage `json:"handle"`
 }
 
-func handlersIn(routes []foundRoute, outer [][]foundMatcher) ([]foundHandler, error) {
+func handlersIn(routes []foundRoute, outer [][]matcher) ([]foundHandler, error) {
 	var found []foundHandler
 	for _, route := range routes {
 		matchers := outer

@@ -110,18 +110,18 @@ func isPlainText(s string) bool {
 }
 
 // parseRules reads rules, one a line.
-func parseRules(text string) ([]AllowRule, error) {
-	var rules []AllowRule
+func parseRules(text string) ([]rule, error) {
+	var rules []rule
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) == 0 {
 			continue
 		}
-		rule := newAllowRule(words)
-		if err := rule.check(); err != nil {
+		r := newRule(words)
+		if err := r.check(); err != nil {
 			return nil, err
 		}
-		rules = append(rules, rule)
+		rules = append(rules, r)
 	}
 	return rules, nil
 }

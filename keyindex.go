@@ -31,7 +31,7 @@ type indexedKey struct {
 	Name      string      `json:"name"`
 	CreatedAt time.Time   `json:"created_at"`
 	ExpiresAt time.Time   `json:"expires_at"`
-	Allow     []AllowRule `json:"allow,omitempty"`
+	Allow     []rule `json:"allow,omitempty"`
 	Scopes    []string    `json:"scopes,omitempty"`
 
 	// usedAt is not stored here, but found along with the key's record.

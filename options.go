@@ -50,13 +50,13 @@ func (h *Handler) checkOptions() error {
 			return fmt.Errorf("require_login: %q is not a plain path: write it decoded, with single slashes and without any of { } %% ? [ ] \\ #", path)
 		}
 	}
-	for _, rule := range h.Allow {
+	for _, rule := range rulesOf(h.Allow) {
 		if err := rule.check(); err != nil {
 			return err
 		}
 	}
 	if h.Share != nil {
-		if err := h.Share.check(h.Allow); err != nil {
+		if err := h.Share.check(rulesOf(h.Allow)); err != nil {
 			return err
 		}
 	}
@@ -153,4 +153,25 @@ func positive(option string, d *caddy.Duration, fallback, least time.Duration) e
 		return fmt.Errorf("%s %s is too short: give at least %s", option, time.Duration(*d), least)
 	}
 	return nil
+}
+
+// AllowRule names requests for the Web API that visitors may make.
+type AllowRule struct {
+	// The methods. None stands for all. GET includes HEAD.
+	Methods []string `json:"methods,omitempty"`
+
+	// The paths, as the Web API's documentation has them and not percent-encoded,
+	// such as `/v1/me/playlists`. In place of a segment, `*` stands for any one.
+	// As the last segment it stands for everything below, so `/v1/me/*` does not
+	// include `/v1/me` itself.
+	Paths []string `json:"paths,omitempty"`
+}
+
+// rulesOf returns rules as the Web API's package knows them.
+func rulesOf(configured []AllowRule) []rule {
+	rules := make([]rule, 0, len(configured))
+	for _, r := range configured {
+		rules = append(rules, rule(r))
+	}
+	return rules
 }

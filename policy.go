@@ -23,7 +23,7 @@ type policy interface {
 // upstreamSite is a site as its requests for the Web API know it. It does not
 // change after it is made.
 type upstreamSite struct {
-	allow   []AllowRule
+	allow   []rule
 	links   *links.Rewriter
 	gate    *ratelimit.Gate
 	metrics *siteMetrics

@@ -107,7 +107,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site, error)
 		cookies:  newCookies(redirect.secure, h.Session.Cookie, h.Session.SameSite == "strict", time.Duration(h.Session.Lifetime)),
 		pages:    renderer{redirect.prefix, issuerOf(h.AuthorizeURL)},
 		clientID: h.ClientID,
-		allow:    h.Allow,
+		allow:    rulesOf(h.Allow),
 		sessions: manager,
 		store:    acquired.store,
 		observer: o,
@@ -115,7 +115,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site, error)
 		clock:    clock.Get(),
 		logger:   ctx.Logger(),
 		upstream: &upstreamSite{
-			allow:             h.Allow,
+			allow:             rulesOf(h.Allow),
 			links:             newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
 			gate:              gate,
 			metrics:           o.metrics,

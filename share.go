@@ -74,7 +74,7 @@ const (
 )
 
 // check fills in defaults and refuses what cannot work. The rules are the site's.
-func (c *ShareConfig) check(rules []AllowRule) error {
+func (c *ShareConfig) check(rules []rule) error {
 	if len(c.Owner) == 0 {
 		return errors.New("share owner is missing: give the account's user ID, which Spotify's account page and /v1/me show")
 	}

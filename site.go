@@ -18,7 +18,7 @@ type site struct {
 	*cookies
 	pages    renderer
 	clientID string
-	allow    []AllowRule
+	allow    []rule
 	sessions *sessions
 	store    *pooledStore
 	upstream *upstreamSite

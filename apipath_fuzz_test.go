@@ -24,7 +24,7 @@ func FuzzUpstreamURL(f *testing.F) {
 		f.Add(target)
 	}
 	s := redirectParts{prefix: "/spotify", origin: "https://app.example.com"}
-	tr := &Transport{api: &apiOrigin{scheme: "https", host: "api.spotify.com", address: "api.spotify.com:443"}}
+	tr := &engine{api: &apiOrigin{scheme: "https", host: "api.spotify.com", address: "api.spotify.com:443"}}
 	rules := []rule{{Paths: []string{"/v1/me/*"}}}
 	strip := rewrite.Rewrite{StripPathPrefix: s.prefix}
 	f.Fuzz(func(t *testing.T, target string) {

@@ -22,14 +22,14 @@ func TestCompressionOff(t *testing.T) {
 		_, _ = zw.Write([]byte(body))
 		_ = zw.Close()
 	})
-	off := func(tr *Transport) { tr.Compression = new(bool) }
+	off := func(tr *rigOptions) { tr.Identity = true }
 	for name, c := range map[string]struct {
-		edits []func(*Transport)
+		edits []func(*rigOptions)
 		asks  string
 	}{
 		"default":            {nil, "gzip"},
-		"off":                {[]func(*Transport){off}, "identity"},
-		"off and links kept": {[]func(*Transport){off, func(tr *Transport) { tr.Links = linksKeep }}, "br"},
+		"off":                {[]func(*rigOptions){off}, "identity"},
+		"off and links kept": {[]func(*rigOptions){off, func(tr *rigOptions) { tr.KeepLinks = true }}, "br"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, play, c.edits...)
@@ -39,7 +39,7 @@ func TestCompressionOff(t *testing.T) {
 			if got := r.requests()[0].Header["Accept-Encoding"]; len(got) != 1 || got[0] != c.asks {
 				t.Errorf("asked for %q, want %s", got, c.asks)
 			}
-			kept := r.transport.Links == linksKeep
+			kept := r.transport.keepLinks
 			if strings.Contains(body, r.transport.APIURL) != kept || strings.Contains(body, "/spotify/v1/me") == kept || res.Header.Get("Content-Encoding") != "" {
 				t.Errorf("got %s, %v", body, res.Header)
 			}

@@ -63,12 +63,11 @@ func TestDeadConnectionIsGivenUp(t *testing.T) {
 	l := &relay{Listener: listener, target: api.Listener.Addr().String()}
 	go l.serve()
 
-	r := newRig(t, recording(ok), func(tr *Transport) {
+	r := newRig(t, recording(ok), func(tr *rigOptions) {
 		tr.APIURL = "https://" + listener.Addr().String()
 		tr.TLS = &reverseproxy.TLSConfig{InsecureSkipVerify: true}
 	})
-	r.transport.Transport.HTTP2.SendPingTimeout = 20 * time.Millisecond
-	r.transport.Transport.HTTP2.PingTimeout = 20 * time.Millisecond
+	r.transport.http.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 20 * time.Millisecond, PingTimeout: 20 * time.Millisecond}
 	if res, _ := r.do(r.request("GET", "/v1/me", nil)); res.ProtoMajor != 2 {
 		t.Fatalf("the API was called over %s", res.Proto)
 	}

@@ -34,7 +34,7 @@ func acquireGate(clientID string) (*ratelimit.Gate, func() error) {
 
 // sendOnce sends a request unless the gate says that Spotify would refuse it
 // anyway. The error is then a problem. The gate learns from the answer.
-func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
+func (t *engine) sendOnce(c *call, req *http.Request) (*http.Response, error) {
 	gate := c.ex.site.gate
 	admission := gate.Admit(c.account())
 	if !admission.Admitted {

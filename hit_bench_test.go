@@ -74,7 +74,7 @@ func newBenchSiteOn(b *testing.B, store string) *benchSite {
 	if err := s.transport.Provision(ctx); err != nil {
 		b.Fatal(err)
 	}
-	s.transport.next = nowhere{contentType: "text/plain", body: "ok"}
+	s.transport.engine.next = nowhere{contentType: "text/plain", body: "ok"}
 	return s
 }
 
@@ -131,12 +131,12 @@ func BenchmarkSessionHit(b *testing.B) {
 			s := newBenchSite(b, n)
 			template := s.request(s.cookies[0])
 			b.Run("nothing", func(b *testing.B) {
-				next := sendBy(s.transport.next)
+				next := sendBy(s.transport.engine.next)
 				hit(b, template, s.cookies, next.ServeHTTP)
 			})
 			b.Run("same-shape", func(b *testing.B) {
 				token := benchToken(0, time.Now()).OAuth2()
-				next := sendBy(&oauth2.Transport{Source: oauth2.StaticTokenSource(token), Base: s.transport.next})
+				next := sendBy(&oauth2.Transport{Source: oauth2.StaticTokenSource(token), Base: s.transport.engine.next})
 				hit(b, template, s.cookies, func(w http.ResponseWriter, r *http.Request) error {
 					ctx := context.WithValue(r.Context(), exchangeCtxKey{}, token)
 					return next.ServeHTTP(w, r.WithContext(ctx))

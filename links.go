@@ -8,12 +8,6 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/links"
 )
 
-// The values of Transport.Links.
-const (
-	linksRewrite = "rewrite"
-	linksKeep    = "keep"
-)
-
 // newLinkRewriter makes what turns the Web API's URLs into the site's.
 func newLinkRewriter(apiURL, origin, prefix string) *links.Rewriter {
 	return links.New(apiURL+apiRoot, origin+prefix+apiRoot)

@@ -52,7 +52,7 @@ func wantAllGiven(t *testing.T, m *semaphore.Weighted, budget int64) {
 func readCall(r *rig, source io.Reader, length, limit int64) (*call, error) {
 	req := r.request("PUT", "/v1/me", source)
 	req.ContentLength = length
-	c := newCall(r.transport, &exchange{site: r.ex.site, header: http.Header{}}, req)
+	c := newCall(r.transport.engine, &exchange{site: r.ex.site, header: http.Header{}}, req)
 	return c, c.readBody(limit)
 }
 

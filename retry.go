@@ -11,27 +11,13 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
-// RetryConfig says how long a request may be held back and sent again.
-type RetryConfig struct {
-	// How many times a request is sent again at most.
-	Times int `json:"times,omitempty"`
-
-	// How long it is held back in all, at most. An answer that asks for more
-	// patience is passed on at once. Default: 10s.
-	MaxWait caddy.Duration `json:"max_wait,omitempty"`
-}
-
 const (
-	defaultMaxWait = 10 * time.Second
 	firstRetryWait = 250 * time.Millisecond
-	maxRetries     = 10
 	// maxHeld bounds the requests that are held back at a time, each of which
 	// takes a connection and memory. Those beyond are answered at once.
 	maxHeld = 1000
@@ -41,14 +27,14 @@ const (
 var heldBack atomic.Int64
 
 // sendPatiently sends a call, and again as the retry option allows.
-func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, error) {
+func (t *engine) sendPatiently(c *call, token *pkce.Token) (*http.Response, error) {
 	res, err := t.send(c, token)
-	if t.Retry == nil || c.in.Method != http.MethodGet && c.in.Method != http.MethodHead ||
+	if t.retries == 0 || c.in.Method != http.MethodGet && c.in.Method != http.MethodHead ||
 		c.out.Body != nil && c.out.Body != http.NoBody {
 		return res, err
 	}
-	patience := time.Duration(t.Retry.MaxWait)
-	for n := range t.Retry.Times {
+	patience := t.maxWait
+	for n := range t.retries {
 		wait, worth := t.retryWait(n, res, err)
 		if !worth || wait > patience {
 			break
@@ -77,7 +63,7 @@ func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, e
 
 // retryWait returns how long to wait before the next try, and whether another
 // one is worth it.
-func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Duration, bool) {
+func (t *engine) retryWait(n int, res *http.Response, err error) (time.Duration, bool) {
 	wait := firstRetryWait << min(n, 10)
 	spread := rand.N(wait/2 + 1) // those refused together do not come back together
 	switch p := asProblem(err); {

@@ -13,15 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 )
 
 // retrying has a transport hold requests back.
-func retrying(times int, maxWait time.Duration) func(*Transport) {
-	return func(t *Transport) { t.Retry = &RetryConfig{Times: times, MaxWait: caddy.Duration(maxWait)} }
+func retrying(times int, maxWait time.Duration) func(*rigOptions) {
+	return func(o *rigOptions) { o.Retries, o.MaxWait = times, maxWait }
 }
 
 // failing answers a status so many times, then 200.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
@@ -24,7 +26,7 @@ import (
 // without the handlers that guard it in a site.
 type rig struct {
 	t         testing.TB
-	transport *Transport
+	transport *rigTransport
 	ex        *exchange
 	refreshes atomic.Int32
 	// tokens answers a refresh; nil grants token-2, token-3, …
@@ -32,6 +34,20 @@ type rig struct {
 
 	mu   sync.Mutex
 	seen []sent
+}
+
+// rigTransport is the engine of a rig, over an HTTP transport as reverse_proxy has.
+type rigTransport struct {
+	*engine
+	APIURL string
+	http   *reverseproxy.HTTPTransport
+}
+
+// rigOptions are what a test may choose before the rig starts.
+type rigOptions struct {
+	engineOptions
+	APIURL string
+	TLS    *reverseproxy.TLSConfig
 }
 
 // sent is a request as the API got it.
@@ -42,7 +58,7 @@ type sent struct {
 
 // newRig starts an API and provisions a Transport for it. The session's token
 // is token-1.
-func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Transport)) *rig {
+func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*rigOptions)) *rig {
 	t.Helper()
 	r := &rig{t: t}
 	api := play(r)
@@ -60,16 +76,28 @@ func newRig(t testing.TB, play func(*rig) http.HandlerFunc, edits ...func(*Trans
 		api(w, req)
 	}))
 	t.Cleanup(server.Close)
-	r.transport = &Transport{APIURL: server.URL}
+	o := rigOptions{
+		engineOptions: engineOptions{ReplayBody: 1 << 20, Logger: zap.NewNop(), Clock: clock.Get()},
+		APIURL:        server.URL,
+	}
 	for _, e := range edits {
-		e(r.transport)
+		e(&o)
 	}
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	t.Cleanup(cancel)
-	if err := r.transport.Provision(ctx); err != nil {
+	upstream := &reverseproxy.HTTPTransport{TLS: o.TLS}
+	if err := upstream.Provision(ctx); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.transport.Cleanup() })
+	t.Cleanup(func() { _ = upstream.Cleanup() })
+	var err error
+	if o.API, err = parseAPIOrigin(o.APIURL); err != nil {
+		t.Fatal(err)
+	}
+	if o.Next == nil {
+		o.Next = upstream
+	}
+	r.transport = &rigTransport{newEngine(o.engineOptions), o.APIURL, upstream}
 	cfg := &pkce.Config{ClientID: "client", TokenURL: server.URL + "/token"}
 	r.ex = &exchange{
 		auth: cfg.NewAuthenticator(pkce.NewToken(pkce.TokenFields{

@@ -20,9 +20,64 @@ import (
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
+// engineOptions are the options of an engine.
+type engineOptions struct {
+	// Next sends what leaves.
+	Next http.RoundTripper
+	// API is the one place that tokens are sent to.
+	API *apiOrigin
+	// ReplayBody is up to which size a body is read before it is sent, in bytes.
+	ReplayBody int64
+	// KeepLinks leaves the Web API's URLs in its responses as they are.
+	KeepLinks bool
+	// Identity asks for responses that are not compressed.
+	Identity bool
+	// Retries is how often a request is sent again at most, and MaxWait how long
+	// it is held back for that in all.
+	Retries int
+	MaxWait time.Duration
+	// ProxyProtocol says that the connection depends on the client's address,
+	// which reverse_proxy has put in place of the upstream's.
+	ProxyProtocol bool
+	Logger        *zap.Logger
+	Clock         pkce.Clock
+}
+
+// engine sends the requests that come with an exchange to the Web API, and makes
+// its responses fit for the client. It is safe for concurrent use.
+type engine struct {
+	next          http.RoundTripper
+	api           *apiOrigin
+	replayLimit   int64
+	keepLinks     bool
+	identity      bool
+	retries       int
+	maxWait       time.Duration
+	proxyProtocol bool
+	memory        *semaphore.Weighted
+	unhelped      *unhelpedTokens
+	logger        *zap.Logger
+}
+
+func newEngine(o engineOptions) *engine {
+	return &engine{
+		next:          o.Next,
+		api:           o.API,
+		replayLimit:   o.ReplayBody,
+		keepLinks:     o.KeepLinks,
+		identity:      o.Identity,
+		retries:       o.Retries,
+		maxWait:       o.MaxWait,
+		proxyProtocol: o.ProxyProtocol,
+		memory:        replayMemory,
+		unhelped:      newUnhelpedTokens(o.Clock),
+		logger:        o.Logger,
+	}
+}
+
 // RoundTrip implements http.RoundTripper. An error of our own comes back as a
 // response, so that reverse_proxy neither retries it nor turns it into a 502.
-func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *engine) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	ex, ok := exchangeFrom(ctx)
 	if !ok && isHealthCheck(ctx) {
@@ -60,11 +115,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func isHealthCheck(ctx context.Context) bool { return ctx.Value(caddyhttp.ServerCtxKey) == nil }
 
 // check says what is wrong with a request, if anything is.
-func (t *Transport) check(req *http.Request, hasExchange bool) *problem {
+func (t *engine) check(req *http.Request, hasExchange bool) *problem {
 	switch {
 	case !hasExchange:
 		return misconfigured("The directive spotify_auth must come before transport spotify, and must cover the same paths.")
-	case !t.api.leadsTo(req, t.ProxyProtocolEnabled()):
+	case !t.api.leadsTo(req, t.proxyProtocol):
 		return misconfigured("The upstream of reverse_proxy is not the Web API that transport spotify is for: make it " + t.api.scheme + "://" + t.api.host + ", or set api_url.")
 	case !plainAPIPath(req.URL) || !strings.HasPrefix(req.URL.Path, apiRoot):
 		return badAPIPath()
@@ -110,7 +165,7 @@ func accessToken(ctx context.Context, ex *exchange) (*pkce.Token, error) {
 }
 
 // refuse answers a request that is not sent.
-func (t *Transport) refuse(req *http.Request, ex *exchange, err error) (*http.Response, error) {
+func (t *engine) refuse(req *http.Request, ex *exchange, err error) (*http.Response, error) {
 	if req.Body != nil {
 		_ = req.Body.Close() // as a RoundTripper must; nothing was read
 	}
@@ -122,7 +177,7 @@ func (t *Transport) refuse(req *http.Request, ex *exchange, err error) (*http.Re
 }
 
 // report makes a response of a problem and logs it if it is out of the ordinary.
-func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Response {
+func (t *engine) report(req *http.Request, ex *exchange, p *problem) *http.Response {
 	if !p.ordinary() {
 		level := zap.InfoLevel
 		if p.status >= http.StatusInternalServerError {
@@ -152,7 +207,7 @@ func (t *Transport) report(req *http.Request, ex *exchange, p *problem) *http.Re
 // send sends a call with a token. After a 401 it sends it once more, with a
 // newer token, if the body is still there. If it is not, or no other token is
 // given, the 401 is the answer.
-func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
+func (t *engine) send(c *call, token *pkce.Token) (*http.Response, error) {
 	out, err := c.attempt(token)
 	if err != nil {
 		return nil, err
@@ -208,7 +263,7 @@ func discard(res *http.Response) {
 
 // answer makes the API's answer fit for the client. It is the one place where
 // answers are looked at and changed.
-func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) {
+func (t *engine) answer(c *call, res *http.Response) (*http.Response, error) {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		_ = res.Body.Close()
 		return t.report(c.in, c.ex, &problem{
@@ -235,7 +290,7 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	if res.Uncompressed {
 		weakenValidators(c.res.Header)
 	}
-	if t.Links != linksKeep {
+	if !t.keepLinks {
 		rewriteLinks(c.ex.site.links, c.in.Method, &c.res)
 	}
 	return &c.res, nil
@@ -257,7 +312,7 @@ type call struct {
 	reason  reason.Reason // why the API refused, if it did
 }
 
-func newCall(t *Transport, ex *exchange, req *http.Request) *call {
+func newCall(t *engine, ex *exchange, req *http.Request) *call {
 	c := ex.newCall()
 	c.ex, c.in, c.memory = ex, req, t.memory
 	c.url = url.URL{
@@ -275,7 +330,7 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 			c.url.RawPath = t.api.basePath + c.url.RawPath
 		}
 	}
-	if t.ProxyProtocolEnabled() {
+	if t.proxyProtocol {
 		c.url.Host = req.URL.Host
 	}
 	c.request = *req.WithContext(&c.ctx)
@@ -285,8 +340,8 @@ func newCall(t *Transport, ex *exchange, req *http.Request) *call {
 	c.out.Trailer = nil
 	c.out.GetBody = nil
 	c.out.Header = make(http.Header, 8)
-	setRequestHeaders(c.out.Header, req.Header, ex.header, t.Links != linksKeep)
-	if t.Links != linksKeep && t.Compression != nil && !*t.Compression {
+	setRequestHeaders(c.out.Header, req.Header, ex.header, !t.keepLinks)
+	if !t.keepLinks && t.identity {
 		c.out.Header["Accept-Encoding"] = []string{"identity"}
 	}
 	return c

@@ -212,7 +212,7 @@ func TestSwitchingProtocols(t *testing.T) {
 }
 
 func TestAPIBelowAPath(t *testing.T) {
-	r := newRig(t, recording(ok), func(tr *Transport) { tr.APIURL += "/music/api/" })
+	r := newRig(t, recording(ok), func(tr *rigOptions) { tr.APIURL += "/music/api/" })
 	base := r.transport.APIURL
 	r.transport.APIURL = strings.TrimSuffix(base, "/music/api/")
 	r.do(r.request("GET", "/v1/a%24b?x=y", nil))

@@ -15,8 +15,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/dustin/go-humanize"
-	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 )
 
 func init() {
@@ -24,6 +22,8 @@ func init() {
 }
 
 const (
+	maxRetries        = 10
+	defaultMaxWait    = 10 * time.Second
 	defaultReplayBody = 1 << 20
 	// defaultIdleConns is of use with HTTP/1.1 alone: each request in flight
 	// has a connection then, and closing and opening them is dear.
@@ -34,6 +34,12 @@ const (
 	// as long as TCP cares to wait, a quarter of an hour.
 	pingAfter   = 30 * time.Second
 	pingTimeout = 15 * time.Second
+)
+
+// The values of Transport.Links.
+const (
+	linksRewrite = "rewrite"
+	linksKeep    = "keep"
 )
 
 // Transport sends the requests of `reverse_proxy` to the Spotify Web API, each
@@ -97,12 +103,7 @@ type Transport struct {
 	// and sent again. Default: not at all.
 	Retry *RetryConfig `json:"retry,omitempty"`
 
-	api         *apiOrigin
-	replayLimit int64
-	memory      *semaphore.Weighted
-	unhelped    *unhelpedTokens
-	next        http.RoundTripper
-	logger      *zap.Logger
+	engine *engine
 }
 
 // CaddyModule returns the Caddy module information.
@@ -120,19 +121,21 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("api_url %q: %w: set it, or leave the option out", t.APIURL, err)
 	}
 	t.APIURL = cmp.Or(strings.TrimSpace(url), defaultAPIURL)
-	if t.api, err = parseAPIOrigin(t.APIURL); err != nil {
+	api, err := parseAPIOrigin(t.APIURL)
+	if err != nil {
 		return err
 	}
-	if t.replayLimit, err = t.checkReplayBody(); err != nil {
+	replayBody, err := t.checkReplayBody()
+	if err != nil {
 		return err
 	}
 	if err := errors.Join(t.checkLinks(), t.checkRetry()); err != nil {
 		return err
 	}
 	switch {
-	case t.api.scheme == "https" && t.TLS == nil:
+	case api.scheme == "https" && t.TLS == nil:
 		t.TLS = new(reverseproxy.TLSConfig)
-	case t.api.scheme == "http" && t.TLS != nil:
+	case api.scheme == "http" && t.TLS != nil:
 		return fmt.Errorf("api_url %q is http, but there are TLS options or an https upstream: make it https, or remove them", t.APIURL)
 	}
 	if t.KeepAlive == nil {
@@ -143,11 +146,26 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
-	t.next = &t.HTTPTransport
-	t.memory = replayMemory
-	t.unhelped = newUnhelpedTokens(clock.Get())
-	t.logger = ctx.Logger()
+	o := engineOptions{
+		Next:          &t.HTTPTransport,
+		API:           api,
+		ReplayBody:    replayBody,
+		KeepLinks:     t.Links == linksKeep,
+		Identity:      t.Compression != nil && !*t.Compression,
+		ProxyProtocol: t.ProxyProtocolEnabled(),
+		Logger:        ctx.Logger(),
+		Clock:         clock.Get(),
+	}
+	if t.Retry != nil {
+		o.Retries, o.MaxWait = t.Retry.Times, time.Duration(t.Retry.MaxWait)
+	}
+	t.engine = newEngine(o)
 	return nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	return t.engine.RoundTrip(req)
 }
 
 // Cleanup closes idle connections, if Provision came that far.
@@ -168,6 +186,16 @@ func (t *Transport) checkReplayBody() (int64, error) {
 			humanize.IBytes(uint64(*t.ReplayBody)), humanize.IBytes(replayBudget))
 	}
 	return *t.ReplayBody, nil
+}
+
+// RetryConfig says how long a request may be held back and sent again.
+type RetryConfig struct {
+	// How many times a request is sent again at most.
+	Times int `json:"times,omitempty"`
+
+	// How long it is held back in all, at most. An answer that asks for more
+	// patience is passed on at once. Default: 10s.
+	MaxWait caddy.Duration `json:"max_wait,omitempty"`
 }
 
 // UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:

@@ -152,7 +152,7 @@ func TestLargeBodyIsNotReplayed(t *testing.T) {
 	size := int64(64 << 10)
 	large := randomBytes(int(size) + 1)
 	for _, length := range []int64{size + 1, -1} {
-		r := newRig(t, recording(unlessToken("token-2", ok)), func(tr *Transport) { tr.ReplayBody = &size })
+		r := newRig(t, recording(unlessToken("token-2", ok)), func(tr *rigOptions) { tr.ReplayBody = size })
 		req := r.request("PUT", "/v1/me", bytes.NewReader(large))
 		req.ContentLength = length
 		if res, body := r.do(req); res.StatusCode != 401 || body != expiredToken {
@@ -170,7 +170,7 @@ func TestLargeBodyIsNotReplayed(t *testing.T) {
 }
 
 func TestReplayOff(t *testing.T) {
-	r := newRig(t, recording(unlessToken("token-2", ok)), func(tr *Transport) { tr.ReplayBody = new(int64) })
+	r := newRig(t, recording(unlessToken("token-2", ok)), func(tr *rigOptions) { tr.ReplayBody = 0 })
 	if res, _ := r.do(r.request("PUT", "/v1/me", strings.NewReader("x"))); res.StatusCode != 401 || len(r.requests()) != 1 {
 		t.Errorf("with a body: %d after %d requests", res.StatusCode, len(r.requests()))
 	}
@@ -243,7 +243,7 @@ func TestLargeBodyStreams(t *testing.T) {
 				t.Errorf("the rest: %q, %v", rest, err)
 			}
 		}
-	}, func(tr *Transport) { tr.ReplayBody = new(int64(size)) })
+	}, func(tr *rigOptions) { tr.ReplayBody = int64(size) })
 	client, upload := io.Pipe()
 	go func() {
 		_, _ = upload.Write(append(make([]byte, size), '!'))

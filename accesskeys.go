@@ -132,8 +132,8 @@ func (k *accessKeys) url() string  { return k.site.origin + k.path() }
 // keyTerms are what an access key is good for. They are sealed along with its
 // token, and do not change.
 type keyTerms struct {
-	Name      string      `json:"name"`
-	ExpiresAt int64       `json:"expires_at"` // in Unix seconds
+	Name      string `json:"name"`
+	ExpiresAt int64  `json:"expires_at"` // in Unix seconds
 	Allow     []rule `json:"allow,omitempty"`
 	// Seal is the mark of the secret under which its owner's list of keys was
 	// sealed when the key was created. Under another one the key would be in no

@@ -20,8 +20,6 @@ import (
 const (
 	defaultPage = 100
 	maxPage     = 1000
-	// refDigits is how many digits a session's reference has.
-	refDigits = 12
 )
 
 // listedSession is a session as the admin API shows it, or an access key, which
@@ -124,10 +122,6 @@ func listSessions(ctx context.Context, account, cursor string, limit int) (*sess
 
 func (l *sessionList) sort() {
 	slices.SortFunc(l.Sessions, func(a, b listedSession) int { return strings.Compare(a.key, b.key) })
-}
-
-func isRef(s string) bool {
-	return len(s) == refDigits && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // endedSessions is what ending sessions answers.

@@ -65,11 +65,3 @@ func (f *faultLog) admit(kind string) (suppressed zap.Field, ok bool) {
 	k.suppressed = 0
 	return suppressed, true
 }
-
-// faults is what bounds the lines about the site's faults.
-func (s *site) faults() *faultLog {
-	if s.sessions == nil {
-		return nil
-	}
-	return s.sessions.faults
-}

@@ -27,12 +27,12 @@ type keyIndex struct {
 // indexedKey is what the index says of a key.
 type indexedKey struct {
 	// Key is that of the key's record in the store.
-	Key       string      `json:"key"`
-	Name      string      `json:"name"`
-	CreatedAt time.Time   `json:"created_at"`
-	ExpiresAt time.Time   `json:"expires_at"`
-	Allow     []rule `json:"allow,omitempty"`
-	Scopes    []string    `json:"scopes,omitempty"`
+	Key       string    `json:"key"`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Allow     []rule    `json:"allow,omitempty"`
+	Scopes    []string  `json:"scopes,omitempty"`
 
 	// usedAt is not stored here, but found along with the key's record.
 	usedAt time.Time

@@ -67,11 +67,10 @@ func newMetricSet() *metricSet {
 
 // register has a config's registry show the metrics. Several sites of one
 // config share it.
-func (m *metricSet) register(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{
+func (m *metricSet) register(registry *prometheus.Registry, others ...prometheus.Collector) error {
+	for _, c := range append([]prometheus.Collector{
 		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.ended, m.eventsDropped, m.storeOperations,
-		sessionCollector{},
-	} {
+	}, others...) {
 		err := registry.Register(c)
 		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {
 			return err
@@ -80,13 +79,14 @@ func (m *metricSet) register(registry *prometheus.Registry) error {
 	return nil
 }
 
-// registerMetrics registers the metrics with the registry of ctx's config.
-func registerMetrics(ctx caddy.Context) error {
+// registerMetrics registers the metrics, and others, with the registry of ctx's
+// config.
+func registerMetrics(ctx caddy.Context, others ...prometheus.Collector) error {
 	registry := ctx.GetMetricsRegistry()
 	if registry == nil {
 		return nil
 	}
-	return metrics.register(registry)
+	return metrics.register(registry, others...)
 }
 
 // siteMetrics counts for one site. The nil *siteMetrics counts nothing.
@@ -173,7 +173,7 @@ func (m *siteMetrics) request(answer http.Header, err error) {
 	if m == nil {
 		return
 	}
-	if err == nil && answer[reasonHeader] == nil {
+	if err == nil && answer[reason.Header] == nil {
 		m.unremarkable.Inc()
 		return
 	}
@@ -188,9 +188,9 @@ func requestReason(answer http.Header, err error) string {
 		if e, ok := errors.AsType[caddyhttp.HandlerError](err); ok && e.StatusCode == clientGone {
 			return "client_gone"
 		}
-		return reasonUpstreamUnavailable
+		return string(reason.UpstreamUnavailable)
 	}
-	why := answer.Get(reasonHeader)
+	why := answer.Get(reason.Header)
 	if _, ok := knownReasons[why]; !ok {
 		return "other"
 	}

@@ -262,7 +262,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.requireLogin.Provision(ctx); err != nil {
 		return fmt.Errorf("require_login: %w", err)
 	}
-	if err := registerMetrics(ctx); err != nil {
+	if err := registerMetrics(ctx, sessionCollector{}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	tokens, err := h.tokenConfig()

@@ -82,3 +82,10 @@ func (a *audience) choose() {
 		}
 	}
 }
+
+// sessionEnded counts a session that is over.
+func (o *observer) sessionEnded(why string) {
+	if o != nil {
+		o.metrics.sessionEnded(why)
+	}
+}

@@ -239,3 +239,11 @@ func (r *soonestReauthorization) of(m *sessions) int64 {
 // sessionLogger is the logger of what outlives a config, so it is looked up
 // whenever it is used.
 func sessionLogger() *zap.Logger { return caddy.Log().Named("http.handlers.spotify_auth") }
+
+// refDigits is how many digits a session's reference has.
+const refDigits = 12
+
+// isRef reports whether s may be a session's reference.
+func isRef(s string) bool {
+	return len(s) == refDigits && strings.Trim(s, "0123456789abcdef") == ""
+}

@@ -44,9 +44,3 @@ func (m *sessions) tellEnd(s identified, why string, fields ...zap.Field) {
 		m.audience.emitLater(eventSessionEnded, s, payload{"reason": why})
 	}
 }
-
-func (o *observer) sessionEnded(why string) {
-	if o != nil {
-		o.metrics.sessionEnded(why)
-	}
-}

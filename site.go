@@ -115,3 +115,11 @@ func (s *site) loginURLFor(path string) string {
 	}
 	return s.loginURL() + "?return_to=" + url.QueryEscape(path)
 }
+
+// faults is what bounds the lines about the site's faults.
+func (s *site) faults() *faultLog {
+	if s.sessions == nil {
+		return nil
+	}
+	return s.sessions.faults
+}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
@@ -17,11 +18,13 @@ import (
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
-const (
-	storedKeySize = 32
-	// minGivenKey is the least length of a key that a person gives.
-	minGivenKey = 32
-)
+const storedKeySize = 32
+
+// minGivenKey is the least length of a key that a person gives.
+const minGivenKey = 32
+
+// loadTimeout bounds one wait for Caddy's storage.
+const loadTimeout = 5 * time.Second
 
 // storedKey is a secret from which the ids of some records derive: the one
 // given, or one that is made once for all instances that share Caddy's storage.
@@ -51,7 +54,7 @@ func (k *storedKey) load(ctx context.Context) ([]byte, error) {
 	if k.kept != nil {
 		return k.kept, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	key, err := k.read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
@@ -189,7 +190,7 @@ func (k *accessKeys) permitsPath(s *session, method, path string) *problem {
 		return nil
 	}
 	return &problem{
-		status: http.StatusForbidden, reason: reasonNotAllowed, forCode: true,
+		status: http.StatusForbidden, reason: reason.NotAllowed, forCode: true,
 		message: "This access key is not for this part of the Web API. Create one that is.",
 	}
 }
@@ -197,7 +198,7 @@ func (k *accessKeys) permitsPath(s *session, method, path string) *problem {
 // invalidKey says that there is no such key, or no longer (RFC 6750 §3.1).
 func (k *accessKeys) invalidKey() *problem {
 	return &problem{
-		status: http.StatusUnauthorized, reason: reasonInvalidAccessKey, forCode: true,
+		status: http.StatusUnauthorized, reason: reason.InvalidAccessKey, forCode: true,
 		message:   "This access key is unknown, expired or revoked. Create another at " + k.url() + ".",
 		challenge: `Bearer realm="Spotify Web API", error="invalid_token"`,
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // rule names requests for the Web API, by their methods and paths. The zero value
@@ -106,7 +108,7 @@ func covers(pattern, path string) bool {
 
 func notAllowed() *problem {
 	return &problem{
-		status: http.StatusForbidden, reason: reasonNotAllowed,
+		status: http.StatusForbidden, reason: reason.NotAllowed,
 		message: "This site does not use this part of the Web API. Its operator can allow it.",
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // apiRoot is what the path of every Web API request begins with.
@@ -77,7 +79,7 @@ func toAPIPath(u *url.URL, prefix string) {
 func badAPIPath() *problem {
 	return &problem{
 		status:  http.StatusBadRequest,
-		reason:  reasonBadPath,
+		reason:  reason.BadPath,
 		message: "This is not a path of the Web API. Write it plainly, without \"..\", double slashes, backslashes or encoded slashes.",
 	}
 }

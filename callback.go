@@ -17,6 +17,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -95,7 +96,7 @@ func (f *loginFlow) serveCallback(w http.ResponseWriter, r *http.Request) error 
 	}
 	if p := f.validate(answer); p != nil {
 		p.loginURL = f.againURL(pending)
-		if purpose != nil && purpose.cancelled != nil && p.reason == reasonLoginCancelled {
+		if purpose != nil && purpose.cancelled != nil && p.reason == reason.LoginCancelled {
 			purpose.cancelled(p)
 		}
 		return f.loginFailed(w, r, p)
@@ -135,13 +136,13 @@ func parseCallback(rawQuery string) (callbackAnswer, *problem) {
 }
 
 func badCallback(message string) *problem {
-	return &problem{status: http.StatusBadRequest, reason: reasonLoginFailed, message: message}
+	return &problem{status: http.StatusBadRequest, reason: reason.LoginFailed, message: message}
 }
 
 func (f *loginFlow) loginExpired() *problem {
 	return &problem{
 		status: http.StatusBadRequest,
-		reason: reasonLoginExpired,
+		reason: reason.LoginExpired,
 		message: "This login is no longer under way in this browser. It may have taken longer than ten minutes, " +
 			"or it began in another browser or under another address than " + f.site.origin + ".",
 		loginURL: f.site.loginURL(),
@@ -152,7 +153,7 @@ func (f *loginFlow) loginExpired() *problem {
 func (f *loginFlow) validate(a callbackAnswer) *problem {
 	if a.issuer != "" && a.issuer != f.issuer {
 		return &problem{
-			status: http.StatusBadRequest, reason: reasonLoginFailed,
+			status: http.StatusBadRequest, reason: reason.LoginFailed,
 			message: "The answer came from another authorization server than the one that was asked.",
 			err:     fmt.Errorf("iss is %s, want %s", printable(a.issuer), f.issuer),
 		}
@@ -162,12 +163,12 @@ func (f *loginFlow) validate(a callbackAnswer) *problem {
 		return nil
 	case a.err == "access_denied":
 		return &problem{
-			status: http.StatusForbidden, reason: reasonLoginCancelled,
+			status: http.StatusForbidden, reason: reason.LoginCancelled,
 			message: "You did not give this app access to your Spotify account, so you are not logged in.",
 		}
 	default:
 		return &problem{
-			status: http.StatusBadGateway, reason: reasonLoginFailed,
+			status: http.StatusBadGateway, reason: reason.LoginFailed,
 			message: "Spotify ended the login with the error " + printable(a.err) + ".",
 			err:     fmt.Errorf("authorization error %s: %s", printable(a.err), printable(a.description)),
 		}
@@ -267,14 +268,14 @@ func (f *loginFlow) goOn(w http.ResponseWriter, r *http.Request, path string) er
 
 func exchangeProblem(err error, loginURL string) *problem {
 	p := &problem{
-		status: http.StatusBadGateway, reason: reasonLoginFailed, err: err, loginURL: loginURL,
+		status: http.StatusBadGateway, reason: reason.LoginFailed, err: err, loginURL: loginURL,
 		message: "Spotify did not complete the login. Try again.",
 	}
 	if t, ok := errors.AsType[*pkce.TokenError](err); ok && t.Code == "invalid_client" {
 		p.message = "Spotify does not know this app. Its operator should check client_id."
 	}
 	if errors.Is(err, pkce.ErrTemporary) {
-		p.status, p.reason = http.StatusServiceUnavailable, reasonUpstreamUnavailable
+		p.status, p.reason = http.StatusServiceUnavailable, reason.UpstreamUnavailable
 		p.message = "Spotify cannot be reached just now. Try again in a moment."
 		p.retryAfter = retryAfter(err)
 	}
@@ -291,7 +292,7 @@ func retryAfter(err error) time.Duration {
 
 func storeProblem(err error, loginURL string) *problem {
 	return &problem{
-		status: http.StatusServiceUnavailable, reason: reasonStoreUnavailable, err: err, loginURL: loginURL,
+		status: http.StatusServiceUnavailable, reason: reason.StoreUnavailable, err: err, loginURL: loginURL,
 		message:    "Sessions cannot be reached just now. Try again in a moment; you are not logged out.",
 		retryAfter: 5 * time.Second,
 	}
@@ -300,12 +301,12 @@ func storeProblem(err error, loginURL string) *problem {
 // loginFailed ends a login that did not work. Nothing starts it again but the
 // person, so it cannot loop.
 func (f *loginFlow) loginFailed(w http.ResponseWriter, r *http.Request, p *problem) error {
-	f.site.metrics.login(p.reason)
+	f.site.metrics.login(string(p.reason))
 	// The access log skips the callback, so here is the only trace of somebody
 	// who tries states or codes. What is out of the ordinary fail logs.
 	if p.ordinary() {
-		if suppressed, ok := f.site.faults().admit("login " + p.reason); ok {
-			f.site.logger.Info("login failed", zap.Int("status", p.status), zap.String("reason", p.reason), clientIP(r), suppressed)
+		if suppressed, ok := f.site.faults().admit("login " + string(p.reason)); ok {
+			f.site.logger.Info("login failed", zap.Int("status", p.status), zap.String("reason", string(p.reason)), clientIP(r), suppressed)
 		}
 	}
 	return f.site.fail(w, r, p)
@@ -351,7 +352,7 @@ func (f *loginFlow) lookUpProfile(ctx context.Context, token *pkce.Token) (profi
 	switch {
 	case resp.StatusCode == http.StatusForbidden:
 		return profile{}, &problem{
-			status: http.StatusForbidden, reason: reasonUserNotAllowlisted,
+			status: http.StatusForbidden, reason: reason.UserNotAllowlisted,
 			message: "Spotify does not let this account use the app. While an app is in development mode, its owner " +
 				"has to add the account under User Management in Spotify's dashboard.",
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -61,7 +62,7 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 		if shared != nil {
 			return h.share.serve(w, r, next, shared)
 		}
-		return h.login.askToLogIn(w, r, reasonLoginRequired)
+		return h.login.askToLogIn(w, r, reason.LoginRequired)
 	}
 	if foreign != nil {
 		return h.site.fail(w, r, foreign)
@@ -99,7 +100,7 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 	}
 	sess, err := h.site.sessionOf(r)
 	if errors.Is(err, errNoSession) {
-		return h.login.askToLogIn(w, r, reasonLoginRequired)
+		return h.login.askToLogIn(w, r, reason.LoginRequired)
 	}
 	if err != nil {
 		return h.site.fail(w, r, storeProblem(err, ""))
@@ -126,12 +127,12 @@ func (h *Handler) requiresLogin(r *http.Request) bool {
 	return h.requireLogin.Match(r) || h.requireLogin.Match(&asked)
 }
 
-func loginRequired(loginURL, reason string) *problem {
+func loginRequired(loginURL string, why reason.Reason) *problem {
 	p := &problem{
-		status: http.StatusUnauthorized, reason: reason, loginURL: loginURL,
+		status: http.StatusUnauthorized, reason: why, loginURL: loginURL,
 		message: "Log in with Spotify first.",
 	}
-	if reason == reasonReauthorizationRequired {
+	if why == reason.ReauthorizationRequired {
 		p.message = "The access you gave to Spotify has ended. Log in again."
 	}
 	return p
@@ -142,7 +143,7 @@ func (s *site) permits(*session, *http.Request) *problem { return nil }
 
 // ended implements policy.
 func (s *site) ended(err error) *problem {
-	p := loginRequired(s.loginURL(), reasonReauthorizationRequired)
+	p := loginRequired(s.loginURL(), reason.ReauthorizationRequired)
 	p.err = err
 	return p
 }
@@ -280,7 +281,7 @@ func (m *sessions) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
 
 // logProblem writes one line about an answer that somebody may want to know of.
 func (s *site) logProblem(r *http.Request, p *problem) {
-	if p.ordinary() && p.reason != reasonCrossSite && p.reason != reasonLoginLoop {
+	if p.ordinary() && p.reason != reason.CrossSite && p.reason != reason.LoginLoop {
 		return
 	}
 	level := zap.InfoLevel
@@ -288,13 +289,13 @@ func (s *site) logProblem(r *http.Request, p *problem) {
 		level = zap.WarnLevel
 	}
 	if c := s.logger.Check(level, "request not served"); c != nil {
-		suppressed, ok := s.faults().admit("request " + p.reason)
+		suppressed, ok := s.faults().admit("request " + string(p.reason))
 		if !ok {
 			return
 		}
 		c.Write(
 			zap.Int("status", p.status),
-			zap.String("reason", p.reason),
+			zap.String("reason", string(p.reason)),
 			zap.String("method", r.Method),
 			zap.String("path", r.URL.Path),
 			zap.Error(p.err),

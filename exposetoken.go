@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -26,7 +27,7 @@ func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	sess, err := h.site.sessionOf(r)
 	if errors.Is(err, errNoSession) {
-		return h.site.fail(w, r, loginRequired(s.loginURL(), reasonLoginRequired))
+		return h.site.fail(w, r, loginRequired(s.loginURL(), reason.LoginRequired))
 	}
 	if err != nil {
 		return h.site.fail(w, r, storeProblem(err, ""))
@@ -40,7 +41,7 @@ func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !token.HasScope(pkce.ScopeStreaming) {
 		return h.site.fail(w, r, &problem{
-			status: http.StatusForbidden, reason: reasonInsufficientScope,
+			status: http.StatusForbidden, reason: reason.InsufficientScope,
 			message:  "The token is for the Web Playback SDK, and this session was not granted the scope streaming.",
 			loginURL: h.login.loginURLForScopes([]string{pkce.ScopeStreaming}),
 		})

@@ -41,7 +41,7 @@ func (t *engine) sendOnce(c *call, req *http.Request) (*http.Response, error) {
 		c.ex.site.metrics.limited(limitedByProxy)
 		return nil, &problem{
 			status:     http.StatusTooManyRequests,
-			reason:     string(admission.Reason),
+			reason:     admission.Reason,
 			message:    "This app has used up its share of requests to Spotify for now. Try again later.",
 			retryAfter: admission.Wait,
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"go.uber.org/zap"
 )
 
@@ -15,7 +16,7 @@ type health struct {
 	// Ready says that it can do its work: the token store answers.
 	Ready bool `json:"ready"`
 	// Reason says why it is not ready.
-	Reason string `json:"reason,omitempty"`
+	Reason reason.Reason `json:"reason,omitempty"`
 	// Share says whether the shared account is connected, if there is one:
 	// connected, not_connected, or unknown.
 	Share string `json:"share,omitempty"`
@@ -27,7 +28,7 @@ func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) error {
 		if suppressed, ok := h.site.faults().admit("health"); ok {
 			h.site.logger.Warn("not ready: the token store does not answer", zap.Error(err), suppressed)
 		}
-		return writeHealth(w, r, http.StatusServiceUnavailable, health{Live: true, Reason: reasonStoreUnavailable})
+		return writeHealth(w, r, http.StatusServiceUnavailable, health{Live: true, Reason: reason.StoreUnavailable})
 	}
 	return writeHealth(w, r, http.StatusOK, health{Live: true, Ready: true, Share: h.share.health(r.Context())})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"go.uber.org/zap"
 )
 
@@ -152,7 +153,7 @@ func (k *accessKeys) beginKey(w http.ResponseWriter, r *http.Request, sess *sess
 		return k.site.fail(w, r, p)
 	}
 	form := newKeyForm(values)
-	key, wrong := k.pending(form, sess.account.ID, wordsFor(r).keys)
+	key, wrong := k.pending(form, sess.account.ID, wordsFor(r).Keys)
 	if wrong != nil {
 		return k.showKeys(w, r, sess, keysPage{Form: form, Wrong: wrong})
 	}
@@ -186,7 +187,7 @@ func (k *accessKeys) mayHaveAnother(ctx context.Context, account string) *proble
 
 func (k *accessKeys) tooMany() *problem {
 	return &problem{
-		status: http.StatusConflict, reason: reasonTooManyKeys, loginURL: k.path(),
+		status: http.StatusConflict, reason: reason.TooManyKeys, loginURL: k.path(),
 		message: "You have as many access keys as this site lets you have. Revoke one that you do not need.",
 	}
 }
@@ -210,13 +211,13 @@ func (k *accessKeys) finishKey(ctx context.Context, w http.ResponseWriter, r *ht
 	}
 	if err != nil {
 		return k.flow.loginFailed(w, r, &problem{
-			status: http.StatusBadGateway, reason: reasonUpstreamUnavailable, loginURL: k.path(), err: err,
+			status: http.StatusBadGateway, reason: reason.UpstreamUnavailable, loginURL: k.path(), err: err,
 			message: "Spotify did not say whose account this is, so no access key was created. Try again in a moment.",
 		})
 	}
 	if acct.ID != key.Account {
 		return k.flow.loginFailed(w, r, &problem{
-			status: http.StatusForbidden, reason: reasonWrongAccount, loginURL: k.path() + "?show_dialog=true",
+			status: http.StatusForbidden, reason: reason.WrongAccount, loginURL: k.path() + "?show_dialog=true",
 			message: "At Spotify you are logged in with another account than here, so no access key was created. " +
 				"Try again, and switch accounts when Spotify asks.",
 		})
@@ -263,7 +264,7 @@ func (k *accessKeys) stillLoggedIn(r *http.Request, account string) *problem {
 		return nil
 	}
 	return &problem{
-		status: http.StatusForbidden, reason: reasonWrongAccount, loginURL: k.path(),
+		status: http.StatusForbidden, reason: reason.WrongAccount, loginURL: k.path(),
 		message: "You have logged out here, or in with another account, since you asked for the access key. None was created.",
 		wording: wordingKeyLoggedOut,
 	}

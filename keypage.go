@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 var (
@@ -57,9 +59,9 @@ func (k *accessKeys) serve(w http.ResponseWriter, r *http.Request, rest string) 
 	sess, err := k.site.sessionOf(r)
 	if errors.Is(err, errNoSession) {
 		if page {
-			return k.flow.askToLogIn(w, r, reasonLoginRequired)
+			return k.flow.askToLogIn(w, r, reason.LoginRequired)
 		}
-		p := loginRequired(s.loginURL(), reasonLoginRequired)
+		p := loginRequired(s.loginURL(), reason.LoginRequired)
 		p.loginURL = s.loginURLFor(k.path())
 		return k.site.fail(w, r, p)
 	}
@@ -69,7 +71,7 @@ func (k *accessKeys) serve(w http.ResponseWriter, r *http.Request, rest string) 
 	identify(r, sess)
 	if sess.account.ID == "" {
 		// Spotify did not say at the login whose it was. Keys belong to an account.
-		p := loginRequired(s.loginURL(), reasonReauthorizationRequired)
+		p := loginRequired(s.loginURL(), reason.ReauthorizationRequired)
 		p.loginURL = s.loginURLFor(k.path())
 		return k.site.fail(w, r, p)
 	}
@@ -173,7 +175,7 @@ func (k *accessKeys) revokeByForm(w http.ResponseWriter, r *http.Request, sess *
 }
 
 func noSuchKey() *problem {
-	return &problem{status: http.StatusNotFound, reason: reasonNotFound, message: "You have no such access key."}
+	return &problem{status: http.StatusNotFound, reason: reason.NotFound, message: "You have no such access key."}
 }
 
 func revokeProblem(err error, again string) *problem {
@@ -266,7 +268,7 @@ func (k *accessKeys) render(w http.ResponseWriter, r *http.Request, status int, 
 // keys writes the page of a person's access keys.
 func (p renderer) keys(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
 	page.Words = wordsFor(r)
-	page.W = page.Words.keys
+	page.W = page.Words.Keys
 	page.Style = template.CSS(keysStyle) //nolint:gosec // a constant of ours
 	for i := range page.Lives {
 		page.Lives[i].Text = page.W.life(page.Lives[i].Life)
@@ -289,7 +291,7 @@ func (w *keyWords) life(d time.Duration) string {
 	for _, unit := range []struct {
 		of        time.Duration
 		one, many string
-	}{{24 * time.Hour, w.day, w.days}, {time.Hour, w.hour, w.hours}, {time.Minute, w.minute, w.minutes}} {
+	}{{24 * time.Hour, w.Day, w.Days}, {time.Hour, w.Hour, w.Hours}, {time.Minute, w.Minute, w.Minutes}} {
 		if d >= unit.of {
 			if n := int(d / unit.of); n != 1 {
 				return strconv.Itoa(n) + " " + unit.many

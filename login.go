@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -213,7 +214,7 @@ func (f *loginFlow) serveLogin(w http.ResponseWriter, r *http.Request) error {
 const queryHint = "percent-encode its values, and separate them by &."
 
 func badRequest(message string) *problem {
-	return &problem{status: http.StatusBadRequest, reason: reasonBadRequest, message: message}
+	return &problem{status: http.StatusBadRequest, reason: reason.BadRequest, message: message}
 }
 
 // requestedScopes returns the scopes a login asks for: those configured, the
@@ -258,7 +259,7 @@ func (f *loginFlow) start(w http.ResponseWriter, r *http.Request, o loginOptions
 	}
 	codes, err := pkce.GenerateCodesLength(verifierLength)
 	if err != nil {
-		return f.site.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
+		return f.site.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reason.LoginFailed, message: "The login could not be started.", err: err})
 	}
 	state := newState()
 	login, err := pkce.LoginRequest{
@@ -271,7 +272,7 @@ func (f *loginFlow) start(w http.ResponseWriter, r *http.Request, o loginOptions
 		ShowDialog:   o.showDialog,
 	}.URL()
 	if err != nil {
-		return f.site.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reasonLoginFailed, message: "The login could not be started.", err: err})
+		return f.site.fail(w, r, &problem{status: http.StatusInternalServerError, reason: reason.LoginFailed, message: "The login could not be started.", err: err})
 	}
 	f.makeRoom(w, r, o.purpose)
 	pending := pendingLogin{started: s.clock.Now(), verifier: codes.Verifier, returnTo: o.returnTo, details: o.details}
@@ -338,7 +339,7 @@ func (f *loginFlow) startFor(w http.ResponseWriter, r *http.Request) error {
 		}
 		return f.site.fail(w, r, &problem{
 			status:   http.StatusUnauthorized,
-			reason:   reasonLoginLoop,
+			reason:   reason.LoginLoop,
 			message:  message,
 			loginURL: f.site.loginURLFor(returnPath(askedFor(r).RequestURI())),
 		})
@@ -349,11 +350,11 @@ func (f *loginFlow) startFor(w http.ResponseWriter, r *http.Request) error {
 // askToLogIn sends a person to log in and tells code to. Only a navigation is
 // redirected: a fetch cannot follow to another origin, and the body of anything
 // but a GET would be lost on the way.
-func (f *loginFlow) askToLogIn(w http.ResponseWriter, r *http.Request, reason string) error {
+func (f *loginFlow) askToLogIn(w http.ResponseWriter, r *http.Request, why reason.Reason) error {
 	if wantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		return f.startFor(w, r)
 	}
-	p := loginRequired(f.site.loginURL(), reason)
+	p := loginRequired(f.site.loginURL(), why)
 	p.forCode = true
 	return f.site.fail(w, r, p)
 }

@@ -20,6 +20,7 @@ import (
 
 	// The stores that come with every build. The redis store is imported by
 	// those who use it.
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	_ "github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
 	_ "github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
@@ -364,14 +365,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // methodNotAllowed says which methods an endpoint has.
 func methodNotAllowed(methods []string) *problem {
 	return &problem{
-		status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
+		status: http.StatusMethodNotAllowed, reason: reason.MethodNotAllowed,
 		message: "Use " + strings.Join(methods, " or ") + " here.", allow: strings.Join(methods, ", "),
 	}
 }
 
 func nothingHere(prefix string) *problem {
 	return &problem{
-		status: http.StatusNotFound, reason: reasonNotFound,
+		status: http.StatusNotFound, reason: reason.NotFound,
 		message: "There is nothing here. The Web API is below " + prefix + "/v1/.",
 	}
 }

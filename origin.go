@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // guard says which requests from browsers a site trusts.
@@ -88,7 +89,7 @@ func first(values []string) string {
 func crossSite(err error) *problem {
 	return &problem{
 		status:  http.StatusForbidden,
-		reason:  reasonCrossSite,
+		reason:  reason.CrossSite,
 		message: "Requests from other origins are not allowed. Call the proxy from a page on its own origin.",
 		err:     err,
 	}
@@ -101,7 +102,7 @@ func (s *guard) checkTransport(r *http.Request) *problem {
 	}
 	return &problem{
 		status: http.StatusForbidden,
-		reason: reasonHTTPSRequired,
+		reason: reason.HTTPSRequired,
 		message: "This site works over https only. If a proxy in front of Caddy ends TLS, list it " +
 			"under trusted_proxies so that its X-Forwarded-Proto counts.",
 	}

@@ -10,9 +10,11 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-//go:embed pages/page.html pages/page.css pages/popup.js pages/keys.html pages/keys.css
+//go:embed pages/page.html pages/page.css pages/popup.js pages/keys.html pages/keys.css pages/words/*.json
 var pageFiles embed.FS
 
 var (
@@ -48,11 +50,18 @@ const (
 	pageLoggedOut = "logged-out"
 )
 
+// What pages say of problems with access keys that share their reason with others.
+const (
+	wordingKeyCancelled  = "key_cancelled"
+	wordingKeyLoggedOut  = "key_logged_out"
+	wordingKeyNotRevoked = "key_not_revoked"
+)
+
 // pageData is what a page shows. The template escapes all of it.
 type pageData struct {
 	Kind    string
 	Message string // of a problem, in English
-	Reason  string
+	Reason  reason.Reason
 	Next    string // where the button leads, or the page by itself
 	Home    string
 	Script  template.JS
@@ -76,20 +85,20 @@ func (d *pageData) word(w *words) {
 	d.Words = w
 	switch d.Kind {
 	case pageGoOn:
-		d.Title = w.loggedIn
+		d.Title = w.LoggedIn
 	case pagePopup:
-		d.Title = w.popup
+		d.Title = w.Popup
 	case pageLoggedOut:
-		d.Title, d.Message, d.Action = w.loggedOut, w.loggedOutNote, w.logInAgain
+		d.Title, d.Message, d.Action = w.LoggedOut, w.LoggedOutNote, w.LogInAgain
 	case pageNote:
 		// For the owner of a site, who has been given the words already.
 		d.Words = english
 	default:
-		said := w.reasons[cmp.Or(d.wording, d.Reason)]
-		d.Title = cmp.Or(said.title, w.somethingWrong)
-		d.Action = cmp.Or(said.action, w.logIn)
-		if said.message != "" {
-			d.Message = said.message
+		said := w.Reasons[cmp.Or(d.wording, string(d.Reason))]
+		d.Title = cmp.Or(said.Title, w.SomethingWrong)
+		d.Action = cmp.Or(said.Action, w.LogIn)
+		if said.Message != "" {
+			d.Message = said.Message
 		} else if w != english {
 			d.MessageLang = english.Lang
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // fakeTime has a test, and the rig that it makes, go by a fake clock.
@@ -47,7 +48,7 @@ func TestStalledRefusalIsPassedOn(t *testing.T) {
 	wait(t, func() bool { return fake.Timers() > 0 })
 	fake.Advance(peekPatience)
 	res := <-answered
-	if res == nil || res.StatusCode != http.StatusForbidden || res.Header.Get(reasonHeader) != "forbidden" {
+	if res == nil || res.StatusCode != http.StatusForbidden || res.Header.Get(reason.Header) != "forbidden" {
 		t.Fatalf("answer: %+v", res)
 	}
 	close(release)

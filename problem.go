@@ -16,43 +16,12 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-// The reasons that errors of our own carry, in the JSON and in the
-// Spotify-Proxy-Reason header, so that code can tell them apart.
-const (
-	reasonLoginRequired           = string(reason.LoginRequired)
-	reasonReauthorizationRequired = string(reason.ReauthorizationRequired)
-	reasonStoreUnavailable        = string(reason.StoreUnavailable)
-	reasonUpstreamUnavailable     = string(reason.UpstreamUnavailable)
-	reasonUserNotAllowlisted      = string(reason.UserNotAllowlisted)
-	reasonCrossSite               = string(reason.CrossSite)
-	reasonNotAllowed              = string(reason.NotAllowed)
-	reasonHTTPSRequired           = string(reason.HTTPSRequired)
-	reasonNotFound                = string(reason.NotFound)
-	reasonMethodNotAllowed        = string(reason.MethodNotAllowed)
-	reasonBadRequest              = string(reason.BadRequest)
-	reasonBadPath                 = string(reason.BadPath)
-	reasonLoginFailed             = string(reason.LoginFailed)
-	reasonLoginCancelled          = string(reason.LoginCancelled)
-	reasonLoginExpired            = string(reason.LoginExpired)
-	reasonLoginLoop               = string(reason.LoginLoop)
-	reasonMisconfigured           = string(reason.Misconfigured)
-	reasonRateLimited             = string(reason.RateLimited)
-	reasonInsufficientScope       = string(reason.InsufficientScope)
-	reasonNotOwner                = string(reason.NotOwner)
-	reasonShareNotConnected       = string(reason.ShareNotConnected)
-	reasonInvalidAccessKey        = string(reason.InvalidAccessKey)
-	reasonWrongAccount            = string(reason.WrongAccount)
-	reasonTooManyKeys             = string(reason.TooManyKeys)
-)
-
-const reasonHeader = reason.Header
-
 // problem is an error of our own on its way to the caller. Its JSON has the
 // shape of the Web API's errors, with a reason beside the message, so that
 // clients written for Spotify can read it. No field holds a secret.
 type problem struct {
 	status     int
-	reason     string
+	reason     reason.Reason
 	message    string
 	loginURL   string        // where logging in would help
 	retryAfter time.Duration // 0: not said
@@ -79,7 +48,7 @@ func (p *problem) body() []byte {
 	}
 	b, err := json.Marshal(struct {
 		Error apiError `json:"error"`
-	}{apiError{p.status, p.message, p.reason, p.loginURL}})
+	}{apiError{p.status, p.message, string(p.reason), p.loginURL}})
 	if err != nil {
 		// strings and an int always marshal
 		panic(err)
@@ -90,7 +59,7 @@ func (p *problem) body() []byte {
 func (p *problem) setHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set(reasonHeader, p.reason)
+	h.Set(reason.Header, string(p.reason))
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", retryAfterSeconds(p.retryAfter))
 	}

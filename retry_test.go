@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // retrying has a transport hold requests back.
@@ -236,7 +237,7 @@ func TestRetryDropsResponses(t *testing.T) {
 	r.transport.next = &answers{responses: []*http.Response{limited, expired, broken, last}}
 
 	res := advanced(r.later(r.request("GET", "/v1/me", nil)), fake, time.Second)
-	if res == nil || res.StatusCode != 200 || res.Header.Get(reasonHeader) != "" {
+	if res == nil || res.StatusCode != 200 || res.Header.Get(reason.Header) != "" {
 		t.Fatalf("answer: %+v", res)
 	}
 	for i, b := range []*testBody{first, second, third} {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -166,12 +167,12 @@ func (r *rig) do(req *http.Request) (*http.Response, string) {
 
 // wantRefused fails unless a request is answered here, with a reason, and
 // nothing is sent.
-func (r *rig) wantRefused(req *http.Request, status int, reason string) {
+func (r *rig) wantRefused(req *http.Request, status int, why reason.Reason) {
 	r.t.Helper()
 	before := len(r.requests())
 	res, body := r.do(req)
-	if res.StatusCode != status || res.Header.Get(reasonHeader) != reason || !strings.Contains(body, `"reason":"`+reason+`"`) {
-		r.t.Errorf("%s %s: %d %q, want %d %s", req.Method, req.URL, res.StatusCode, body, status, reason)
+	if res.StatusCode != status || res.Header.Get(reason.Header) != string(why) || !strings.Contains(body, `"reason":"`+string(why)+`"`) {
+		r.t.Errorf("%s %s: %d %q, want %d %s", req.Method, req.URL, res.StatusCode, body, status, why)
 	}
 	if n := len(r.requests()); n != before {
 		r.t.Errorf("%s %s was sent", req.Method, req.URL)
@@ -208,7 +209,7 @@ type visitor struct{}
 func (visitor) permits(*session, *http.Request) *problem { return nil }
 
 func (visitor) ended(err error) *problem {
-	p := loginRequired("/spotify/login", reasonReauthorizationRequired)
+	p := loginRequired("/spotify/login", reason.ReauthorizationRequired)
 	p.err = err
 	return p
 }

@@ -130,13 +130,13 @@ func (t *engine) check(req *http.Request, hasExchange bool) *problem {
 	}
 	// TRACE above all, whose answer would show the token.
 	return &problem{
-		status: http.StatusMethodNotAllowed, reason: reasonMethodNotAllowed,
+		status: http.StatusMethodNotAllowed, reason: reason.MethodNotAllowed,
 		message: "The Web API has no such method.", allow: "GET, HEAD, POST, PUT, PATCH, DELETE",
 	}
 }
 
 func misconfigured(message string) *problem {
-	return &problem{status: http.StatusInternalServerError, reason: reasonMisconfigured, message: message, err: errors.New(message)}
+	return &problem{status: http.StatusInternalServerError, reason: reason.Misconfigured, message: message, err: errors.New(message)}
 }
 
 // accessToken returns the session's access token, or a problem, or ctx's error.
@@ -151,7 +151,7 @@ func accessToken(ctx context.Context, ex *exchange) (*pkce.Token, error) {
 		return nil, ctx.Err()
 	}
 	p := &problem{
-		status: http.StatusServiceUnavailable, reason: reasonUpstreamUnavailable, err: err,
+		status: http.StatusServiceUnavailable, reason: reason.UpstreamUnavailable, err: err,
 		message:    "Spotify could not renew the access just now. Try again in a moment; you are not logged out.",
 		retryAfter: 5 * time.Second,
 	}
@@ -185,14 +185,14 @@ func (t *engine) report(req *http.Request, ex *exchange, p *problem) *http.Respo
 		}
 		suppressed, ok := zap.Skip(), true
 		if ex != nil {
-			suppressed, ok = ex.site.faults.admit("request " + p.reason)
+			suppressed, ok = ex.site.faults.admit("request " + string(p.reason))
 		}
 		if !ok {
 			return p.response(req)
 		}
 		if c := t.logger.Check(level, "request not served"); c != nil {
 			fields := []zap.Field{
-				zap.Int("status", p.status), zap.String("reason", p.reason),
+				zap.Int("status", p.status), zap.String("reason", string(p.reason)),
 				zap.String("method", req.Method), zap.String("path", req.URL.Path), zap.Error(p.err), suppressed,
 			}
 			if ex != nil {
@@ -267,7 +267,7 @@ func (t *engine) answer(c *call, res *http.Response) (*http.Response, error) {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		_ = res.Body.Close()
 		return t.report(c.in, c.ex, &problem{
-			status: http.StatusBadGateway, reason: reasonUpstreamUnavailable,
+			status: http.StatusBadGateway, reason: reason.UpstreamUnavailable,
 			message: "The Web API answered in another protocol.", err: errors.New("the API switched protocols without being asked"),
 		}), nil
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // P41, P43
@@ -63,7 +64,7 @@ func TestBadPathIsNotSent(t *testing.T) {
 		"/", "/v1", "/v2/me", "/V1/me", "/api/token", "/v1x/me", "/spotify/v1/me",
 		"/v1/../api/token", "/v1/%2e%2e/api/token", "/v1//me", "//v1/me", "/v1/a%2fb", "/v1/a%5cb", "/v1/me%00", "/v1/..;/x",
 	} {
-		r.wantRefused(r.request("GET", target, nil), 400, reasonBadPath)
+		r.wantRefused(r.request("GET", target, nil), 400, reason.BadPath)
 	}
 }
 
@@ -80,7 +81,7 @@ func TestForeignUpstreamGetsNoToken(t *testing.T) {
 	} {
 		req := r.request("GET", "/v1/me", nil)
 		edit(req)
-		r.wantRefused(req, 500, reasonMisconfigured)
+		r.wantRefused(req, 500, reason.Misconfigured)
 	}
 }
 
@@ -88,7 +89,7 @@ func TestNoExchangeNoRequest(t *testing.T) {
 	r := newRig(t, recording(ok))
 	body := &testBody{Reader: strings.NewReader("x")}
 	req := r.request("POST", "/v1/me", body).WithContext(r.inServer())
-	r.wantRefused(req, 500, reasonMisconfigured)
+	r.wantRefused(req, 500, reason.Misconfigured)
 	if body.closed.Load() != 1 {
 		t.Error("the body was not closed")
 	}
@@ -110,14 +111,14 @@ func TestHealthCheckHasNoToken(t *testing.T) {
 func TestMethodsThatAreNotSent(t *testing.T) {
 	r := newRig(t, recording(ok))
 	for _, method := range []string{"TRACE", "CONNECT", "TRACK", "OPTIONS", "PROPFIND", "get"} {
-		r.wantRefused(r.request(method, "/v1/me", nil), 405, reasonMethodNotAllowed)
+		r.wantRefused(r.request(method, "/v1/me", nil), 405, reason.MethodNotAllowed)
 	}
 }
 
 func TestEndedSessionIsTold(t *testing.T) {
 	r := newRig(t, recording(ok))
 	r.ex.auth.End()
-	r.wantRefused(r.request("GET", "/v1/me", nil), 401, reasonReauthorizationRequired)
+	r.wantRefused(r.request("GET", "/v1/me", nil), 401, reason.ReauthorizationRequired)
 	_, body := r.do(r.request("GET", "/v1/me", nil))
 	if !strings.Contains(body, `"login_url":"/spotify/login"`) {
 		t.Errorf("body: %s", body)
@@ -134,7 +135,7 @@ func TestTemporaryTrouble(t *testing.T) {
 	})
 	r.tokens.Store(&down)
 	req := r.request("GET", "/v1/me", nil)
-	r.wantRefused(req, 503, reasonUpstreamUnavailable)
+	r.wantRefused(req, 503, reason.UpstreamUnavailable)
 	res, _ := r.do(r.request("GET", "/v1/me", nil))
 	if res.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")

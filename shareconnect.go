@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -42,7 +43,7 @@ func (s *share) finishConnect(ctx context.Context, token *pkce.Token) (*session,
 	owner, ok := s.ownerOf(who)
 	if !ok {
 		return nil, &problem{
-			status: http.StatusForbidden, reason: reasonNotOwner,
+			status: http.StatusForbidden, reason: reason.NotOwner,
 			message: "This is not the account that this site shows, so nothing was connected. " +
 				"Only its owner can do that.",
 			err: fmt.Errorf("account %s is not listed under share owner", printable(who.account().ID)),

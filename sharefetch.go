@@ -37,7 +37,7 @@ func (s *share) fetcher(next caddyhttp.Handler, server *caddyhttp.Server) shared
 				return nil, s.notConnected()
 			case err != nil:
 				return nil, s.failedWith(g, &problem{
-					status: http.StatusServiceUnavailable, reason: reasonStoreUnavailable, err: err,
+					status: http.StatusServiceUnavailable, reason: reason.StoreUnavailable, err: err,
 					message: "The owner's account cannot be reached just now. Try again in a moment.",
 				})
 			}
@@ -88,9 +88,9 @@ func (s *share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 	if err != nil {
 		return nil, s.failedWith(g, shareUnavailable(err))
 	}
-	why := rec.header.Get(reasonHeader)
+	why := reason.Reason(rec.header.Get(reason.Header))
 	switch {
-	case why == string(reason.InsufficientScope):
+	case why == reason.InsufficientScope:
 		return nil, s.failedWith(g, &problem{
 			status: http.StatusServiceUnavailable, reason: why,
 			message: "The owner of this site has not allowed it to show this. The scope that it takes has to be added to share scopes, and the account connected anew.",
@@ -100,7 +100,7 @@ func (s *share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 		return nil, s.notConnected()
 	case rec.status == http.StatusTooManyRequests:
 		p := &problem{
-			status: http.StatusTooManyRequests, reason: reasonRateLimited,
+			status: http.StatusTooManyRequests, reason: reason.RateLimited,
 			message: "This app has used up its share of requests to Spotify for now. Try again later.",
 		}
 		if d, err := time.ParseDuration(rec.header.Get("Retry-After") + "s"); err == nil && d > 0 {
@@ -111,7 +111,7 @@ func (s *share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 		return nil, s.failedWith(g, shareUnavailable(fmt.Errorf("answered with status %d (%s)", rec.status, why)))
 	}
 	a := &sharedAnswer{status: rec.status, header: make(http.Header), body: rec.body.Bytes()}
-	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Location", reasonHeader} {
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Location", reason.Header} {
 		if values := rec.header[name]; len(values) > 0 {
 			a.header[name] = values
 		}
@@ -124,9 +124,9 @@ func (s *share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 
 // failedWith logs a failure once for all visitors whom it concerns.
 func (s *share) failedWith(g *sharedGet, p *problem) *problem {
-	if suppressed, ok := s.site.faults().admit("share " + p.reason); ok {
+	if suppressed, ok := s.site.faults().admit("share " + string(p.reason)); ok {
 		s.site.logger.Warn("shared data could not be fetched",
-			zap.String("path", g.target.path), zap.String("reason", p.reason), zap.Error(p.err), suppressed)
+			zap.String("path", g.target.path), zap.String("reason", string(p.reason)), zap.Error(p.err), suppressed)
 	}
 	p.err = nil
 	return p
@@ -134,7 +134,7 @@ func (s *share) failedWith(g *sharedGet, p *problem) *problem {
 
 func shareUnavailable(err error) *problem {
 	return &problem{
-		status: http.StatusServiceUnavailable, reason: reasonUpstreamUnavailable, err: err,
+		status: http.StatusServiceUnavailable, reason: reason.UpstreamUnavailable, err: err,
 		message: "Spotify cannot be reached just now. Try again in a moment.",
 	}
 }
@@ -142,7 +142,7 @@ func shareUnavailable(err error) *problem {
 func (s *share) notConnected() *problem {
 	s.note(connectionMissing)
 	return &problem{
-		status: http.StatusServiceUnavailable, reason: reasonShareNotConnected,
+		status: http.StatusServiceUnavailable, reason: reason.ShareNotConnected,
 		message: "The owner of this site has not connected a Spotify account, or the access to it has ended.",
 	}
 }
@@ -180,5 +180,5 @@ func (r *sharedRecorder) Flush() {}
 
 // ended reports whether the answer says that the owner's session is over.
 func (r *sharedRecorder) ended() bool {
-	return r.status == http.StatusUnauthorized && r.header.Get(reasonHeader) == reasonReauthorizationRequired
+	return r.status == http.StatusUnauthorized && reason.Reason(r.header.Get(reason.Header)) == reason.ReauthorizationRequired
 }

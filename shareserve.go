@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // staleHeader marks an answer that is shown although it is out of date, because
@@ -61,7 +62,7 @@ func (s *share) openTo(h http.Header, r *http.Request) {
 		}
 	}
 	h.Set("Access-Control-Allow-Origin", allowed)
-	h.Set("Access-Control-Expose-Headers", "Age, ETag, Retry-After, "+reasonHeader+", "+staleHeader)
+	h.Set("Access-Control-Expose-Headers", "Age, ETag, Retry-After, "+reason.Header+", "+staleHeader)
 }
 
 // preflight answers a browser that asks before it sends a request with headers

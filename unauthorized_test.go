@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // R39
@@ -187,7 +188,7 @@ func TestUnauthorizedWhileRefreshingFails(t *testing.T) {
 	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	r.tokens.Store(&down)
 	res, body := r.do(r.request("POST", "/v1/me", strings.NewReader("x")))
-	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, reasonUpstreamUnavailable) || len(r.requests()) != 1 {
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, string(reason.UpstreamUnavailable)) || len(r.requests()) != 1 {
 		t.Errorf("%d %q after %d requests", res.StatusCode, body, len(r.requests()))
 	}
 }
@@ -202,7 +203,7 @@ func TestUnauthorizedWhenTheGrantHasEnded(t *testing.T) {
 	})
 	r.tokens.Store(&ended)
 	res, body := r.do(r.request("GET", "/v1/me", nil))
-	if res.StatusCode != 401 || !strings.Contains(body, reasonReauthorizationRequired) || !strings.Contains(body, "/spotify/login") {
+	if res.StatusCode != 401 || !strings.Contains(body, string(reason.ReauthorizationRequired)) || !strings.Contains(body, "/spotify/login") {
 		t.Errorf("%d %q", res.StatusCode, body)
 	}
 }

@@ -40,7 +40,6 @@ type shelf struct {
 	records  map[string]*entry
 	byExpiry expiryHeap
 	watchers map[*watcher]struct{}
-	notes    map[string]note
 }
 
 // entry is a record kept. Its Sealed is never written to.
@@ -71,7 +70,6 @@ func New(cfg Config) *Store {
 		now:      cfg.Now,
 		records:  make(map[string]*entry),
 		watchers: make(map[*watcher]struct{}),
-		notes:    make(map[string]note),
 	}}
 }
 

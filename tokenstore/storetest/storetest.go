@@ -55,7 +55,6 @@ func Run(t *testing.T, open func(t *testing.T) Instances) {
 	}
 	_, watches := probe.Stores[0].(tokenstore.Watcher)
 	_, sweeps := probe.Stores[0].(tokenstore.Sweeper)
-	_, posts := probe.Stores[0].(tokenstore.Bulletin)
 	groups := []struct {
 		applies bool
 		tests   map[string]func(*testing.T, *suite)
@@ -70,7 +69,6 @@ func Run(t *testing.T, open func(t *testing.T) Instances) {
 		{true, expiryTests},
 		{sweeps, sweepTests},
 		{watches, watchTests},
-		{posts, bulletinTests},
 		{probe.Down != nil, outageTests},
 	}
 	t.Run("conformance", func(t *testing.T) {

@@ -16,7 +16,7 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(checkCommand(), sessionsCommand(), revokeCommand(), loginURLCommand())
+			cmd.AddCommand(checkCommand(), sessionsCommand(), revokeCommand())
 			cmd.AddCommand(subcommand.All()...)
 		},
 	})

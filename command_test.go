@@ -102,54 +102,10 @@ func TestCommandsWithoutServer(t *testing.T) {
 	}
 }
 
-func TestLoginURLCommand(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "Caddyfile")
-	text := `app.example.com {
-		spotify_proxy {
-			client_id    {env.NOT_NEEDED}
-			redirect_uri https://app.example.com/spotify/callback
-		}
-	}
-	http://127.0.0.1:8080 {
-		spotify_auth {
-			client_id    x
-			redirect_uri http://127.0.0.1:8080/music/callback
-		}
-	}`
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		args []string
-		want string
-		code int
-	}{
-		{nil, "https://app.example.com/spotify/login\nhttp://127.0.0.1:8080/music/login\n", 0},
-		{[]string{"--return-to", "/a?b=c"}, "https://app.example.com/spotify/login?return_to=%2Fa%3Fb%3Dc\nhttp://127.0.0.1:8080/music/login?return_to=%2Fa%3Fb%3Dc\n", 0},
-		{[]string{"--return-to", "//evil.example"}, "", 1},
-		{[]string{"--json"}, `[
-  {
-    "site": "app.example.com",
-    "login_url": "https://app.example.com/spotify/login"
-  },
-  {
-    "site": "127.0.0.1:8080",
-    "login_url": "http://127.0.0.1:8080/music/login"
-  }
-]
-`, 0},
-	} {
-		stdout, stderr, code := runCaddy(t, append([]string{"spotify", "login-url", "--config", file}, c.args...)...)
-		if code != c.code || c.code == 0 && stdout != c.want {
-			t.Errorf("%q: exit code %d, %s%s", c.args, code, stdout, stderr)
-		}
-	}
-}
-
 // Every command says how it is used, in the same words as before.
 func TestHelp(t *testing.T) {
 	var all strings.Builder
-	for _, name := range []string{"", "check", "sessions", "revoke", "login-url"} {
+	for _, name := range []string{"", "check", "sessions", "revoke"} {
 		stdout, stderr, code := runCaddy(t, strings.Fields("spotify "+name+" --help")...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%s --help: exit code %d, %s", name, code, stderr)

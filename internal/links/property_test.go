@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,11 +14,15 @@ import (
 )
 
 // reference rewrites a whole JSON text with a tokenizer of strings: it knows
-// which quote opens a string, and looks at nothing else.
+// which quote opens a string and which member it is the value of, and looks at
+// nothing else.
 func reference(doc, from, to string) string {
 	escape := func(s string) string { return strings.ReplaceAll(s, "/", `\/`) }
 	var out strings.Builder
 	inString := false
+	var opened, keyAt int // where the last string began, and the last name
+	var last, key string  // what it was
+	var before byte       // the last byte outside of strings that is not white space
 	for i := 0; i < len(doc); i++ {
 		c := doc[i]
 		out.WriteByte(c)
@@ -25,9 +30,12 @@ func reference(doc, from, to string) string {
 		case inString && c == '\\' && i+1 < len(doc):
 			i++
 			out.WriteByte(doc[i])
+		case inString && c == '"':
+			inString, last, before = false, doc[opened+1:i], '"'
+		case inString:
 		case c == '"':
-			inString = !inString
-			if !inString {
+			inString, opened = true, i
+			if before != ':' || !slices.Contains(linkMembers, key) || i-keyAt >= 64 {
 				continue
 			}
 			if strings.HasPrefix(doc[i+1:], from) {
@@ -37,13 +45,19 @@ func reference(doc, from, to string) string {
 				out.WriteString(escape(to))
 				i += len(escape(from))
 			}
+		case c == ':':
+			key, keyAt, before = last, opened, c
+		case c > ' ':
+			before = c
 		}
 	}
 	return out.String()
 }
 
-// document returns a random JSON text. Without links, nothing in it begins
-// with the prefix.
+var linkMembers = []string{"href", "next", "previous", "track_href", "analysis_url"}
+
+// document returns a random JSON text. Without links, nothing in it is to be
+// rewritten.
 func document(r *rand.Rand, withLinks bool) string {
 	near := []string{
 		"https://api.spotify.com/v1", "https://api.spotify.com/v2/x", "https://api.spotify.co", "http", "h",
@@ -57,20 +71,14 @@ func document(r *rand.Rand, withLinks bool) string {
 	}
 	space := func() string { return []string{"", "", "", " ", "\n\t", "  "}[r.IntN(6)] }
 	str := func() string {
-		if withLinks && r.IntN(3) == 0 {
+		if r.IntN(6) == 0 { // a URL that is somebody's words
 			return `"` + link[r.IntN(len(link))] + `"`
 		}
 		return `"` + near[r.IntN(len(near))] + strings.Repeat("y", r.IntN(4)) + near[r.IntN(len(near))] + `"`
 	}
-	if !withLinks { // a fragment may complete a prefix; then it is one after all
-		plain := str
-		str = func() string {
-			for {
-				if s := plain(); s == reference(s, api, proxy) {
-					return s
-				}
-			}
-		}
+	name := func() string {
+		near := []string{"name", "hre", "href ", `\"href`, `\\href`, "xhref", "HREF", "Next", "", "external_href", `h\u0072ef`, "url"}
+		return `"` + near[r.IntN(len(near))] + `"`
 	}
 	var value func(depth int) string
 	value = func(depth int) string {
@@ -91,8 +99,14 @@ func document(r *rand.Rand, withLinks bool) string {
 					b.WriteString(",")
 				}
 				b.WriteString(space())
-				if kind == 0 {
-					b.WriteString(str() + space() + ":" + space())
+				if kind == 0 && withLinks && r.IntN(3) > 0 {
+					b.WriteString(`"` + linkMembers[r.IntN(len(linkMembers))] + `"` + space() + ":" + space())
+					if r.IntN(2) == 0 {
+						b.WriteString(`"` + link[r.IntN(len(link))] + `"` + space())
+						continue
+					}
+				} else if kind == 0 {
+					b.WriteString([]string{str(), name()}[r.IntN(2)] + space() + ":" + space())
 				}
 				b.WriteString(value(depth-1) + space())
 			}

@@ -24,18 +24,17 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 const maxEmptyReads = 100
 
 // Reader returns a body that reads from src, a JSON text, and replaces the
-// prefix of every string that begins with it. Slashes may be written plainly
-// or all as \/ in the text; the replacement is written in the same manner.
-// Text that has the URL anywhere but at the start of a string stays as it is.
-// Object keys are strings like any other: telling them apart would mean
-// holding a string back until the colon that may follow it.
+// prefix of every string that begins with it and is the value of a member for
+// URLs: href, next, previous, track_href or analysis_url. Slashes may be written
+// plainly or all as \/ in the text; the replacement is written in the same
+// manner. All other strings stay as they are, and so does a URL anywhere but at
+// the start of a string, or more than 64 bytes after the beginning of the name.
 //
 // The body streams: a Read reads from src only if it has nothing to return,
 // and holds back only bytes that may be the beginning of a match, which are
 // fewer than twice the prefix's length. An error of src, io.EOF included, is
 // returned once every byte before it has been. What is not JSON passes too;
-// bytes change only where a quote, the prefix and no backslash before the
-// quote occur.
+// bytes change only where the name, a colon, a quote and the prefix occur.
 //
 // Close closes src; it may be called while a Read is under way, and unblocks
 // it if that of src does. Otherwise the body is for one goroutine at a time.
@@ -60,7 +59,6 @@ type reader struct {
 	r, clean, next int
 	w              int
 	put            string
-	before         byte  // the byte of the text before buf[0]
 	err            error // from src; no more is read after it
 }
 
@@ -116,7 +114,7 @@ func (rd *reader) decide() bool {
 		return false
 	}
 	text := rd.buf[:rd.w]
-	if at, style := rd.rw.match(text, rd.next, rd.before); at >= 0 {
+	if at, style := rd.rw.match(text, rd.next); at >= 0 {
 		st := &rd.rw.styles[style]
 		rd.clean, rd.next, rd.put = at, at+len(st.find), st.put
 		return true
@@ -141,23 +139,22 @@ func (rd *reader) held(tail []byte, offset int) int {
 	}
 	q += start
 	for k := range rd.rw.styles {
-		if bytes.HasPrefix(rd.rw.styles[k].find, tail[q:]) && !escaped(rd.buf[:], offset+q, rd.before) {
+		if bytes.HasPrefix(rd.rw.styles[k].find, tail[q:]) && isLink(rd.buf[:], offset+q) {
 			return len(tail) - q
 		}
 	}
 	return 0
 }
 
-// fill moves what is held back to the front of the buffer and reads more.
-// All before next has been sent by now.
+// fill moves what is held back, and the window before it, to the front of the
+// buffer and reads more. All before next has been sent by now.
 func (rd *reader) fill() {
 	if rd.buf == nil {
 		rd.buf = buffers.Get().(*[bufferSize]byte)
 	}
-	if rd.next > 0 {
-		rd.before = rd.buf[rd.next-1]
-		rd.w = copy(rd.buf[:], rd.buf[rd.next:rd.w])
-		rd.r, rd.clean, rd.next = 0, 0, 0
+	if seen := min(rd.next, window); rd.next > seen {
+		rd.w = copy(rd.buf[:], rd.buf[rd.next-seen:rd.w])
+		rd.r, rd.clean, rd.next = seen, seen, seen
 	}
 	for range maxEmptyReads {
 		n, err := rd.src.Read(rd.buf[rd.w:])

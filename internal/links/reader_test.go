@@ -29,20 +29,30 @@ func rewrite(t *testing.T, rw *links.Rewriter, src io.Reader) string {
 	return string(out)
 }
 
-func TestReaderRewritesStringsThatBeginWithTheURL(t *testing.T) {
+// P57: people's words are not links, whatever they look like.
+func TestReaderRewritesLinks(t *testing.T) {
 	const escapedAPI, escapedProxy = `https:\/\/api.spotify.com\/v1\/`, `http:\/\/127.0.0.1:8080\/spotify\/v1\/`
 	for _, tc := range []struct{ name, in, want string }{
 		{"value", `{"href":"` + api + `me"}`, `{"href":"` + proxy + `me"}`},
 		{"several", `{"next": "` + api + `a?offset=2", "previous" :"` + api + `b"}`, `{"next": "` + proxy + `a?offset=2", "previous" :"` + proxy + `b"}`},
-		{"adjacent", `["` + api + `","` + api + `"]`, `["` + proxy + `","` + proxy + `"]`},
-		{"the whole text", `"` + api + `"`, `"` + proxy + `"`},
+		{"adjacent", `{"href":"` + api + `","next":"` + api + `"}`, `{"href":"` + proxy + `","next":"` + proxy + `"}`},
+		{"of audio features", `{"track_href":"` + api + `a","analysis_url":"` + api + `b"}`, `{"track_href":"` + proxy + `a","analysis_url":"` + proxy + `b"}`},
+		{"indented", "{\r\n\t\"href\" :\n\t\"" + api + `me"}`, "{\r\n\t\"href\" :\n\t\"" + proxy + `me"}`},
+		{"the whole text", `"` + api + `"`, `"` + api + `"`},
+		{"in a list", `["` + api + `"]`, `["` + api + `"]`},
+		{"a name", `{"name":"` + api + `me/player/next"}`, `{"name":"` + api + `me/player/next"}`},
+		{"a description", `{"description":"` + api + `","href":"` + api + `"}`, `{"description":"` + api + `","href":"` + proxy + `"}`},
+		{"a list of links", `{"href":["` + api + `"]}`, `{"href":["` + api + `"]}`},
+		{"a member that ends alike", `{"\"href":"` + api + `","xhref":"` + api + `"}`, `{"\"href":"` + api + `","xhref":"` + api + `"}`},
+		{"JSON in a string", `{"name":"{\"href\":\"` + api + `\"}"}`, `{"name":"{\"href\":\"` + api + `\"}"}`},
+		{"a member in a string", `{"name":",\"href\":","id":"` + api + `"}`, `{"name":",\"href\":","id":"` + api + `"}`},
 		{"escaped slashes", `{"href":"` + escapedAPI + `me\/player"}`, `{"href":"` + escapedProxy + `me\/player"}`},
-		{"both styles", `["` + escapedAPI + `","` + api + `"]`, `["` + escapedProxy + `","` + proxy + `"]`},
-		{"key", `{"` + api + `":1}`, `{"` + proxy + `":1}`},
+		{"both styles", `{"href":"` + escapedAPI + `","next":"` + api + `"}`, `{"href":"` + escapedProxy + `","next":"` + proxy + `"}`},
+		{"key", `{"` + api + `":1}`, `{"` + api + `":1}`},
 		{"in the middle of a text", `{"name":"see ` + api + `me"}`, `{"name":"see ` + api + `me"}`},
 		{"after an escaped quote", `{"name":"\"` + api + `me\""}`, `{"name":"\"` + api + `me\""}`},
 		{"after a backslash and a quote", `{"name":"\\\"` + api + `"}`, `{"name":"\\\"` + api + `"}`},
-		{"after a string that ends in a backslash", `["\\","` + api + `"]`, `["\\","` + proxy + `"]`},
+		{"after a string that ends in a backslash", `["\\",{"href":"` + api + `"}]`, `["\\",{"href":"` + proxy + `"}]`},
 		{"other host", `{"spotify":"https://open.spotify.com/v1/"}`, `{"spotify":"https://open.spotify.com/v1/"}`},
 		{"cut short", `{"href":"https://api.spotify.com/v1`, `{"href":"https://api.spotify.com/v1`},
 		{"only a quote", `"`, `"`},
@@ -73,7 +83,7 @@ func TestReaderPrefixes(t *testing.T) {
 		{"as long as allowed", "https://" + strings.Repeat("a/", 2044), "x:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			in := strings.Repeat(`{"a":"`+tc.from+`x","b":"`+strings.ReplaceAll(tc.from, "/", `\/`)+`y","c":"z `+tc.from+`"}`+"\n", 40)
+			in := strings.Repeat(`{"href":"`+tc.from+`x","next":"`+strings.ReplaceAll(tc.from, "/", `\/`)+`y","previous":"z `+tc.from+`"}`+"\n", 40)
 			want := strings.NewReplacer(
 				`"`+tc.from, `"`+tc.to,
 				`"`+strings.ReplaceAll(tc.from, "/", `\/`), `"`+strings.ReplaceAll(tc.to, "/", `\/`),
@@ -106,15 +116,17 @@ func TestReaderThatChangesNothingIsTheSource(t *testing.T) {
 func TestReaderHoldsNothingBackWithoutNeed(t *testing.T) {
 	for _, tc := range []struct{ chunk, want string }{
 		{`{"device":null}` + "\n", `{"device":null}` + "\n"},
-		{`{"a":"https://open`, `{"a":"https://open`},
-		{`{"a":"https://api.spotify.com/v2`, `{"a":"https://api.spotify.com/v2`},
-		{`{"a":"b`, `{"a":"b`},
-		{`{"a":"\"`, `{"a":"\"`},
-		{`{"a":"\"https://api`, `{"a":"\"https://api`},
-		{`{"a":"` + api, `{"a":"` + proxy},
-		{`{"a":"`, `{"a":`},
-		{`{"a":"https://api.spotify.com/v1`, `{"a":`},
-		{`{"a":"https:\/\/api.spotify.com\/v1\`, `{"a":`},
+		{`{"href":"https://open`, `{"href":"https://open`},
+		{`{"href":"https://api.spotify.com/v2`, `{"href":"https://api.spotify.com/v2`},
+		{`{"href":"b`, `{"href":"b`},
+		{`{"href":"\"`, `{"href":"\"`},
+		{`{"href":"\"https://api`, `{"href":"\"https://api`},
+		{`{"a":"`, `{"a":"`},
+		{`{"a":"https://api.spotify.com/v1`, `{"a":"https://api.spotify.com/v1`},
+		{`{"href":"` + api, `{"href":"` + proxy},
+		{`{"href":"`, `{"href":`},
+		{`{"href":"https://api.spotify.com/v1`, `{"href":`},
+		{`{"href":"https:\/\/api.spotify.com\/v1\`, `{"href":`},
 	} {
 		pr, pw := io.Pipe()
 		rd := links.New(api, proxy).Reader(pr)
@@ -132,12 +144,12 @@ func TestReaderReadsTheSourceOnlyWhenItHasNothing(t *testing.T) {
 	reads := 0
 	src := readerFunc(func(p []byte) (int, error) {
 		reads++
-		return copy(p, `["`+api+`","`+api+`"]`), nil
+		return copy(p, `{"href":"`+api+`","next":"`+api+`"}`), nil
 	})
 	rd := links.New(api, proxy).Reader(io.NopCloser(src))
 	p := make([]byte, 4096)
 	n, err := rd.Read(p)
-	if want := `["` + proxy + `","` + proxy + `"]`; string(p[:n]) != want || err != nil || reads != 1 {
+	if want := `{"href":"` + proxy + `","next":"` + proxy + `"}`; string(p[:n]) != want || err != nil || reads != 1 {
 		t.Errorf("Read = %q, %v after %d reads; want %q after 1", p[:n], err, reads, want)
 	}
 	if n, err := rd.Read(nil); n != 0 || err != nil || reads != 1 {
@@ -176,7 +188,7 @@ func TestReaderGivesUpOnASourceWithoutProgress(t *testing.T) {
 
 func TestReaderClose(t *testing.T) {
 	failure := errors.New("close failed")
-	src := &body{Reader: strings.NewReader(strings.Repeat(`["`+api+`"]`, 9)), closeErr: failure}
+	src := &body{Reader: strings.NewReader(strings.Repeat(`{"href":"`+api+`"}`, 9)), closeErr: failure}
 	rd := links.New(api, proxy).Reader(src)
 	if _, err := rd.Read(make([]byte, 5)); err != nil {
 		t.Fatal(err)
@@ -205,13 +217,13 @@ func TestReaderCloseDuringRead(t *testing.T) {
 			_, err := io.Copy(io.Discard, rd)
 			done <- err
 		}()
-		if _, err := pw.Write([]byte(`{"a":"https`)); err != nil {
+		if _, err := pw.Write([]byte(`{"href":"https`)); err != nil {
 			t.Fatal(err)
 		}
 		if err := rd.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := rewrite(t, rw, strings.NewReader(`["`+api+`"]`)); got != `["`+proxy+`"]` {
+		if got := rewrite(t, rw, strings.NewReader(`{"href":"`+api+`"}`)); got != `{"href":"`+proxy+`"}` {
 			t.Fatalf("another body got %q", got)
 		}
 		if err := <-done; !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, links.ErrClosed) {

@@ -3,7 +3,8 @@
 // headers.
 //
 // Spotify's answers are full of such URLs (href, next, previous). A client
-// that follows one leaves the proxy, and fails for want of a token.
+// that follows one leaves the proxy, and fails for want of a token. Only members
+// of these names are changed: a playlist may be named like a URL.
 package links
 
 import (
@@ -111,8 +112,9 @@ func rarest(s string) byte {
 }
 
 // match returns where the first whole match in text[from:] begins, and which of
-// the styles it has, or -1. before is the byte before text.
-func (rw *Rewriter) match(text []byte, from int, before byte) (at, style int) {
+// the styles it has, or -1. As many bytes of the text before from as window
+// says, or all of them, have to be in text.
+func (rw *Rewriter) match(text []byte, from int) (at, style int) {
 	for i := from; i < len(text); i++ {
 		j := bytes.IndexByte(text[i:], rw.anchor)
 		if j < 0 {
@@ -122,7 +124,7 @@ func (rw *Rewriter) match(text []byte, from int, before byte) (at, style int) {
 		for k := range rw.styles {
 			st := &rw.styles[k]
 			at := i - st.anchorAt
-			if at >= from && text[at] == '"' && bytes.HasPrefix(text[at:], st.find) && !escaped(text, at, before) {
+			if at >= from && text[at] == '"' && bytes.HasPrefix(text[at:], st.find) && isLink(text, at) {
 				return at, k
 			}
 		}
@@ -130,12 +132,33 @@ func (rw *Rewriter) match(text []byte, from int, before byte) (at, style int) {
 	return -1, 0
 }
 
-// escaped reports whether the quote at text[i] is preceded by a backslash. In
-// JSON a quote so preceded never opens a string: either it is escaped, or the
-// backslash is itself and the quote closes the string.
-func escaped(text []byte, i int, before byte) bool {
-	if i > 0 {
-		before = text[i-1]
+// window is how far back isLink looks. It has room for the longest name and for
+// some forty characters of white space.
+const window = 64
+
+const space = " \t\r\n"
+
+// isLink reports whether the string that begins with the quote at text[at] is
+// the value of a member that holds a URL of the API. Every other string may be
+// somebody's words.
+//
+// A quote within a string has a backslash before it. So what looks like a
+// member here is one, if the text is JSON.
+func isLink(text []byte, at int) bool {
+	head := bytes.TrimRight(text[max(0, at-window):at], space)
+	head, ok := bytes.CutSuffix(head, []byte(":"))
+	if !ok {
+		return false
 	}
-	return before == '\\'
+	head, ok = bytes.CutSuffix(bytes.TrimRight(head, space), []byte(`"`))
+	open := bytes.LastIndexByte(head, '"')
+	if !ok || open < 1 || strings.IndexByte("{,"+space, head[open-1]) < 0 {
+		return false
+	}
+	switch string(head[open+1:]) {
+	case "href", "next", "previous", // of objects and pages
+		"track_href", "analysis_url": // of audio features
+		return true
+	}
+	return false
 }

@@ -39,7 +39,8 @@ type wholeBuffer struct {
 //
 // The length returned is -1, and the body streams, if src is longer than
 // MaxWhole, if too many such bodies are under way, or if src fails; its error
-// then comes after the bytes before it, as ever.
+// then comes after the bytes before it. That it ends before its length is an
+// error as well, io.ErrUnexpectedEOF.
 func (rw *Rewriter) Whole(src io.ReadCloser, length int64) (io.ReadCloser, int64) {
 	if rw.from == "" {
 		return src, length
@@ -60,8 +61,8 @@ func (rw *Rewriter) Whole(src io.ReadCloser, length int64) (io.ReadCloser, int64
 	w := &whole{rw: rw, src: src, pool: pool, buf: buf}
 	n, err := io.ReadFull(src, buf.text[:length])
 	if err != nil {
-		if err == io.ErrUnexpectedEOF {
-			err = io.EOF // as a streaming body would end
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF // nothing came of it
 		}
 		begun := bytes.Clone(buf.text[:n])
 		w.release()
@@ -69,7 +70,7 @@ func (rw *Rewriter) Whole(src io.ReadCloser, length int64) (io.ReadCloser, int64
 	}
 	w.text = buf.text[:length]
 	for from := 0; ; {
-		at, style := rw.match(w.text, from, 0)
+		at, style := rw.match(w.text, from)
 		if at < 0 {
 			break
 		}

@@ -1,6 +1,7 @@
 package links_test
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -9,31 +10,35 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/links"
 )
 
+// P53: a body that is shorter than its length has broken off.
 func TestWholeKnowsItsLength(t *testing.T) {
 	linked := `{"href":"` + api + `me","name":"` + strings.Repeat("x", 1000) + `"}`
 	for _, tc := range []struct {
 		name, text string
 		told       int64
 		streams    bool
+		err        error
 	}{
 		{name: "short", text: linked, told: int64(len(linked))},
 		{name: "empty", text: "", told: 0},
 		{name: "as long as may be", text: linked + strings.Repeat(" ", links.MaxWhole-len(linked)), told: links.MaxWhole},
 		{name: "too long", text: linked + strings.Repeat(" ", links.MaxWhole), told: int64(len(linked) + links.MaxWhole), streams: true},
 		{name: "of unknown length", text: linked, told: -1, streams: true},
-		{name: "shorter than told", text: linked, told: int64(len(linked)) + 1, streams: true},
+		{name: "shorter than told", text: linked, told: int64(len(linked)) + 1, streams: true, err: io.ErrUnexpectedEOF},
+		{name: "much shorter than told", text: linked[:40], told: links.MaxWhole, streams: true, err: io.ErrUnexpectedEOF},
+		{name: "empty but told otherwise", text: "", told: 1, streams: true, err: io.ErrUnexpectedEOF},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			src := &body{Reader: strings.NewReader(tc.text)}
 			rd, length := links.New(api, proxy).Whole(src, tc.told)
 			got, err := io.ReadAll(rd)
-			if want := strings.ReplaceAll(tc.text, api, proxy); err != nil || string(got) != want {
-				t.Errorf("got %.200s (%v), want %.200s", got, err, want)
+			if want := strings.ReplaceAll(tc.text, api, proxy); !errors.Is(err, tc.err) || string(got) != want {
+				t.Errorf("got %.200s (%v), want %.200s (%v)", got, err, want, tc.err)
 			}
 			if tc.streams != (length == -1) || !tc.streams && length != int64(len(got)) {
 				t.Errorf("length %d for %d bytes", length, len(got))
 			}
-			if _, err := rd.Read(make([]byte, 1)); err != io.EOF {
+			if _, err := rd.Read(make([]byte, 1)); !errors.Is(err, cmp.Or(tc.err, io.EOF)) {
 				t.Errorf("reading on: %v", err)
 			}
 			if rd.Close(); src.closed != 1 {

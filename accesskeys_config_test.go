@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 )
 
 // O57
@@ -30,7 +32,7 @@ func TestAccessKeysWrongOptions(t *testing.T) {
 		{"access_keys {\nkey short\n}", "access_keys key has 5 characters: give at least 32"},
 		{"access_keys {\nkey {env.KEYS_NOTHING}\n}", "access_keys key is empty: set the variable"},
 	} {
-		err := checkCaddyfile(t, fmt.Sprintf("http://127.0.0.1:8080 {\nspotify_proxy {\nclient_id %s\nredirect_uri http://127.0.0.1:8080/spotify/callback\n%s\n}\n}", testClientID, c.options))
+		err := checkCaddyfile(t, fmt.Sprintf("http://127.0.0.1:8080 {\nspotify_proxy {\nclient_id %s\nredirect_uri http://127.0.0.1:8080/spotify/callback\n%s\n}\n}", proxytest.ClientID, c.options))
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: error %v, want one line with %q", c.options, err, c.want)
 		}
@@ -41,7 +43,7 @@ func TestAccessKeysWrongOptions(t *testing.T) {
 		`"allow": [{"paths": ["me"]}]`: "access_keys allow: the path", `"key": "x"`: "access_keys key has 1 characters",
 	} {
 		err := validate(t, []byte(fmt.Sprintf(`{"apps":{"http":{"servers":{"s":{"listen":["127.0.0.1:0"],"routes":[{"handle":[{
-			"handler":"spotify_auth","client_id":%q,"redirect_uri":"http://127.0.0.1:8080/spotify/callback","access_keys":{%s}}]}]}}}}}`, testClientID, options)))
+			"handler":"spotify_auth","client_id":%q,"redirect_uri":"http://127.0.0.1:8080/spotify/callback","access_keys":{%s}}]}]}}}}}`, proxytest.ClientID, options)))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", options, err, want)
 		}

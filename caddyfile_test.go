@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -32,7 +34,7 @@ func TestAdapt(t *testing.T) {
 				t.Fatal("no line between the Caddyfile and its JSON")
 			}
 			var got bytes.Buffer
-			if err := json.Indent(&got, adapt(t, text), "", "\t"); err != nil {
+			if err := json.Indent(&got, proxytest.Adapt(t, text), "", "\t"); err != nil {
 				t.Fatal(err)
 			}
 			got.WriteByte('\n')
@@ -51,7 +53,7 @@ func TestAdapt(t *testing.T) {
 
 // O57
 func TestGoldenConfigsValidate(t *testing.T) {
-	t.Setenv("SPOTIFY_CLIENT_ID", testClientID)
+	t.Setenv("SPOTIFY_CLIENT_ID", proxytest.ClientID)
 	files, err := filepath.Glob("testdata/adapt/*.caddyfiletest")
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +65,7 @@ func TestGoldenConfigsValidate(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, _, _ := strings.Cut(string(content), "----------")
-			if err := validate(t, adapt(t, text)); err != nil {
+			if err := validate(t, proxytest.Adapt(t, text)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -156,7 +158,7 @@ var wrongConfigs = []struct{ name, options, want string }{
 func TestWrongConfigs(t *testing.T) {
 	for _, c := range wrongConfigs {
 		t.Run(c.name, func(t *testing.T) {
-			cfg, err := tryAdapt("http://127.0.0.1:8080 {\nspotify_proxy {\n" + c.options + "\n}\n}")
+			cfg, err := proxytest.TryAdapt("http://127.0.0.1:8080 {\nspotify_proxy {\n" + c.options + "\n}\n}")
 			if err == nil {
 				err = validate(t, cfg)
 			}
@@ -178,7 +180,7 @@ func TestWrongAuthConfigs(t *testing.T) {
 		"two values":     {"spotify_auth {\nclient_id x y\n}", "client_id takes one value, not 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := tryAdapt("http://127.0.0.1:8080 {\n" + c.directive + "\n}")
+			_, err := proxytest.TryAdapt("http://127.0.0.1:8080 {\n" + c.directive + "\n}")
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("message: %v", err)
 			}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
 
@@ -38,7 +39,7 @@ var aKey = regexp.MustCompile(`[0-9a-f]{2}/[0-9a-f]{64}`)
 // O57: what is wrong with a set-up is said in one line, with a remedy.
 func TestCheckDiagnoses(t *testing.T) {
 	sim := spotifytest.Start(t, spotifytest.Options{
-		ClientIDs:    []string{testClientID},
+		ClientIDs:    []string{proxytest.ClientID},
 		RedirectURIs: []string{"http://127.0.0.1:8080/spotify/callback", "https://app.example.com/spotify/callback"},
 	})
 	simURL, err := url.Parse(sim.URL)
@@ -69,7 +70,7 @@ func TestCheckDiagnoses(t *testing.T) {
 	good := checked{
 		global:    fmt.Sprintf("storage file_system %q", storage),
 		site:      "http://127.0.0.1:8080",
-		client:    testClientID,
+		client:    proxytest.ClientID,
 		redirect:  "http://127.0.0.1:8080/spotify/callback",
 		authorize: sim.URL,
 	}
@@ -83,7 +84,7 @@ func TestCheckDiagnoses(t *testing.T) {
 		{"good-https", with(func(c *checked) {
 			c.site, c.redirect = "app.example.com", "https://app.example.com/spotify/callback"
 		})},
-		{"client-id-cut", with(func(c *checked) { c.client = testClientID[:31] })},
+		{"client-id-cut", with(func(c *checked) { c.client = proxytest.ClientID[:31] })},
 		{"client-id-unset", with(func(c *checked) { c.client = "{env.NOT_SET_ANYWHERE}" })},
 		{"client-id-unknown", with(func(c *checked) { c.client = strings.Repeat("ab", 16) })},
 		{"redirect-uri-localhost", with(func(c *checked) { c.redirect = "http://localhost:8080/spotify/callback" })},
@@ -113,11 +114,11 @@ func TestCheckDiagnoses(t *testing.T) {
 		for i, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				cmd := caddyCommand(t, "spotify", "check")
+				cmd := proxytest.CaddyCommand(t, "spotify", "check")
 				if err := os.WriteFile(filepath.Join(cmd.Dir, "Caddyfile"), []byte(c.caddyfile), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				stdout, stderr, code := finish(t, cmd)
+				stdout, stderr, code := proxytest.Finish(t, cmd)
 				if want := map[bool]int{true: 0, false: 2}[strings.HasPrefix(c.name, "good")]; code != want {
 					t.Errorf("exit code %d, want %d: %s%s", code, want, stdout, stderr)
 				}
@@ -183,13 +184,13 @@ func TestCheckOffline(t *testing.T) {
 			connected <- struct{}{}
 		}
 	}()
-	cmd := caddyCommand(t, "spotify", "check", "--offline", "--json", "--config", "-", "--adapter", "caddyfile")
+	cmd := proxytest.CaddyCommand(t, "spotify", "check", "--offline", "--json", "--config", "-", "--adapter", "caddyfile")
 	cmd.Stdin = strings.NewReader(checked{
 		global: fmt.Sprintf("storage file_system %q", t.TempDir()),
-		site:   "http://127.0.0.1:8080", client: testClientID, redirect: "http://127.0.0.1:8080/spotify/callback",
+		site:   "http://127.0.0.1:8080", client: proxytest.ClientID, redirect: "http://127.0.0.1:8080/spotify/callback",
 		authorize: "http://" + listener.Addr().String(),
 	}.caddyfile())
-	stdout, stderr, code := finish(t, cmd)
+	stdout, stderr, code := proxytest.Finish(t, cmd)
 	var report struct {
 		OK    bool
 		Sites []struct {
@@ -222,7 +223,7 @@ func TestCheckCannotTell(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stdout, stderr, code := runCaddy(t, append([]string{"spotify"}, args...)...)
+			stdout, stderr, code := proxytest.RunCaddy(t, append([]string{"spotify"}, args...)...)
 			if code != 1 || stderr == "" || stdout != "" {
 				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 			}

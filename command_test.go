@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 	"github.com/caddyspotify/caddy-spotify/internal/redistest"
 )
 
@@ -17,18 +18,18 @@ import (
 func TestCommandsOnRunningServer(t *testing.T) {
 	server := redistest.Start(t)
 	admin := freeport.Address(t)
-	s := start(t, startOptions{global: "admin " + admin, auth: "store redis " + server.Addr})
-	bulk(t, server.Addr, 997)
-	var browsers []*browser
+	s := proxytest.Start(t, proxytest.Options{Global: "admin " + admin, Auth: "store redis " + server.Addr})
+	proxytest.StoreSessions(t, server.Addr, 997)
+	var browsers []*proxytest.Browser
 	for range 3 {
-		b := s.newBrowser()
-		b.login("mira")
+		b := s.NewBrowser()
+		b.Login("mira")
 		browsers = append(browsers, b)
 	}
-	mira := browsers[0].session().Account.ID
+	mira := browsers[0].Session().Account.ID
 	caddy := func(code int, args ...string) string {
 		t.Helper()
-		stdout, stderr, got := runCaddy(t, append([]string{"spotify"}, append(args, "--address", admin)...)...)
+		stdout, stderr, got := proxytest.RunCaddy(t, append([]string{"spotify"}, append(args, "--address", admin)...)...)
 		if got != code || (code == 0) != (stderr == "") {
 			t.Fatalf("caddy spotify %q: exit code %d, want %d\n%s%s", args, got, code, stdout, stderr)
 		}
@@ -44,11 +45,11 @@ func TestCommandsOnRunningServer(t *testing.T) {
 	if some := caddy(0, "sessions", "--limit", "7"); strings.Count(some, "\n") != 10 || !strings.Contains(some, "7 of 1000 sessions") {
 		t.Errorf("sessions: %s", some)
 	}
-	var list adminList
+	var list proxytest.SessionList
 	if err := json.Unmarshal([]byte(caddy(0, "sessions", "--json", "--account", mira)), &list); err != nil || len(list.Sessions) != 3 {
 		t.Fatalf("sessions of mira: %v %+v", err, list)
 	}
-	if hers := caddy(0, "sessions", "--account", mira); strings.Count(hers, mira) != 3 || strings.Count(hers, strings.TrimPrefix(s.origin, "http://")) != 3 {
+	if hers := caddy(0, "sessions", "--account", mira); strings.Count(hers, mira) != 3 || strings.Count(hers, strings.TrimPrefix(s.Origin, "http://")) != 3 {
 		t.Errorf("sessions of mira: %s", hers)
 	}
 	if none := caddy(0, "sessions", "--account", "nobody"); none != "There are no sessions.\n" {
@@ -67,7 +68,7 @@ func TestCommandsOnRunningServer(t *testing.T) {
 		t.Errorf("revoke: %v %q", err, ended)
 	}
 	for _, b := range browsers {
-		b.wantStatus(b.fetch("GET", "/spotify/v1/me", ""), http.StatusUnauthorized)
+		b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusUnauthorized)
 	}
 	if said := caddy(0, "revoke", "--account", mira); said != "There was no session to end.\n" {
 		t.Errorf("revoke: %s", said)
@@ -80,7 +81,7 @@ func TestCommandsOnRunningServer(t *testing.T) {
 	}
 
 	// The shell completes the sessions that there are.
-	stdout, _, _ := runCaddy(t, "__complete", "spotify", "revoke", "--address", admin, "--account", "bulk/5", "")
+	stdout, _, _ := proxytest.RunCaddy(t, "__complete", "spotify", "revoke", "--address", admin, "--account", "bulk/5", "")
 	if n := len(regexp.MustCompile(`(?m)^[0-9a-f]{12}\tbulk/5$`).FindAllString(stdout, -1)); n != 100 {
 		t.Errorf("%d sessions completed: %.300s", n, stdout)
 	}
@@ -88,7 +89,7 @@ func TestCommandsOnRunningServer(t *testing.T) {
 
 func TestCommandsWithoutServer(t *testing.T) {
 	for _, args := range [][]string{{"sessions"}, {"revoke", "0123456789ab"}} {
-		stdout, stderr, code := runCaddy(t, append([]string{"spotify"}, append(args, "--address", freeport.Address(t))...)...)
+		stdout, stderr, code := proxytest.RunCaddy(t, append([]string{"spotify"}, append(args, "--address", freeport.Address(t))...)...)
 		if code != 1 || stdout != "" || !strings.Contains(stderr, "asking the admin API") {
 			t.Errorf("%q: exit code %d, %s%s", args, code, stdout, stderr)
 		}
@@ -97,7 +98,7 @@ func TestCommandsWithoutServer(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{\nadmin off\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, code := runCaddy(t, "spotify", "sessions", "--config", file); code != 1 || !strings.Contains(stderr, "admin off") {
+	if _, stderr, code := proxytest.RunCaddy(t, "spotify", "sessions", "--config", file); code != 1 || !strings.Contains(stderr, "admin off") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
@@ -106,7 +107,7 @@ func TestCommandsWithoutServer(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var all strings.Builder
 	for _, name := range []string{"", "check", "sessions", "revoke"} {
-		stdout, stderr, code := runCaddy(t, strings.Fields("spotify "+name+" --help")...)
+		stdout, stderr, code := proxytest.RunCaddy(t, strings.Fields("spotify "+name+" --help")...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%s --help: exit code %d, %s", name, code, stderr)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	caddyspotify "github.com/caddyspotify/caddy-spotify"
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 )
 
 // unmarshalTransport reads `transport spotify` as reverse_proxy does.
@@ -138,7 +139,7 @@ func TestTransportDefaults(t *testing.T) {
 // Written out by hand, reverse_proxy turns on TLS for an https upstream, and
 // the transport's own idea of it must not get in the way.
 func TestTransportByHand(t *testing.T) {
-	cfg := string(adapt(t, `https://app.example {
+	cfg := string(proxytest.Adapt(t, `https://app.example {
 		reverse_proxy https://api.spotify.com {
 			transport spotify {
 				replay_body off
@@ -153,7 +154,7 @@ func TestTransportByHand(t *testing.T) {
 			t.Errorf("no %s in %s", want, cfg)
 		}
 	}
-	if _, err := tryAdapt(`https://app.example {
+	if _, err := proxytest.TryAdapt(`https://app.example {
 		reverse_proxy http://127.0.0.1:9 {
 			transport spotify {
 				tls

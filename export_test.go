@@ -1,4 +1,0 @@
-package caddyspotify
-
-// ReturnPath is returnPath.
-func ReturnPath(s string) string { return returnPath(s) }

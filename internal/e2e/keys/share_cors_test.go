@@ -1,0 +1,56 @@
+package keys_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
+)
+
+// P51
+// Pages of other origins read what is shared only where that was chosen, and
+// never with credentials.
+func TestShareCORS(t *testing.T) {
+	const friend, stranger = "https://www.example.com", "https://evil.example"
+	for _, c := range []struct {
+		option, origin, want, vary string
+	}{
+		{"", friend, "", "Cookie"},
+		{"cors " + friend + " https://other.example:8443", friend, friend, "Origin,Cookie"},
+		{"cors " + friend, stranger, "", "Origin,Cookie"},
+		{"cors " + friend, "", "", "Origin,Cookie"},
+		{"cors *", stranger, "*", "Cookie"},
+	} {
+		t.Run(c.option+" "+c.origin, func(t *testing.T) {
+			s := startSharing(t, strings.Replace(shareOptions, "cache", c.option+"\n\t\tcache", 1))
+			owner, a := s.connect("mira")
+			owner.WantStatus(a, http.StatusSeeOther)
+			v := s.NewBrowser()
+			from := []proxytest.Edit{proxytest.Header("Origin", c.origin), proxytest.Header("Sec-Fetch-Site", "cross-site")}
+
+			a = v.WantStatus(v.Fetch("GET", "/spotify"+nowPlaying, "", from...), 200)
+			if got := a.Header.Get("Access-Control-Allow-Origin"); got != c.want {
+				t.Errorf("Access-Control-Allow-Origin %q, want %q", got, c.want)
+			}
+			if got := strings.Join(a.Header.Values("Vary"), ","); got != c.vary {
+				t.Errorf("Vary %q, want %q", got, c.vary)
+			}
+			if a.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Error("credentials are allowed")
+			}
+			a = v.WantStatus(v.Fetch("OPTIONS", "/spotify"+nowPlaying, "", append(from, proxytest.Header("Access-Control-Request-Method", "GET"))...), 204)
+			if got := a.Header.Get("Access-Control-Allow-Methods"); (got == "GET, HEAD") != (c.want != "") {
+				t.Errorf("preflight: Access-Control-Allow-Methods %q", got)
+			}
+			// What is not shared is open to nobody, and neither is a session.
+			v.Login("jonas")
+			for _, path := range []string{"/v1/me", nowPlaying} {
+				a = v.Fetch("GET", "/spotify"+path, "", append(from, proxytest.Header("Origin", stranger))...)
+				if a.StatusCode != http.StatusForbidden || a.Header.Get("Access-Control-Allow-Origin") != "" {
+					t.Errorf("%s with a session: %d, Access-Control-Allow-Origin %q", path, a.StatusCode, a.Header.Get("Access-Control-Allow-Origin"))
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,101 @@
+package login_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
+)
+
+// maxClientModule is what the module may weigh on its way to a browser.
+const maxClientModule = 3 << 10
+
+func TestClientModule(t *testing.T) {
+	s := proxytest.Start(t, proxytest.Options{})
+	b := s.NewBrowser()
+	for path, want := range map[string]struct{ contentType, holds string }{
+		"/spotify/client.js":   {"text/javascript; charset=utf-8", "export function createClient"},
+		"/spotify/client.d.ts": {"application/typescript; charset=utf-8", "export declare function createClient"},
+	} {
+		a := b.WantStatus(b.Fetch(http.MethodGet, path, ""), http.StatusOK)
+		if !strings.Contains(a.Text, want.holds) {
+			t.Errorf("%s does not hold %q", path, want.holds)
+		}
+		for name, value := range map[string]string{
+			"Content-Type": want.contentType, "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
+			"Cache-Control": "public, max-age=3600, stale-while-revalidate=86400", "Set-Cookie": "",
+		} {
+			if got := a.Header.Get(name); got != value {
+				t.Errorf("%s: %s is %q, want %q", path, name, got, value)
+			}
+		}
+		etag := a.Header.Get("Etag")
+		if !strings.HasPrefix(etag, `"`) {
+			t.Errorf("%s: ETag %q is not strong", path, etag)
+		}
+		if a := b.Fetch(http.MethodGet, path, "", proxytest.Header("If-None-Match", etag)); a.StatusCode != http.StatusNotModified || a.Text != "" {
+			t.Errorf("%s, known already: status %d, %d bytes", path, a.StatusCode, len(a.Text))
+		}
+		if a := b.Fetch(http.MethodHead, path, ""); a.StatusCode != http.StatusOK || a.Text != "" || a.Header.Get("Etag") != etag {
+			t.Errorf("HEAD %s: status %d, ETag %q, %d bytes", path, a.StatusCode, a.Header.Get("Etag"), len(a.Text))
+		}
+		if a := b.Fetch(http.MethodPost, path, ""); a.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("POST %s: status %d", path, a.StatusCode)
+		}
+	}
+}
+
+func TestClientModuleIsSmall(t *testing.T) {
+	s := proxytest.Start(t, proxytest.Options{})
+	a := s.NewBrowser().Fetch(http.MethodGet, "/spotify/client.js", "")
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte(a.Text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if packed.Len() > maxClientModule || len(a.Text) == 0 {
+		t.Errorf("the module has %d bytes when packed, and may have %d", packed.Len(), maxClientModule)
+	}
+}
+
+// TestPopup has the page run its own script and nothing else, whatever its
+// address says.
+//
+// P52
+func TestPopup(t *testing.T) {
+	s := proxytest.Start(t, proxytest.Options{})
+	b := s.NewBrowser()
+	a := b.WantStatus(b.Navigate("/spotify/popup?id=%3C%2Fscript%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E"), http.StatusOK)
+	_, rest, _ := strings.Cut(a.Text, "<script>")
+	script, _, _ := strings.Cut(rest, "</script>")
+	if strings.Count(a.Text, "<script") != 1 || strings.Contains(a.Text, "alert(1)") || !strings.Contains(script, "window.close()") {
+		t.Errorf("the page holds another script than its own:\n%s", a.Text)
+	}
+	sum := sha256.Sum256([]byte(script))
+	policy := a.Header.Get("Content-Security-Policy")
+	if want := "script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(policy, want) {
+		t.Errorf("the policy %q does not allow the page's script, %s", policy, want)
+	}
+	if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") {
+		t.Errorf("the policy %q lets more in", policy)
+	}
+	if a.Header.Get("Cache-Control") != "no-store" || len(a.Header.Values("Set-Cookie")) > 0 {
+		t.Errorf("headers %v", a.Header)
+	}
+	// Other pages of ours have no script at all.
+	a = b.Navigate("/spotify/callback")
+	if policy := a.Header.Get("Content-Security-Policy"); policy == "" || strings.Contains(policy, "script-src") || strings.Contains(a.Text, "<script") {
+		t.Errorf("the callback's page has the policy %q", policy)
+	}
+}

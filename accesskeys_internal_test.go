@@ -3,6 +3,7 @@ package caddyspotify
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
+	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
@@ -40,11 +42,11 @@ func under(m *sessions, id tokenstore.SessionID, s *session) *session {
 func TestKindsAreApart(t *testing.T) {
 	k, fake := newKeysRig(t)
 	m, ctx := k.site.sessions, t.Context()
-	key, err := k.create(ctx, benchToken(1, fake.Now()), account{ID: "account"}, &keyTerms{ExpiresAt: fake.Now().Add(time.Hour).Unix()})
+	key, err := k.create(ctx, granted(1, fake.Now()), account{ID: "account"}, &keyTerms{ExpiresAt: fake.Now().Add(time.Hour).Unix()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sess, err := m.create(ctx, benchToken(2, fake.Now()), account{ID: "account"})
+	sess, err := m.create(ctx, granted(2, fake.Now()), account{ID: "account"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +191,7 @@ func TestKeyIndexExpires(t *testing.T) {
 	k, fake := newKeysRig(t)
 	ctx := t.Context()
 	for _, life := range []time.Duration{3 * time.Hour, time.Hour} {
-		if _, err := k.create(ctx, benchToken(1, fake.Now()), account{ID: "account"}, &keyTerms{ExpiresAt: fake.Now().Add(life).Unix()}); err != nil {
+		if _, err := k.create(ctx, granted(1, fake.Now()), account{ID: "account"}, &keyTerms{ExpiresAt: fake.Now().Add(life).Unix()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,4 +203,11 @@ func TestKeyIndexExpires(t *testing.T) {
 	if _, rec, _, err := k.loadIndex(ctx, "account"); err != nil || rec != nil {
 		t.Errorf("after three hours: %v, %v", rec, err)
 	}
+}
+
+// granted returns the i-th token.
+func granted(i int, now time.Time) *pkce.Token {
+	return pkce.NewToken(pkce.TokenFields{
+		AccessToken: fmt.Sprintf("access-%d", i), RefreshToken: "refresh", Lifetime: time.Hour, Expiry: now.Add(time.Hour),
+	})
 }

@@ -34,7 +34,7 @@ func parseAPIOrigin(raw string) (*apiOrigin, error) {
 	address := strings.ToLower(dialAddress(u))
 	host := address
 	if name, port, err := net.SplitHostPort(address); err != nil || name == "" || port == "" {
-		return nil, fmt.Errorf("api_url %q has no host: give one like %s", raw, defaultAPIURL)
+		return nil, fmt.Errorf("api_url %q has no host: give one like https://api.spotify.com", raw)
 	} else if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
 		host = strings.TrimSuffix(address, ":"+port)
 	}

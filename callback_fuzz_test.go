@@ -20,7 +20,7 @@ func FuzzCallbackQuery(f *testing.F) {
 	} {
 		f.Add(query)
 	}
-	s := &loginFlow{issuer: issuerOf(defaultAuthorizeURL)}
+	s := &loginFlow{issuer: issuerOf("https://accounts.spotify.com/authorize")}
 	pages := renderer{prefix: "/spotify", issuer: s.issuer}
 	f.Fuzz(func(t *testing.T, query string) {
 		a, p := parseCallback(query)

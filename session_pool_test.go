@@ -38,7 +38,7 @@ func TestLogoutReachesTheProcessesOtherSessions(t *testing.T) {
 				return err
 			},
 			"another login": func(m *sessions, _ *pooledStore, s *session) error {
-				_, err := m.replaceWith(t.Context(), s.id, benchToken(2, time.Now()), account{ID: "another"})
+				_, err := m.replaceWith(t.Context(), s.id, newToken(2, time.Now()), account{ID: "another"})
 				return err
 			},
 			"the end of the grant": func(_ *sessions, _ *pooledStore, s *session) error {
@@ -49,7 +49,7 @@ func TestLogoutReachesTheProcessesOtherSessions(t *testing.T) {
 				fake := fakeclock.New(time.Now())
 				pool := openPool(store, fake)
 				one, two := pool.openOver(t, "client", fake), pool.openOver(t, "client", fake)
-				s, err := one.create(t.Context(), benchToken(1, fake.Now()), account{ID: "account"})
+				s, err := one.create(t.Context(), newToken(1, fake.Now()), account{ID: "account"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -73,7 +73,7 @@ func TestRefreshReachesTheProcessesOtherSessions(t *testing.T) {
 	fake := fakeclock.New(time.Now())
 	pool := openPool(memory.New(memory.Config{}), fake)
 	one, two := pool.openOver(t, "client", fake), pool.openOver(t, "client", fake)
-	first, second := benchToken(1, fake.Now()), benchToken(2, fake.Now())
+	first, second := newToken(1, fake.Now()), newToken(2, fake.Now())
 	s, err := one.create(t.Context(), first, account{ID: "account"})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestPoolTellsWhomItConcerns(t *testing.T) {
 	if err := gone.Destruct(); err != nil {
 		t.Fatal(err)
 	}
-	first := benchToken(1, fake.Now())
+	first := newToken(1, fake.Now())
 	s, err := one.create(t.Context(), first, account{ID: "account"})
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestPoolTellsWhomItConcerns(t *testing.T) {
 	for _, m := range []*sessions{one, two, gone, foreign} {
 		before[m] = m.cache.epoch(s.digest)
 	}
-	if _, err := s.Save(t.Context(), first, benchToken(2, fake.Now())); err != nil {
+	if _, err := s.Save(t.Context(), first, newToken(2, fake.Now())); err != nil {
 		t.Fatal(err)
 	}
 	for m, told := range map[*sessions]bool{one: false, two: true, gone: false, foreign: false} {

@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -22,17 +23,25 @@ func openSessions(t *testing.T, store tokenstore.Store, c pkce.Clock) *sessions 
 	return m
 }
 
+// newToken returns the i-th token, which lasts for a month.
+func newToken(i int, now time.Time) *pkce.Token {
+	return pkce.NewToken(pkce.TokenFields{
+		AccessToken: fmt.Sprintf("access-%d", i), RefreshToken: fmt.Sprintf("refresh-%d", i),
+		Lifetime: 30 * 24 * time.Hour, Expiry: now.Add(30 * 24 * time.Hour),
+	})
+}
+
 // R38: noting that a session was used, with the token of a moment ago, does
 // not undo a refresh that was saved meanwhile. The version that the process
 // saw last is that of the refresh, so it alone would let the write pass.
 func TestLateTouchKeepsTheNewToken(t *testing.T) {
 	m := openSessions(t, memory.New(memory.Config{}), clock.Get())
-	first := benchToken(1, time.Now())
+	first := newToken(1, time.Now())
 	s, err := m.create(context.Background(), first, account{ID: "account"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := benchToken(2, time.Now())
+	second := newToken(2, time.Now())
 	if _, err := s.Save(context.Background(), first, second); err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func logoutElsewhere(t *testing.T, between time.Duration) {
 	store := &silentStore{Store: memory.New(memory.Config{Now: fake.Now})}
 	here, there := openSessions(t, store, fake), openSessions(t, store, fake)
 	ctx := t.Context()
-	s, err := here.create(ctx, benchToken(1, fake.Now()), account{ID: "account"})
+	s, err := here.create(ctx, newToken(1, fake.Now()), account{ID: "account"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestReplacedElsewhere(t *testing.T) {
 	id := tokenstore.NewSessionID()
 	ctx := t.Context()
 
-	first, second := benchToken(1, fake.Now()), benchToken(2, fake.Now())
+	first, second := newToken(1, fake.Now()), newToken(2, fake.Now())
 	if _, err := here.replaceWith(ctx, id, first, account{ID: "account"}); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestReplacedElsewhere(t *testing.T) {
 		t.Fatal("the first session is not in memory")
 	}
 	// A late save of the first login's refresh does not touch the second's record.
-	if _, err := old.Save(ctx, first, benchToken(3, fake.Now())); !errors.Is(err, pkce.ErrGone) {
+	if _, err := old.Save(ctx, first, newToken(3, fake.Now())); !errors.Is(err, pkce.ErrGone) {
 		t.Errorf("saving the replaced session: %v", err)
 	}
 	if err := old.Delete(ctx, first); err != nil {

@@ -123,11 +123,11 @@ func storesInUse() []storeInUse {
 }
 
 // listed is a session of which no more than its entry is known.
-type listed tokenstore.Entry
+type listed struct{ entry tokenstore.Entry }
 
-func (l listed) ref() string       { return tokenstore.Ref(l.Key) }
-func (l listed) accountID() string { return l.AccountID }
-func (l listed) isKey() bool       { return l.Kind == tokenstore.KindKey }
+func (l listed) ref() string       { return tokenstore.Ref(l.entry.Key) }
+func (l listed) accountID() string { return l.entry.AccountID }
+func (l listed) isKey() bool       { return l.entry.Kind == tokenstore.KindKey }
 
 // end ends a session or a key in the store and here, and tells why: through
 // teller, unless it is nil, if nobody here has it. Other instances learn of it as
@@ -162,7 +162,7 @@ func (s storeInUse) end(ctx context.Context, entry tokenstore.Entry, why string,
 		teller = s.users[0]
 	}
 	if !told && teller != nil {
-		teller.tellEnd(listed(entry), why)
+		teller.tellEnd(listed{entry}, why)
 	}
 	return nil
 }

@@ -395,7 +395,7 @@ func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile
 	if apiURL == "" {
 		apiURL = defaultAPIURL
 	}
-	upstream, err := parseServiceURL("api_url", apiURL)
+	api, err := parseServiceURL("api_url", apiURL)
 	if err != nil {
 		return nil, h.WrapErr(err)
 	}
@@ -403,10 +403,10 @@ func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile
 	if transport.APIURL == defaultAPIURL {
 		transport.APIURL = ""
 	}
-	if upstream.Scheme == "https" {
+	if api.Scheme == "https" {
 		transport.TLS = new(reverseproxy.TLSConfig)
 	}
-	rp.Upstreams = reverseproxy.UpstreamPool{{Dial: dialAddress(upstream)}}
+	rp.Upstreams = reverseproxy.UpstreamPool{{Dial: dialAddress(api)}}
 	rp.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "spotify", nil)
 	return rp, nil
 }

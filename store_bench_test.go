@@ -9,39 +9,61 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/redistest"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 	_ "github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 )
 
 // onEachStore runs a benchmark with one session in each store. The default one
 // keeps files, in the machine's temporary directory here.
-func onEachStore(b *testing.B, run func(*testing.B, *benchSite, *session)) {
+func onEachStore(b *testing.B, run func(*testing.B, *sessions, *session)) {
 	b.Helper()
-	stores := []struct{ name, config string }{{"memory", `{"module":"memory"}`}, {"files", `{"module":"caddy"}`}}
+	stores := []struct{ name, module, config string }{{"memory", "memory", "{}"}, {"files", "caddy", "{}"}}
 	if _, err := exec.LookPath("redis-server"); err == nil {
 		server := redistest.Start(b)
-		stores = append(stores, struct{ name, config string }{"redis", fmt.Sprintf(`{"module":"redis","addresses":[%q]}`, server.Addr)})
+		stores = append(stores, struct{ name, module, config string }{"redis", "redis", fmt.Sprintf(`{"addresses":[%q]}`, server.Addr)})
 	}
 	for _, store := range stores {
 		b.Run(store.name, func(b *testing.B) {
-			s := newBenchSiteOn(b, store.config)
-			sess, err := s.handler.site.sessions.create(b.Context(), benchToken(1, time.Now()), account{ID: "account"})
+			ctx, err := caddy.ProvisionContext(&caddy.Config{
+				Admin:      &caddy.AdminConfig{Disabled: true},
+				StorageRaw: []byte(fmt.Sprintf(`{"module":"file_system","root":%q}`, b.TempDir())),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			module, err := ctx.LoadModuleByID("http.handlers.spotify_auth.stores."+store.module, []byte(store.config))
+			if err != nil {
+				b.Fatal(err)
+			}
+			tokens := &pkce.Config{ClientID: "client", HTTPClient: &http.Client{Transport: granting{}}}
+			got, err := acquireSessions(module.(tokenstore.Provider), tokens, time.Hour, 24*time.Hour)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = got.release() })
+			got.sessions.logger = zap.NewNop
+			sess, err := got.sessions.create(b.Context(), newToken(1, time.Now()), account{ID: "account"})
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
-			run(b, s, sess)
+			run(b, got.sessions, sess)
 		})
 	}
 }
 
 // BenchmarkSessionMiss is a session that has to be read from the store.
 func BenchmarkSessionMiss(b *testing.B) {
-	onEachStore(b, func(b *testing.B, s *benchSite, sess *session) {
-		m, cookie := s.handler.site.sessions, sess.id.Cookie()
+	onEachStore(b, func(b *testing.B, m *sessions, sess *session) {
+		cookie := sess.id.Cookie()
 		for b.Loop() {
 			m.cache.remove(sess.id, false)
 			if _, err := m.get(b.Context(), cookie); err != nil {
@@ -54,9 +76,7 @@ func BenchmarkSessionMiss(b *testing.B) {
 // BenchmarkSessionRefresh is a refresh by a token endpoint that answers at once,
 // with the lease, the second look at the record and the save.
 func BenchmarkSessionRefresh(b *testing.B) {
-	onEachStore(b, func(b *testing.B, s *benchSite, sess *session) {
-		s.handler.site.sessions.tokens.HTTPClient = &http.Client{Transport: granting{}}
-		s.handler.site.sessions.logger = zap.NewNop
+	onEachStore(b, func(b *testing.B, _ *sessions, sess *session) {
 		for b.Loop() {
 			if _, err := sess.auth.Refresh(b.Context()); err != nil {
 				b.Fatal(err)

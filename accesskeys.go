@@ -91,6 +91,18 @@ func (c *AccessKeysConfig) replacePlaceholders(repl *caddy.Replacer) {
 	}
 }
 
+func (h *Handler) newAccessKeys(ctx caddy.Context) *accessKeys {
+	c := h.AccessKeys
+	return newKeys(keysOptions{
+		Site:     h.site,
+		Flow:     h.login,
+		Lifetime: time.Duration(c.Lifetime),
+		Max:      c.Max,
+		Allow:    rulesOf(c.Allow),
+		Secret:   newStored(c.key.secret, ctx.Storage(), "access_keys", "create all access keys again"),
+	})
+}
+
 // accessKeys are the access keys of a site. It is safe for concurrent use.
 type accessKeys struct {
 	site     *site
@@ -99,20 +111,24 @@ type accessKeys struct {
 	lifetime time.Duration
 	max      int
 	allow    []rule
-	key      storedKey
+	key      *storedKey
 	mark     atomic.Uint64 // what seal returns; 0 until it is known
 }
 
-func (h *Handler) newAccessKeys(ctx caddy.Context, s *site, flow *loginFlow) *accessKeys {
-	c := h.AccessKeys
-	k := &accessKeys{
-		site:     s,
-		flow:     flow,
-		lifetime: time.Duration(c.Lifetime),
-		max:      c.Max,
-		allow:    rulesOf(c.Allow),
-		key:      storedKey{given: c.key.secret, storage: ctx.Storage(), what: "access_keys", again: "create all access keys anew"},
-	}
+// keysOptions are what New makes access keys of.
+type keysOptions struct {
+	Site     *site
+	Flow     *loginFlow
+	Lifetime time.Duration // the longest of a key
+	Max      int           // of one account
+	Allow    []rule        // the most that any key may do; none is everything
+	Secret   *storedKey    // under which the lists of keys are sealed
+}
+
+// newKeys returns the access keys of a site, and registers the login that creates
+// one.
+func newKeys(o keysOptions) *accessKeys {
+	k := &accessKeys{site: o.Site, flow: o.Flow, lifetime: o.Lifetime, max: o.Max, allow: o.Allow, key: o.Secret}
 	k.purpose = &loginPurpose{
 		name:      "key",
 		retryURL:  k.path(),
@@ -123,7 +139,7 @@ func (h *Handler) newAccessKeys(ctx caddy.Context, s *site, flow *loginFlow) *ac
 			p.wording = wordingKeyCancelled
 		},
 	}
-	flow.register(k.purpose)
+	o.Flow.register(k.purpose)
 	return k
 }
 

@@ -19,15 +19,18 @@ import (
 
 func newKeysRig(t *testing.T) (*accessKeys, *fakeclock.Clock) {
 	fake := fakeclock.New(time.Now())
-	store := &pooledStore{Store: memory.New(memory.Config{Now: fake.Now})}
-	m := newSessions(sessionsConfig{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}, store.Store,
-		&pkce.Config{ClientID: "client", Clock: fake}, fake, zap.NewNop)
-	t.Cleanup(func() { _ = m.Destruct() })
+	fake.Install(t)
+	tokens := &pkce.Config{ClientID: "client", Clock: fake}
+	acquired, err := acquireSessions(inMemory{memory.New(memory.Config{Now: fake.Now}), t.Name()}, tokens, time.Hour, 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = acquired.release() })
 	s := &site{
 		guard:    &guard{redirectParts: redirectParts{prefix: "/spotify"}},
-		clientID: "client", sessions: m, store: store, clock: fake, logger: zap.NewNop(),
+		clientID: "client", sessions: acquired.sessions, store: acquired.store, clock: fake, logger: zap.NewNop(),
 	}
-	return &accessKeys{site: s, lifetime: 24 * time.Hour, max: 3, key: storedKey{given: strings.Repeat("k", 32)}}, fake
+	return &accessKeys{site: s, lifetime: 24 * time.Hour, max: 3, key: newStored(strings.Repeat("k", 32), nil, "access_keys", "")}, fake
 }
 
 // S26: the list of an account's keys is nothing that opens.
@@ -136,3 +139,12 @@ func granted(i int, now time.Time) *pkce.Token {
 		AccessToken: fmt.Sprintf("access-%d", i), RefreshToken: "refresh", Lifetime: time.Hour, Expiry: now.Add(time.Hour),
 	})
 }
+
+// inMemory provides a store for one test.
+type inMemory struct {
+	store tokenstore.Store
+	key   string
+}
+
+func (p inMemory) Store() (tokenstore.Store, error) { return p.store, nil }
+func (p inMemory) UsageKey() string                 { return p.key }

@@ -58,7 +58,7 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 		s.cached += m.cache.len()
 		s.busy += m.countBusy()
 		s.pending += int(m.pendingSaves.Load())
-		if at := m.soonest.of(m); at != 0 && (s.reauthorize == 0 || at < s.reauthorize) {
+		if at := m.soonestReauthorization(); at != 0 && (s.reauthorize == 0 || at < s.reauthorize) {
 			s.reauthorize = at
 		}
 		if until := gateOf(m.namespace); until.After(s.gate) {

@@ -270,19 +270,19 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.newSite(ctx, tokens)
-	if err != nil {
+	if h.site, err = h.newSite(ctx, tokens); err != nil {
 		return err
 	}
-	h.login = newLoginFlow(s, tokens, h.APIURL, h.OptionalScopes)
+	h.login = newLoginFlow(h.site, tokens, h.APIURL, h.OptionalScopes)
 	if h.Share != nil {
-		h.share = h.newShare(ctx, s, h.login)
+		if h.share, err = h.newSharedAccount(ctx); err != nil {
+			return err
+		}
 	}
 	if h.AccessKeys != nil {
-		h.keys = h.newAccessKeys(ctx, s, h.login)
+		h.keys = h.newAccessKeys(ctx)
 	}
-	s.upstream.keys, s.upstream.loginFor = h.keys != nil, h.login.loginURLForScopes
-	h.site = s
+	h.site.upstream.keys, h.site.upstream.loginFor = h.keys != nil, h.login.loginURLForScopes
 	return nil
 }
 

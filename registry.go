@@ -209,15 +209,17 @@ func (m *sessions) countBusy() int {
 // anew first. With a million of them that takes a fifth of a second.
 const soonestEvery = time.Minute
 
-// soonestReauthorization remembers when the first session has to be authorized anew.
-type soonestReauthorization struct {
+// soonest remembers when the first session has to be authorized anew.
+type soonest struct {
 	mu    sync.Mutex
 	asked time.Duration
 	at    int64
 }
 
-// of returns the time in Unix seconds, or 0 if there is no session.
-func (r *soonestReauthorization) of(m *sessions) int64 {
+// soonestReauthorization returns when the first session in memory has to be
+// authorized again, in Unix seconds, or 0 if there is none.
+func (m *sessions) soonestReauthorization() int64 {
+	r := &m.soonest
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := m.clock.Monotonic()

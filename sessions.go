@@ -50,7 +50,7 @@ type sessions struct {
 
 	audience     audience
 	pendingSaves atomic.Int64
-	soonest      soonestReauthorization
+	soonest      soonest
 
 	cache      *sessionCache
 	loads      singleflight.Group

@@ -138,6 +138,25 @@ func (c *ShareConfig) replacePlaceholders(repl *caddy.Replacer) {
 	}
 }
 
+func (h *Handler) newSharedAccount(ctx caddy.Context) (*share, error) {
+	c := h.Share
+	scopes := c.Scopes
+	if scopes == nil {
+		scopes = h.Scopes
+	}
+	return newShare(shareOptions{
+		Site:    h.site,
+		Flow:    h.login,
+		Owners:  c.Owner,
+		Allow:   c.Allow,
+		Scopes:  scopes,
+		Fresh:   time.Duration(c.Cache),
+		Stale:   time.Duration(c.Stale),
+		Origins: c.CORS,
+		Secret:  newStored(c.key.secret, ctx.Storage(), "share", "connect the account again"),
+	})
+}
+
 // sharedTarget is a path of the Web API and a query, each in one spelling only.
 type sharedTarget struct{ path, query string }
 
@@ -191,7 +210,7 @@ type share struct {
 	fresh   time.Duration
 	stale   time.Duration
 	origins []string
-	key     storedKey
+	key     *storedKey
 	gets    map[sharedTarget]*sharedGet
 
 	connection atomic.Int32 // what was last known of it
@@ -204,33 +223,37 @@ const (
 	connectionMissing
 )
 
-func (h *Handler) newShare(ctx caddy.Context, s *site, flow *loginFlow) *share {
-	c := h.Share
+// shareOptions are what New makes a share of.
+type shareOptions struct {
+	Site    *site
+	Flow    *loginFlow
+	Owners  []string      // the accounts that may be shown, the first connected one counts
+	Allow   []string      // what is shown, as parseShared reads it
+	Scopes  []string      // that connecting asks for
+	Fresh   time.Duration // how long a response is shown until Spotify is asked again
+	Stale   time.Duration // and for how long after that while there is no newer one
+	Origins []string      // other origins that may read it, or "*"
+	Secret  *storedKey    // under which the owners' sessions are sealed
+}
+
+// newShare returns the shared account of a site, and registers the login that
+// connects it.
+func newShare(o shareOptions) (*share, error) {
 	sh := &share{
-		site:    s,
-		flow:    flow,
-		listed:  c.Allow,
-		owners:  c.Owner,
-		scopes:  c.Scopes,
-		fresh:   time.Duration(c.Cache),
-		stale:   time.Duration(c.Stale),
-		origins: c.CORS,
-		key:     storedKey{given: c.key.secret, storage: ctx.Storage(), what: "share", again: "connect the account anew"},
-		gets:    make(map[sharedTarget]*sharedGet, len(c.Allow)),
+		site: o.Site, flow: o.Flow, owners: o.Owners, listed: o.Allow, scopes: o.Scopes,
+		fresh: o.Fresh, stale: o.Stale, origins: o.Origins, key: o.Secret,
+		gets: make(map[sharedTarget]*sharedGet, len(o.Allow)),
 	}
-	if sh.scopes == nil {
-		sh.scopes = h.Scopes
-	}
-	for _, raw := range c.Allow {
+	for _, raw := range o.Allow {
 		target, err := parseShared(raw)
 		if err != nil {
-			panic(err) // it was checked
+			return nil, err
 		}
 		sh.gets[target] = &sharedGet{target: target}
 	}
 	sh.purpose = &loginPurpose{name: "share", retryURL: sh.connectPath(), finish: sh.connect}
-	flow.register(sh.purpose)
-	return sh
+	o.Flow.register(sh.purpose)
+	return sh, nil
 }
 
 // allowed returns what is shared under a path and query of the Web API, or nil.

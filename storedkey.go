@@ -40,6 +40,12 @@ type storedKey struct {
 	kept []byte
 }
 
+// newStored returns the secret of an option: the one given, or, if that is empty,
+// one that is kept in storage. The remedy is what to do once it is lost.
+func newStored(given string, storage certmagic.Storage, option, remedy string) *storedKey {
+	return &storedKey{given: given, storage: storage, what: option, again: remedy}
+}
+
 // file is where the key is kept in Caddy's storage.
 func (k *storedKey) file() string { return "spotify/" + k.what + "/key" }
 

@@ -67,7 +67,9 @@ func acquireSessions(provider tokenstore.Provider, tokens *pkce.Config, idle, li
 		timeout:  tokens.Timeout,
 	}
 	shared, _, err := sessionPool.LoadOrNew(cfg, func() (caddy.Destructor, error) {
-		return newSessions(cfg, store.Store, tokens, c, sessionLogger), nil
+		m := newSessions(cfg, store.Store, tokens, c, sessionLogger)
+		store.join(m)
+		return m, nil
 	})
 	if err != nil {
 		_, releaseErr := storePool.Delete(storeKey)

@@ -38,7 +38,9 @@ type sessions struct {
 	namespace       string // of sessions' ids
 	keyNamespace    string // of access keys'
 	store           tokenstore.Store
-	watched         bool // the store tells of changes
+	watcher         tokenstore.Watcher // nil if the store is none
+	sweeper         tokenstore.Sweeper // nil if the store is none
+	watched         bool               // the store tells of changes
 	tokens          *pkce.Config
 	clock           pkce.Clock
 	idleSeconds     int64
@@ -72,11 +74,14 @@ type sessions struct {
 
 func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clock, logger func() *zap.Logger) *sessions {
 	ctx, cancel := context.WithCancel(context.Background())
-	_, watched := store.(tokenstore.Watcher)
+	watcher, watched := store.(tokenstore.Watcher)
+	sweeper, _ := store.(tokenstore.Sweeper)
 	m := &sessions{
 		namespace:       cfg.clientID,
 		keyNamespace:    keyNamespace(cfg.clientID),
 		store:           store,
+		watcher:         watcher,
+		sweeper:         sweeper,
 		watched:         watched,
 		clock:           clock,
 		idleSeconds:     int64(cfg.idle / time.Second),
@@ -110,6 +115,9 @@ func (m *sessions) Destruct() error {
 	err := m.flush(ctx)
 	m.cancel()
 	m.running.Wait()
+	if view, ok := m.store.(storeView); ok {
+		view.pool.leave(m)
+	}
 	return err
 }
 

@@ -13,27 +13,29 @@ import (
 // so that checking a config touches nothing.
 func (m *sessions) start() {
 	m.startOnce.Do(func() {
-		if w, ok := m.store.(tokenstore.Watcher); ok {
-			m.spawn(func() { m.watch(w) })
+		if m.watcher != nil {
+			m.spawn(func() { m.watch(m.watcher) })
 		}
-		if s, ok := m.store.(tokenstore.Sweeper); ok {
-			m.spawn(func() { m.sweep(s) })
+		if m.sweeper != nil {
+			m.spawn(func() { m.sweep(m.sweeper) })
 		}
 	})
 }
 
 func (m *sessions) watch(w tokenstore.Watcher) {
-	changed := func(key string) {
-		if digest, ok := digestOf(key); ok {
-			m.cache.invalidate(digest)
-		}
-	}
 	for m.ctx.Err() == nil {
-		if err := w.Watch(m.ctx, changed, m.cache.invalidateAll); m.ctx.Err() == nil {
+		if err := w.Watch(m.ctx, m.changed, m.cache.invalidateAll); m.ctx.Err() == nil {
 			m.logger().Warn("lost sight of the token store; cached sessions are checked before use", zap.Error(err))
 			m.cache.invalidateAll()
 			m.pause(time.Second)
 		}
+	}
+}
+
+// changed notes that a record was changed by somebody else.
+func (m *sessions) changed(key string) {
+	if digest, ok := digestOf(key); ok {
+		m.cache.invalidate(digest)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ type pooledStore struct {
 	meter  *storeMeter
 	probe  storeProbe
 	opened tokenstore.Store
+
+	mu    sync.Mutex
+	users []*sessions
 }
 
 func openStore(provider tokenstore.Provider, clock pkce.Clock) (*pooledStore, error) {
@@ -47,6 +51,62 @@ func (p *pooledStore) Destruct() error {
 		return c.Close()
 	}
 	return nil
+}
+
+// join has m use p until m.Destruct. A store tells its user nothing of what that
+// user changes itself, and p is one user to it, however many sets of sessions are
+// behind. They may have the same sessions, as those of two sites that differ in
+// one option or of two configs during a reload, so each is told of what the others
+// change. It must be called before m is used.
+func (p *pooledStore) join(m *sessions) {
+	m.store = storeView{p.Store, p, m}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users = append(p.users, m)
+}
+
+func (p *pooledStore) leave(m *sessions) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users = slices.DeleteFunc(p.users, func(other *sessions) bool { return other == m })
+}
+
+// changed tells all users but one that a record was changed by that one. Sessions
+// of other apps have other keys, so their users are not told.
+func (p *pooledStore) changed(key string, by *sessions) {
+	p.mu.Lock()
+	users := slices.Clone(p.users)
+	p.mu.Unlock()
+	for _, m := range users {
+		if m != by && m.namespace == by.namespace {
+			m.changed(key)
+		}
+	}
+}
+
+// storeView is a pooledStore as one of its users uses it.
+type storeView struct {
+	tokenstore.Store
+	pool *pooledStore
+	user *sessions
+}
+
+// Update implements tokenstore.Store. The other users have been told when it
+// returns.
+func (v storeView) Update(ctx context.Context, key string, rec *tokenstore.Record) error {
+	err := v.Store.Update(ctx, key, rec)
+	if err == nil {
+		v.pool.changed(key, v.user)
+	}
+	return err
+}
+
+// Delete implements tokenstore.Store. The other users have been told when it
+// returns, also after an error: the record may be gone all the same.
+func (v storeView) Delete(ctx context.Context, key string) error {
+	err := v.Store.Delete(ctx, key)
+	v.pool.changed(key, v.user)
+	return err
 }
 
 const (

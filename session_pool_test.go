@@ -112,7 +112,7 @@ func TestPoolTellsWhomItConcerns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for m, told := range map[*sessions]bool{one: false, two: true, gone: false, foreign: false} {
-		if got := m.cache.epoch(s.digest) != before[m]; got != told {
+		if got := m.cache.changed(s.digest, before[m]); got != told {
 			t.Errorf("told: %v, want %v", got, told)
 		}
 	}

@@ -1,7 +1,7 @@
 package caddyspotify
 
 import (
-	"sync/atomic"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -23,21 +23,31 @@ const (
 type sessionCache struct {
 	shards  [cacheShards]*secondChance // by id
 	changes [cacheShards]cacheChanges  // by digest
-	// all counts the times when everything had to be checked anew.
-	all atomic.Uint64
 }
 
+// cacheChanges is when the sessions of a shard changed last.
 type cacheChanges struct {
-	recent  *lru.Cache[[32]byte, uint64]
-	counter atomic.Uint64
+	mu     sync.Mutex
+	last   cacheEpoch
+	recent *lru.Cache[[32]byte, cacheEpoch]
+	// dropped is the last change that is not in recent. Any session may be the one
+	// that changed then.
+	dropped cacheEpoch
+}
+
+// changed reports whether a session may have changed since a moment. c.mu is held.
+func (c *cacheChanges) changed(digest [32]byte, since cacheEpoch) bool {
+	at, _ := c.recent.Peek(digest)
+	return max(at, c.dropped) > since
 }
 
 func newSessionCache(size int) *sessionCache {
 	c := new(sessionCache)
 	for i := range c.shards {
 		c.shards[i] = newSecondChance(size / cacheShards)
-		// New fails only for a size below one.
-		c.changes[i].recent, _ = lru.New[[32]byte, uint64](recentChanges)
+		changes := &c.changes[i]
+		// It fails only for a size below one.
+		changes.recent, _ = lru.NewWithEvict(recentChanges, func(_ [32]byte, at cacheEpoch) { changes.dropped = max(changes.dropped, at) })
 	}
 	return c
 }
@@ -98,29 +108,58 @@ func (c *sessionCache) changesOf(digest [32]byte) *cacheChanges {
 	return &c.changes[digest[0]%cacheShards]
 }
 
-// cacheEpoch is a moment in the history of one digest's changes.
-type cacheEpoch struct{ all, one uint64 }
+// cacheEpoch is a moment in the history of a shard's changes.
+type cacheEpoch uint64
 
+// epoch returns the present moment for a digest.
 func (c *sessionCache) epoch(digest [32]byte) cacheEpoch {
-	one, _ := c.changesOf(digest).recent.Get(digest)
-	return cacheEpoch{c.all.Load(), one}
+	changes := c.changesOf(digest)
+	changes.mu.Lock()
+	defer changes.mu.Unlock()
+	return changes.last
+}
+
+// changed reports whether a digest's session may have changed since a moment.
+func (c *sessionCache) changed(digest [32]byte, since cacheEpoch) bool {
+	changes := c.changesOf(digest)
+	changes.mu.Lock()
+	defer changes.mu.Unlock()
+	return changes.changed(digest, since)
 }
 
 // addUnlessChanged adds a session that was read since the given moment, unless
 // it changed after that.
 func (c *sessionCache) addUnlessChanged(s *session, since cacheEpoch) bool {
-	c.add(s)
-	if c.epoch(s.digest) == since {
-		return true
+	return c.unlessChanged(s, since, func() { c.add(s) })
+}
+
+// confirmUnlessChanged notes that the store confirmed a session at a time. If it
+// changed since the reading that confirmed it began, its next use asks again.
+func (c *sessionCache) confirmUnlessChanged(s *session, since cacheEpoch, now int64) bool {
+	return c.unlessChanged(s, since, func() { s.checked.Store(now) })
+}
+
+// unlessChanged calls f unless the session changed. A change that comes meanwhile
+// waits for f, so that invalidate undoes what f did.
+func (c *sessionCache) unlessChanged(s *session, since cacheEpoch, f func()) bool {
+	changes := c.changesOf(s.digest)
+	changes.mu.Lock()
+	defer changes.mu.Unlock()
+	if changes.changed(s.digest, since) {
+		s.checked.Store(0)
+		return false
 	}
-	c.remove(s.id, s.isKey())
-	return false
+	f()
+	return true
 }
 
 // invalidate has the session checked with the store before its next use.
 func (c *sessionCache) invalidate(digest [32]byte) {
 	changes := c.changesOf(digest)
-	changes.recent.Add(digest, changes.counter.Add(1))
+	changes.mu.Lock()
+	changes.last++
+	changes.recent.Add(digest, changes.last)
+	changes.mu.Unlock()
 	if s, ok := c.peek(digest); ok {
 		s.checked.Store(0)
 	}
@@ -128,7 +167,13 @@ func (c *sessionCache) invalidate(digest [32]byte) {
 
 // invalidateAll does so for every session.
 func (c *sessionCache) invalidateAll() {
-	c.all.Add(1)
+	for i := range c.changes {
+		changes := &c.changes[i]
+		changes.mu.Lock()
+		changes.last++
+		changes.dropped = changes.last
+		changes.mu.Unlock()
+	}
 	for i := range c.shards {
 		for _, s := range c.shards[i].all() {
 			s.checked.Store(0)

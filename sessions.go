@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
@@ -53,12 +52,14 @@ type sessions struct {
 	soonest      soonest
 
 	cache      *sessionCache
-	loads      singleflight.Group
 	background chan struct{} // a slot for each background operation
 	refreshes  chan struct{} // one for each refresh
 	reading    chan struct{} // one for each session that is being read
 
 	waitingLoads atomic.Int64
+
+	readingsMu sync.Mutex
+	readings   map[readingOf]*reading // under way
 
 	startOnce sync.Once
 	ctx       context.Context // ends with close; bounds what runs in the background
@@ -94,6 +95,7 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 		reading:         make(chan struct{}, maxLoads),
 		ctx:             ctx,
 		cancel:          cancel,
+		readings:        make(map[readingOf]*reading),
 		pinned:          make(map[*session]struct{}),
 		byDigest:        make(map[[32]byte]*session),
 	}
@@ -169,20 +171,20 @@ func (m *sessions) find(ctx context.Context, id tokenstore.SessionID, key bool, 
 	return s, nil
 }
 
-// confirm asks the store about a cached session.
+// confirm asks the store about a cached session. Requests that come at once share
+// one reading.
 func (m *sessions) confirm(ctx context.Context, s *session, now int64) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	seen := m.cache.epoch(s.digest)
+	return m.share(ctx, readingOf{s.digest, s.isKey(), s}, func(ctx context.Context, since cacheEpoch) (*session, error) {
+		return m.readAgain(ctx, s, since, now)
+	})
+}
+
+func (m *sessions) readAgain(ctx context.Context, s *session, since cacheEpoch, now int64) (*session, error) {
 	token, err := s.fetch(ctx)
 	switch {
 	case err == nil:
 		s.auth.Adopt(token)
-		s.checked.Store(now)
-		if m.cache.epoch(s.digest) != seen {
-			// It changed while it was read: have the next request ask again.
-			s.checked.Store(0)
-		}
+		m.cache.confirmUnlessChanged(s, since, now)
 		return s, nil
 	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
 		s.auth.End()
@@ -193,7 +195,7 @@ func (m *sessions) confirm(ctx context.Context, s *session, now int64) (*session
 		// The store is out of reach. A person whose session is here goes on
 		// working, and the store is asked again soon: nobody tells us what
 		// happened to the session meanwhile.
-		s.checked.Store(-now)
+		m.cache.confirmUnlessChanged(s, since, -now)
 		return s, nil
 	default:
 		return nil, err
@@ -207,31 +209,21 @@ func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, key bool) 
 	digest := id.Digest(m.namespaceOf(key))
 	// The digests of the two kinds never meet. Nobody should have to trust in that.
 	if s := m.busy(digest); s != nil && !s.auth.Ended() && s.isKey() == key && now < s.expiresAt() {
+		// Nobody told it of changes while it was in no cache.
+		s.checked.Store(0)
 		m.cache.add(s)
 		return m.confirm(ctx, s, now)
 	}
-	result := m.loads.DoChan(string(digest[:]), func() (any, error) {
-		// One caller's hanging up is not the others' business. Nor is the end
-		// of the config under which a request came in.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-		defer cancel()
+	return m.share(ctx, readingOf{digest: digest, key: key}, func(ctx context.Context, since cacheEpoch) (*session, error) {
 		if err := m.beginLoad(ctx); err != nil {
 			return nil, err
 		}
 		defer m.endLoad()
-		return m.read(ctx, id, key, digest)
+		return m.read(ctx, id, key, digest, since)
 	})
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case r := <-result:
-		s, _ := r.Val.(*session)
-		return s, r.Err
-	}
 }
 
-func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte) (*session, error) {
-	seen := m.cache.epoch(digest)
+func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte, since cacheEpoch) (*session, error) {
 	name := hex.EncodeToString(digest[:])
 	rec, err := m.store.Load(ctx, name)
 	if errors.Is(err, tokenstore.ErrNotFound) {
@@ -259,10 +251,7 @@ func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, 
 		m.cache.remove(id, key)
 		return nil, errNoSession
 	}
-	if !m.cache.addUnlessChanged(s, seen) {
-		// It changed while it was read: have the next request ask again.
-		s.checked.Store(0)
-	}
+	m.cache.addUnlessChanged(s, since)
 	return s, nil
 }
 

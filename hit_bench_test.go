@@ -86,7 +86,7 @@ func (s *benchSite) fill(n int) {
 		sess := m.newSession(tokenstore.NewSessionID(), account{ID: fmt.Sprintf("account-%07d", i), DisplayName: "Some Name"}, now.Unix(), now.Unix(), nil)
 		sess.lastSeen.Store(now.Unix())
 		sess.savedSeen.Store(now.Unix())
-		sess.checked.Store(now.Unix())
+		sess.checkedAt(now.Unix(), m.clock.Monotonic())
 		token := benchToken(i, now)
 		sess.know(fmt.Sprintf("%032x", i), token)
 		m.tokens.InitAuthenticator(&sess.auth, token, sess)

@@ -22,6 +22,9 @@ const (
 	sweepEvery = 10 * time.Minute
 	// flushTimeout bounds how long shutdown waits for refreshes and saves.
 	flushTimeout = 10 * time.Second
+	// stopTimeout bounds how long shutdown waits for what is of less account than
+	// those: handlers of events above all, which may be anybody's.
+	stopTimeout = 5 * time.Second
 	// maxBackground bounds the store operations that requests leave behind.
 	maxBackground = 32
 )
@@ -107,7 +110,8 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 }
 
 // Destruct implements caddy.Destructor. It waits, for at most flushTimeout,
-// for refreshes and saves in flight.
+// for refreshes and saves in flight, and then for at most stopTimeout for what
+// else runs in the background.
 func (m *sessions) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
@@ -116,9 +120,22 @@ func (m *sessions) Destruct() error {
 	m.mu.Unlock()
 	err := m.flush(ctx)
 	m.cancel()
-	m.running.Wait()
+	stopped := make(chan struct{})
+	go func() {
+		m.running.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(stopTimeout):
+		// Everything else ends with m.ctx. An event's handler knows nothing of it.
+		m.logger().Warn("stopped without waiting for a handler of events that takes too long", zap.Duration("waited", stopTimeout))
+	}
 	if view, ok := m.store.(storeView); ok {
 		view.pool.leave(m)
+	}
+	if m.tokens.HTTPClient != nil {
+		m.tokens.HTTPClient.CloseIdleConnections()
 	}
 	return err
 }

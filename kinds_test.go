@@ -14,7 +14,7 @@ import (
 func under(m *sessions, id tokenstore.SessionID, s *session) *session {
 	wrong := m.newSession(id, s.account, s.createdAt, s.authorizedAt, s.terms)
 	wrong.lastSeen.Store(s.lastSeen.Load())
-	wrong.checked.Store(s.checked.Load())
+	wrong.checkedAt(s.checked.Load(), time.Duration(s.checkedMono.Load()))
 	m.tokens.InitAuthenticator(&wrong.auth, s.auth.Current(), wrong)
 	return wrong
 }

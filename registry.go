@@ -78,6 +78,8 @@ func acquireSessions(provider tokenstore.Provider, tokens *pkce.Config, idle, li
 	return &acquired{shared.(*sessions), store, func() error {
 		_, err1 := sessionPool.Delete(cfg)
 		_, err2 := storePool.Delete(storeKey)
+		// The sessions may have been another config's first, and have its client.
+		tokens.HTTPClient.CloseIdleConnections()
 		return errors.Join(err1, err2)
 	}}, nil
 }

@@ -52,6 +52,8 @@ type session struct {
 	owner     *sessions
 	account   account
 
+	// checkedMono is checked by the monotonic clock, in nanoseconds, and without a sign.
+	checkedMono  atomic.Int64
 	authorizedAt int64
 	savedSeen    atomic.Int64 // last use as the store knows it
 	working      atomic.Int32 // bits of what runs in the background, and of what was told

@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"sync"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -133,10 +134,10 @@ func (c *sessionCache) addUnlessChanged(s *session, since cacheEpoch) bool {
 	return c.unlessChanged(s, since, func() { c.add(s) })
 }
 
-// confirmUnlessChanged notes that the store confirmed a session at a time. If it
-// changed since the reading that confirmed it began, its next use asks again.
-func (c *sessionCache) confirmUnlessChanged(s *session, since cacheEpoch, now int64) bool {
-	return c.unlessChanged(s, since, func() { s.checked.Store(now) })
+// checkedUnlessChanged is session.checkedAt for what a reading found that began at
+// the given moment. If the session changed after that, its next use asks again.
+func (c *sessionCache) checkedUnlessChanged(s *session, since cacheEpoch, wall int64, mono time.Duration) bool {
+	return c.unlessChanged(s, since, func() { s.checkedAt(wall, mono) })
 }
 
 // unlessChanged calls f unless the session changed. A change that comes meanwhile

@@ -22,6 +22,9 @@ const (
 	sweepEvery = 10 * time.Minute
 	// flushTimeout bounds how long shutdown waits for refreshes and saves.
 	flushTimeout = 10 * time.Second
+	// stopTimeout bounds how long shutdown waits for what is of less account than
+	// those: handlers of events above all, which may be anybody's.
+	stopTimeout = 5 * time.Second
 	// maxBackground bounds the store operations that requests leave behind.
 	maxBackground = 32
 )
@@ -107,7 +110,8 @@ func newSessions(cfg sessionsConfig, store tokenstore.Store, tokens *pkce.Config
 }
 
 // Destruct implements caddy.Destructor. It waits, for at most flushTimeout,
-// for refreshes and saves in flight.
+// for refreshes and saves in flight, and then for at most stopTimeout for what
+// else runs in the background.
 func (m *sessions) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
@@ -116,9 +120,22 @@ func (m *sessions) Destruct() error {
 	m.mu.Unlock()
 	err := m.flush(ctx)
 	m.cancel()
-	m.running.Wait()
+	stopped := make(chan struct{})
+	go func() {
+		m.running.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(stopTimeout):
+		// Everything else ends with m.ctx. An event's handler knows nothing of it.
+		m.logger().Warn("stopped without waiting for a handler of events that takes too long", zap.Duration("waited", stopTimeout))
+	}
 	if view, ok := m.store.(storeView); ok {
 		view.pool.leave(m)
+	}
+	if m.tokens.HTTPClient != nil {
+		m.tokens.HTTPClient.CloseIdleConnections()
 	}
 	return err
 }
@@ -180,11 +197,12 @@ func (m *sessions) confirm(ctx context.Context, s *session, now int64) (*session
 }
 
 func (m *sessions) readAgain(ctx context.Context, s *session, since cacheEpoch, now int64) (*session, error) {
+	mono := m.clock.Monotonic()
 	token, err := s.fetch(ctx)
 	switch {
 	case err == nil:
 		s.auth.Adopt(token)
-		m.cache.confirmUnlessChanged(s, since, now)
+		m.cache.checkedUnlessChanged(s, since, now, mono)
 		return s, nil
 	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
 		s.auth.End()
@@ -195,7 +213,7 @@ func (m *sessions) readAgain(ctx context.Context, s *session, since cacheEpoch, 
 		// The store is out of reach. A person whose session is here goes on
 		// working, and the store is asked again soon: nobody tells us what
 		// happened to the session meanwhile.
-		m.cache.confirmUnlessChanged(s, since, -now)
+		m.cache.checkedUnlessChanged(s, since, -now, mono)
 		return s, nil
 	default:
 		return nil, err
@@ -225,6 +243,7 @@ func (m *sessions) load(ctx context.Context, id tokenstore.SessionID, key bool) 
 
 func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte, since cacheEpoch) (*session, error) {
 	name := hex.EncodeToString(digest[:])
+	mono := m.clock.Monotonic()
 	rec, err := m.store.Load(ctx, name)
 	if errors.Is(err, tokenstore.ErrNotFound) {
 		m.cache.remove(id, key)
@@ -243,7 +262,7 @@ func (m *sessions) read(ctx context.Context, id tokenstore.SessionID, key bool, 
 	s := m.newSession(id, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix(), data.Key)
 	s.lastSeen.Store(data.LastSeen.Unix())
 	s.savedSeen.Store(data.LastSeen.Unix())
-	s.checked.Store(now)
+	s.checkedAt(now, mono)
 	token := pkce.NewToken(data.Token)
 	s.know(rec.Version, token)
 	m.tokens.InitAuthenticator(&s.auth, token, s)
@@ -282,7 +301,7 @@ func (m *sessions) createAs(ctx context.Context, id tokenstore.SessionID, token 
 
 // keep stores a session that is new, and has it at hand.
 func (m *sessions) keep(ctx context.Context, s *session, token *pkce.Token) error {
-	s.checked.Store(m.clock.Now().Unix())
+	s.checkedAt(m.clock.Now().Unix(), m.clock.Monotonic())
 	rec, err := s.record(token)
 	if err != nil {
 		return err

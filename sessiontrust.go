@@ -22,19 +22,33 @@ const (
 	trustNot          // ask before use
 )
 
+// checkedAt notes when the store confirmed the session, or was out of reach if wall
+// is negative: in Unix seconds, and by the monotonic clock.
+func (s *session) checkedAt(wall int64, mono time.Duration) {
+	s.checkedMono.Store(int64(mono))
+	s.checked.Store(wall)
+}
+
 // trust judges by checked: when the store last confirmed the session, negative
 // if the store was out of reach then, or 0 if it must be asked before the next
-// use.
+// use. It believes the clock by which that was longer ago: the wall clock can be
+// set back, and the monotonic clock stands still while a machine sleeps.
 func (s *session) trust(now int64, watched bool) trust {
 	checked := s.checked.Load()
+	if checked == 0 {
+		return trustNot
+	}
+	if watched && checked > 0 {
+		return trustFully
+	}
 	age, again := now-checked, int64(revalidateAfter/time.Second)
 	if checked < 0 {
-		age, again, watched = now+checked, int64(retryAfterOutage/time.Second), false
+		age, again = now+checked, int64(retryAfterOutage/time.Second)
 	}
+	mono := s.owner.clock.Monotonic() - time.Duration(s.checkedMono.Load())
+	age = max(age, int64(mono/time.Second))
 	switch {
-	case checked == 0:
-		return trustNot
-	case watched || age < again:
+	case age < again:
 		return trustFully
 	case age < 2*int64(revalidateAfter/time.Second):
 		return trustForNow

@@ -28,6 +28,8 @@ func (m *sessions) watch(w tokenstore.Watcher) {
 			m.logger().Warn("lost sight of the token store; cached sessions are checked before use", zap.Error(err))
 			m.cache.invalidateAll()
 			m.pause(time.Second)
+			// Those that were used meanwhile have been checked too early.
+			m.cache.invalidateAll()
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -36,8 +37,18 @@ type storedKey struct {
 	what    string // the option that it is for: "share"
 	again   string // what to do once it is lost
 
-	mu   sync.Mutex
-	kept []byte
+	kept atomic.Pointer[[]byte]
+
+	mu     sync.Mutex
+	flight *keyFlight // the attempt under way
+}
+
+// keyFlight is one attempt at reading the key, which all who need it meanwhile wait
+// for.
+type keyFlight struct {
+	done chan struct{}
+	key  []byte // once done is closed
+	err  error
 }
 
 // newStored returns the secret of an option: the one given, or, if that is empty,
@@ -51,15 +62,37 @@ func (k *storedKey) file() string { return "spotify/" + k.what + "/key" }
 
 func (k *storedKey) lock() string { return "spotify_" + k.what + "_key" }
 
+// load returns the key. However many need it at once, the storage is asked once,
+// and each of them waits for loadTimeout at most, or until ctx ends.
 func (k *storedKey) load(ctx context.Context) ([]byte, error) {
 	if k.given != "" {
 		return []byte(k.given), nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.kept != nil {
-		return k.kept, nil
+	if key := k.kept.Load(); key != nil {
+		return *key, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	k.mu.Lock()
+	flight := k.flight
+	if flight == nil {
+		flight = &keyFlight{done: make(chan struct{})}
+		k.flight = flight
+		// One caller's hanging up is not the others' business.
+		go k.fly(context.WithoutCancel(ctx), flight)
+	}
+	k.mu.Unlock()
+	select {
+	case <-flight.done:
+		return flight.key, flight.err
+	case <-ctx.Done():
+		// Not every storage ends with a context.
+		return nil, fmt.Errorf("the key of %s: %w", k.what, ctx.Err())
+	}
+}
+
+// fly makes one attempt at reading the key.
+func (k *storedKey) fly(ctx context.Context, flight *keyFlight) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	key, err := k.read(ctx)
@@ -67,10 +100,15 @@ func (k *storedKey) load(ctx context.Context) ([]byte, error) {
 		key, err = k.create(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the key of %s: %w", k.what, err)
+		flight.err = fmt.Errorf("the key of %s: %w", k.what, err)
+	} else {
+		flight.key = key
+		k.kept.Store(&key)
 	}
-	k.kept = key
-	return key, nil
+	k.mu.Lock()
+	k.flight = nil
+	k.mu.Unlock()
+	close(flight.done)
 }
 
 func (k *storedKey) read(ctx context.Context) ([]byte, error) {

@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ func newLinkRewriter(apiURL, origin, prefix string) *links.Rewriter {
 
 // rewriteLinks makes the Web API's own URLs in an answer lead to the proxy, so
 // that a client that pages by following them stays inside. The body is changed
-// while it streams, so what depended on its bytes does not hold any more.
+// while it streams.
 func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	h := res.Header
 	rewriteHeader(h["Location"], rw.RewriteURL)
@@ -28,8 +29,6 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	if encoding := first(h["Content-Encoding"]); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return // nobody asked for it, so it is left as it is
 	}
-	// The answer to a HEAD speaks of the same representation as a GET's.
-	weakenValidators(h)
 	if res.StatusCode == http.StatusNotModified || res.StatusCode == http.StatusNoContent || res.ContentLength == 0 {
 		return
 	}
@@ -46,6 +45,30 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 		res.ContentLength = length
 		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 	}
+}
+
+// nameJSON gives a response without a Content-Type that of JSON, if its body
+// begins like it. Go's server would call it plain text.
+func nameJSON(res *http.Response) {
+	if first(res.Header["Content-Type"]) != "" || first(res.Header["Content-Encoding"]) != "" {
+		return
+	}
+	start := bytes.TrimPrefix(peek(res, 8), []byte("\uFEFF"))
+	start = bytes.TrimLeft(start, " \t\r\n")
+	if bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")) {
+		res.Header.Set("Content-Type", "application/json")
+	}
+}
+
+// mayChangeBytes reports whether the bytes of a call's response may differ from
+// the API's. A 304 does not say what kind of response it stands for, and must
+// have the validators of that (RFC 9110 §15.4.5), so this goes by the request.
+func (t *engine) mayChangeBytes(c *call) bool {
+	if !t.keepLinks {
+		return true
+	}
+	// http.Transport asks for gzip by itself and unpacks it.
+	return !t.identity && c.out.Header["Accept-Encoding"] == nil && c.out.Header["Range"] == nil
 }
 
 // weakenValidators takes back what a header promises about the very bytes of a

@@ -15,7 +15,7 @@ const peekPatience = 2 * time.Second
 
 // peek returns up to n bytes of the start of a body, or nil if they do not come
 // in time. The body can be read in full afterwards; the bytes are valid until
-// then.
+// then. A second call does not wait, and returns no more than the first could.
 //
 // A response body has no read deadline, and closing it would lose the rest. So
 // a goroutine reads ahead, which ends with that read, and the read with the
@@ -23,6 +23,9 @@ const peekPatience = 2 * time.Second
 func peek(res *http.Response, n int64) []byte {
 	if res.Body == nil || res.Body == http.NoBody || res.ContentLength == 0 {
 		return nil
+	}
+	if b, ok := res.Body.(*peekedBody); ok {
+		return b.again(int(n))
 	}
 	if res.ContentLength > 0 {
 		n = min(n, res.ContentLength)
@@ -50,6 +53,17 @@ type peekedBody struct {
 	start *bufio.Reader // of the body
 	done  chan struct{} // closed when the start has been read
 	err   error         // what ended the body within its start
+}
+
+// again returns up to n bytes of the start, or nil if it has not come in time.
+func (b *peekedBody) again(n int) []byte {
+	select {
+	case <-b.done:
+		prefix, _ := b.start.Peek(min(n, b.start.Buffered()))
+		return prefix
+	default:
+		return nil
+	}
 }
 
 // Read implements io.Reader.

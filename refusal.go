@@ -2,7 +2,9 @@ package caddyspotify
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"io"
 	"net/http"
 	"strings"
@@ -24,20 +26,31 @@ func refusalReason(res *http.Response) reason.Reason {
 	default:
 		return ""
 	}
-	prefix := peek(res, reason.PrefixSize)
-	if strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") {
-		prefix = gunzip(prefix)
-	}
+	prefix := decoded(first(res.Header["Content-Encoding"]), peek(res, reason.PrefixSize))
 	return reason.Parse(res.StatusCode, res.Header.Get("Content-Type"), prefix)
 }
 
-// gunzip returns what can be read of the start of a gzip stream.
-func gunzip(b []byte) []byte {
-	zr, err := gzip.NewReader(bytes.NewReader(b))
+// decoded returns what can be read of the start of a body in a content coding.
+// Others than these are not asked for.
+func decoded(coding string, b []byte) []byte {
+	var r io.Reader
+	var err error
+	switch strings.ToLower(coding) {
+	case "", "identity":
+		return b
+	case "gzip", "x-gzip":
+		r, err = gzip.NewReader(bytes.NewReader(b))
+	case "deflate":
+		if r, err = zlib.NewReader(bytes.NewReader(b)); err != nil {
+			r, err = flate.NewReader(bytes.NewReader(b)), nil // as some servers understand it (RFC 9110 §8.4.1.2)
+		}
+	default:
+		return nil
+	}
 	if err != nil {
 		return nil
 	}
-	plain, _ := io.ReadAll(io.LimitReader(zr, reason.PrefixSize)) // cut short, as a prefix is
+	plain, _ := io.ReadAll(io.LimitReader(r, reason.PrefixSize)) // cut short, as a prefix is
 	return plain
 }
 

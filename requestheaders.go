@@ -85,6 +85,35 @@ func asksForPart(name string) bool {
 	return false
 }
 
+// setAcceptEncoding asks for the content codings in which a refusal can be read:
+// gzip if the client takes it, and none otherwise. Without the header the
+// transport asks for gzip and unpacks it, if compression is on.
+func setAcceptEncoding(h http.Header, compression bool) {
+	switch {
+	case takesGzip(h["Accept-Encoding"]):
+		h["Accept-Encoding"] = []string{"gzip"}
+	case compression:
+		delete(h, "Accept-Encoding")
+	default:
+		h["Accept-Encoding"] = []string{"identity"}
+	}
+}
+
+// takesGzip reports whether Accept-Encoding (RFC 9110 §12.5.3) names gzip.
+func takesGzip(values []string) bool {
+	for _, v := range values {
+		for coding := range strings.SplitSeq(v, ",") {
+			name, weight, _ := strings.Cut(coding, ";")
+			_, q, _ := strings.Cut(weight, "=")
+			refused := weight != "" && strings.Trim(q, " 0.") == ""
+			if strings.EqualFold(strings.TrimSpace(name), "gzip") && !refused {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // neverPasses reports whether a header stays here, whoever set it. These are
 // the ones that every request has, because reverse_proxy adds them;
 // tellsOfVisitor would say the same of them, less quickly.

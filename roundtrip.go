@@ -30,7 +30,8 @@ type engineOptions struct {
 	ReplayBody int64
 	// KeepLinks leaves the Web API's URLs in its responses as they are.
 	KeepLinks bool
-	// Identity asks for responses that are not compressed.
+	// Identity asks for responses that are not compressed, unless links are kept
+	// and the client takes gzip.
 	Identity bool
 	// Retries is how often a request is sent again at most, and MaxWait how long
 	// it is held back for that in all.
@@ -287,7 +288,8 @@ func (t *engine) answer(c *call, res *http.Response) (*http.Response, error) {
 	explainRefusal(c, c.res.Header, c.reason)
 	announceRemoval(c, c.res.Header)
 	c.ex.remindToReauthorize(c.res.Header)
-	if res.Uncompressed {
+	nameJSON(&c.res)
+	if t.mayChangeBytes(c) {
 		weakenValidators(c.res.Header)
 	}
 	if !t.keepLinks {
@@ -341,9 +343,7 @@ func newCall(t *engine, ex *exchange, req *http.Request) *call {
 	c.out.GetBody = nil
 	c.out.Header = make(http.Header, 8)
 	setRequestHeaders(c.out.Header, req.Header, ex.header, !t.keepLinks)
-	if !t.keepLinks && t.identity {
-		c.out.Header["Accept-Encoding"] = []string{"identity"}
-	}
+	setAcceptEncoding(c.out.Header, !t.identity)
 	return c
 }
 

@@ -28,6 +28,9 @@ const (
 	// defaultIdleConns is of use with HTTP/1.1 alone: each request in flight
 	// has a connection then, and closing and opening them is dear.
 	defaultIdleConns = 256
+	// defaultHeaderTimeout is how long the API may take to begin its response
+	// once it has the request. Spotify's own gateway gives up long before.
+	defaultHeaderTimeout = caddy.Duration(time.Minute)
 	// pingAfter is how long an HTTP/2 connection may be silent until it is asked
 	// for a sign of life, and pingTimeout how long that may take. All requests
 	// share one connection, and one that has died unnoticed would hang them for
@@ -65,8 +68,9 @@ const (
 //     and trailers, which the Web API has none of, do not pass.
 //   - When the API says 401, the token is refreshed and the request sent once
 //     more. Redirects are passed on and not followed.
-//   - URLs of the Web API in JSON answers, such as `next`, are made to lead to
-//     the proxy (`links`), while the answer streams. One of a known length of
+//   - URLs of the Web API in the members `href`, `next`, `previous`,
+//     `track_href` and `analysis_url` of JSON answers are made to lead to the
+//     proxy (`links`), while the answer streams. One of a known length of
 //     up to 256 KiB is read first, so that it still says how long it is. Answers
 //     travel gzipped from Spotify and are unpacked here, which costs more than
 //     all the rest; with `compression off` they travel as they are.
@@ -77,7 +81,8 @@ const (
 //     `Spotify-Proxy-Missing-Scope` and `Spotify-Proxy-Login-Url`. Operations
 //     that Spotify withdrew are marked by `Deprecation` and `Sunset`.
 //
-// All options of the transport `http` work here, too.
+// All options of the transport `http` work here, too. `response_header_timeout`
+// is 1 minute by default.
 type Transport struct {
 	reverseproxy.HTTPTransport
 
@@ -142,6 +147,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		t.KeepAlive = new(reverseproxy.KeepAlive)
 	}
 	t.KeepAlive.MaxIdleConnsPerHost = cmp.Or(t.KeepAlive.MaxIdleConnsPerHost, defaultIdleConns)
+	t.ResponseHeaderTimeout = cmp.Or(t.ResponseHeaderTimeout, defaultHeaderTimeout)
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -110,6 +111,7 @@ func TestTransportProvisionErrors(t *testing.T) {
 	}
 }
 
+// P56
 func TestTransportDefaults(t *testing.T) {
 	tr := new(caddyspotify.Transport)
 	if err := provision(t, tr); err != nil {
@@ -121,15 +123,22 @@ func TestTransportDefaults(t *testing.T) {
 	if tr.Transport.MaxIdleConnsPerHost != 256 || tr.Transport.HTTP2.SendPingTimeout == 0 {
 		t.Errorf("pool: %d idle connections, ping %v", tr.Transport.MaxIdleConnsPerHost, tr.Transport.HTTP2.SendPingTimeout)
 	}
+	if d := tr.Transport.ResponseHeaderTimeout; d != time.Minute {
+		t.Errorf("response headers are waited for for %s", d)
+	}
 	t.Setenv("SPOTIFY_TEST_API", "http://localhost:9")
 	tr = &caddyspotify.Transport{APIURL: "{env.SPOTIFY_TEST_API}", HTTPTransport: reverseproxy.HTTPTransport{
-		KeepAlive: &reverseproxy.KeepAlive{MaxIdleConnsPerHost: 3},
+		KeepAlive:             &reverseproxy.KeepAlive{MaxIdleConnsPerHost: 3},
+		ResponseHeaderTimeout: caddy.Duration(3 * time.Second),
 	}}
 	if err := provision(t, tr); err != nil {
 		t.Fatal(err)
 	}
 	if tr.APIURL != "http://localhost:9" || tr.TLSEnabled() || tr.Transport.MaxIdleConnsPerHost != 3 {
 		t.Errorf("%s, TLS %v, %d idle connections", tr.APIURL, tr.TLSEnabled(), tr.Transport.MaxIdleConnsPerHost)
+	}
+	if d := tr.Transport.ResponseHeaderTimeout; d != 3*time.Second {
+		t.Errorf("response headers are waited for for %s", d)
 	}
 	if err := new(caddyspotify.Transport).Cleanup(); err != nil {
 		t.Errorf("cleanup of a transport that was not provisioned: %v", err)

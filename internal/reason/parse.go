@@ -66,7 +66,7 @@ var messages = []struct {
 
 // read returns the message in lower case and the reason field in upper case.
 func read(contentType string, prefix []byte) (message, code string) {
-	prefix = bytes.TrimSpace(prefix)
+	prefix = bytes.TrimSpace(bytes.TrimPrefix(prefix, []byte("\uFEFF")))
 	if !bytes.HasPrefix(prefix, []byte("{")) {
 		// A page of something between us and Spotify may contain any words.
 		if strings.Contains(strings.ToLower(contentType), "html") {

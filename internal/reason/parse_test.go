@@ -47,6 +47,8 @@ func TestParse(t *testing.T) {
 		{"restriction", 403, jsonType, `{"error":{"status":403,"message":"Player command failed: Restriction violated","reason":"UNKNOWN"}}`, reason.Forbidden},
 		{"403 empty", 403, "", ``, reason.Forbidden},
 		{"a gateway's page", 403, "text/html; charset=utf-8", `<html>Go premium! permissions missing</html>`, reason.Forbidden},
+		{"after a byte order mark", 403, jsonType, "\uFEFF" + `{"error":{"status":403,"message":"Insufficient client scope"}}`, reason.InsufficientScope},
+		{"quota after a byte order mark", 429, jsonType, "\uFEFF\n" + `{"error":{"status":429,"reason":"QUOTA_EXCEEDED"}}`, reason.QuotaExceeded},
 		{"track play too frequent", 403, jsonType, `{"error":{"status":403,"message":"Player command failed","reason":"RATE_LIMITED"}}`, reason.RateLimited},
 
 		{"429", 429, jsonType, `{"error":{"status":429,"message":"API rate limit exceeded"}}`, reason.RateLimited},

@@ -8,11 +8,12 @@ BENCHTIME   ?= 200ms
 BENCH_ARGS  ?= -seconds 0.6 -sessions 5000 -restart=false
 FUZZTIME    ?= 100000x
 DEMO_ARGS   ?=
+MUTATION_ARGS ?=
 
 GOLANGCI    ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test bench fuzz lint demo build
+.PHONY: help test bench fuzz mutation model lint demo build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,6 +27,12 @@ bench: ## micro-benchmarks, then the proxy beside plain Caddy (BENCH=<regexp> BE
 
 fuzz: ## each fuzz target for FUZZTIME (100000x: as many executions)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz
+
+mutation: ## break the code on purpose; the tests have to notice (MUTATION_ARGS='-run redis')
+	@$(GO) run ./internal/mutation $(MUTATION_ARGS)
+
+model: ## check the model of the refresh with Spin (Debian package spin)
+	@sh .ci/model
 
 lint: ## golangci-lint in every module, or staticcheck where that one cannot be built
 	@lint='$(GOLANGCI) run'; \

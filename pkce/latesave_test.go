@@ -3,6 +3,7 @@ package pkce_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,7 +52,7 @@ func (r *rig) tick(d time.Duration) {
 func TestLateSaveIsAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _, waiting := afterExpiry(t)
-		r.tick(time.Second)
+		r.tick(500 * time.Millisecond)
 		r.store.change(func(s *store) { s.token = r.grant("late", "refresh-late", time.Hour) })
 		r.tick(time.Second)
 		if got := <-waiting; got.err != nil || got.token.AccessToken() != "late" {
@@ -67,9 +68,9 @@ func TestLateSaveIsAwaited(t *testing.T) {
 func TestLateSaveThatDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _, waiting := afterExpiry(t)
-		r.tick(1400 * time.Millisecond)
+		r.tick(900 * time.Millisecond)
 		r.endpoint.mustCount(t, 0)
-		r.tick(100 * time.Millisecond)
+		r.tick(300 * time.Millisecond)
 		if got := <-waiting; got.err != nil || got.token.AccessToken() != "access-1" {
 			t.Fatalf("Token = %v, %v", got.token, got.err)
 		}
@@ -88,13 +89,68 @@ func TestValidTokenIsServedWhileALateSaveIsAwaited(t *testing.T) {
 		r := newRig()
 		a := r.cfg.NewAuthenticator(r.store.token, heir{r.store})
 		r.clock.Advance(56 * time.Minute)
-		for range 5 {
+		for range 3 {
 			mustGet(t, a, "access-0")
 			r.tick(250 * time.Millisecond)
 		}
 		r.endpoint.mustCount(t, 0)
 		r.tick(2 * time.Second)
 		mustGet(t, a, "access-1")
+	})
+}
+
+// R31, R35: the process before was held up between its last look at the lease and
+// the request, which came in just before that of its heir. Its heir is refused,
+// and waits for the save instead of ending the session.
+func TestRefusalAfterExpiryAwaitsTheSave(t *testing.T) {
+	for name, saved := range map[string]bool{"that comes": true, "that does not come": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, _, waiting := afterExpiry(t)
+				r.endpoint.says(always(http.StatusBadRequest, nil, `{"error":"invalid_grant"}`))
+				r.tick(1200 * time.Millisecond)
+				r.endpoint.mustCount(t, 1)
+				r.store.mustHold(t, "access-0")
+				r.tick(500 * time.Millisecond)
+				if saved {
+					r.store.change(func(s *store) { s.token = r.grant("late", "refresh-late", time.Hour) })
+				}
+				r.tick(700 * time.Millisecond)
+				got := <-waiting
+				if saved && (got.err != nil || got.token.AccessToken() != "late") {
+					t.Errorf("Token = %v, %v", got.token, got.err)
+				}
+				if !saved && !errors.Is(got.err, pkce.ErrReauthorize) {
+					t.Errorf("Token: %v, want ErrReauthorize", got.err)
+				}
+				r.endpoint.mustCount(t, 1)
+				synctest.Wait()
+				r.store.mustBeIdle(t)
+			})
+		})
+	}
+}
+
+// R31, R35: who has lost the lease is refused, because its heir redeemed the
+// token first. The record is the heir's to save, and not to be deleted.
+func TestRefusalAfterTheLeaseIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a := r.authenticator()
+		r.endpoint.says(always(http.StatusBadRequest, nil, `{"error":"invalid_grant"}`))
+		answer := r.endpoint.hold()
+		r.clock.Advance(time.Hour)
+		waiting := ask(func() (*pkce.Token, error) { return a.Token(t.Context()) })
+		synctest.Wait()
+		r.store.loseLease()
+		answer()
+		if got := <-waiting; !errors.Is(got.err, pkce.ErrTemporary) {
+			t.Errorf("Token: %v, %v, want ErrTemporary", got.token, got.err)
+		}
+		r.store.mustHold(t, "access-0")
+		r.store.change(func(s *store) { s.token = r.grant("heir", "refresh-heir", time.Hour) })
+		r.clock.Advance(time.Second)
+		mustGet(t, a, "heir")
 	})
 }
 

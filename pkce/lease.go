@@ -14,13 +14,13 @@ const acquireTimes = 2
 // saves what it got as soon as it can, which takes no longer than maxSaveBackoff
 // and the time of a save. lateSave is how long others give it.
 const (
-	lateSave      = 2*maxSaveBackoff + 500*time.Millisecond
+	lateSave      = 2 * maxSaveBackoff
 	lateSaveEvery = 250 * time.Millisecond
 )
 
 var (
 	errLeaseTaken = errors.New("the right to refresh the session could not be had in time; another process may be at it")
-	errLeaseLost  = errors.New("the lease was lost before the token was refreshed")
+	errLeaseLost  = errors.New("the lease was lost during the refresh")
 )
 
 // acquire takes the lease, or shares the one that a pending save has: saved is

@@ -59,6 +59,10 @@ func TestBackingOffLooksNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, a := backingOff(t)
 		before := r.store.did("load")
+		mustWait(t, a)
+		if r.store.did("load") != before {
+			t.Error("the store was asked right after the refresh that had asked it")
+		}
 		for range 100 {
 			var waiting []<-chan promise
 			for range 5 {
@@ -166,5 +170,37 @@ func TestLookIsBounded(t *testing.T) {
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("Token took %s", took)
 		}
+	})
+}
+
+// R38: what is stored is older than what waits to be saved, so nobody looks.
+func TestBackingOffWithAPendingSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		r.endpoint.says(always(503, map[string][]string{"Retry-After": {"60"}}, ""))
+		r.clock.Advance(time.Hour)
+		mustWait(t, a)
+		before := r.store.did("load")
+		r.clock.Advance(time.Second)
+		mustWait(t, a)
+		if n := r.store.did("load") - before; n != 0 {
+			t.Errorf("the store was asked %d times", n)
+		}
+		a.End()
+	})
+}
+
+// A session that is in memory only has no store to look into.
+func TestBackingOffWithoutAStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.endpoint.says(always(503, map[string][]string{"Retry-After": {"60"}}, ""))
+		a := r.cfg.NewAuthenticator(r.store.token, nil)
+		r.clock.Advance(time.Hour)
+		for range 3 {
+			mustWait(t, a)
+			r.clock.Advance(time.Second)
+		}
+		r.endpoint.mustCount(t, 1)
 	})
 }

@@ -241,6 +241,9 @@ func (a *Authenticator) refresh(ctx context.Context) attempt {
 		refused := old
 		var learnErr error
 		old, adopted, learnErr = a.learn(ctx, refused)
+		if learnErr == nil && !adopted && old.equal(refused) {
+			old, adopted, learnErr = a.learnOfRival(ctx, lease, refused)
+		}
 		switch {
 		case learnErr != nil:
 			return a.failed(ctx, old, learnErr)
@@ -264,6 +267,22 @@ func (a *Authenticator) learn(ctx context.Context, old *Token) (due *Token, adop
 		return old, false, err
 	}
 	return stored, a.adopt(stored), nil
+}
+
+// learnOfRival is learn for when a refresh token was refused and the store still
+// has it. That ends the session only if no other process may have redeemed it
+// and not saved yet. One may have if it holds the lease by now, or if its lease
+// had expired before this one was taken.
+func (a *Authenticator) learnOfRival(ctx context.Context, lease Lease, refused *Token) (due *Token, adopted bool, err error) {
+	select {
+	case <-lease.Lost():
+		return refused, false, errLeaseLost
+	default:
+	}
+	if !afterExpiry(lease) {
+		return refused, false, nil
+	}
+	return a.awaitLateSave(ctx, lease, refused)
 }
 
 // refreshAlone is refresh for a session that is in memory only.

@@ -258,3 +258,28 @@ func TestAdoptWhileSaveIsPending(t *testing.T) {
 		a.End()
 	})
 }
+
+// Two tries of one save do not run at once: Flush waits for the one under way.
+func TestFlushDuringSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, a := readOnly(t)
+		gate := make(chan struct{})
+		r.store.change(func(s *store) { s.readOnly, s.saveGate = false, gate })
+		r.clock.Advance(time.Second)
+		synctest.Wait()
+		flushed := make(chan error, 1)
+		go func() { flushed <- a.Flush(t.Context()) }()
+		synctest.Wait()
+		r.store.change(func(s *store) {
+			if s.saving != 1 {
+				t.Errorf("%d saves are under way, want 1", s.saving)
+			}
+		})
+		close(gate)
+		if err := <-flushed; err != nil {
+			t.Errorf("Flush: %v", err)
+		}
+		r.store.mustHold(t, "access-1")
+		r.store.mustBeIdle(t)
+	})
+}

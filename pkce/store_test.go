@@ -24,6 +24,7 @@ type store struct {
 
 	releaseGate chan struct{}
 	loadGate    chan struct{}
+	saving      int // calls of Save under way
 	log         []string // what was done, in order
 	pins        int
 
@@ -90,7 +91,9 @@ func (s *store) Load(ctx context.Context) (*pkce.Token, error) {
 func (s *store) Save(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {
 	s.mu.Lock()
 	gate := s.saveGate
+	s.saving++
 	s.mu.Unlock()
+	defer s.change(func(s *store) { s.saving-- })
 	if gate != nil {
 		select {
 		case <-gate:

@@ -1,9 +1,11 @@
 package caddystorage_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +83,35 @@ func TestLockKeptFreshByMistake(t *testing.T) {
 	})
 }
 
+// R41: so does the lock of a process that was killed while it changed a record.
+func TestChangeLockKeptFreshByMistake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		store := open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{})
+		key := newKey()
+		l := lease(t, store, key)
+		file := strings.Replace(lockFiles(t, dir)[0], "refresh", "change", 1)
+		if err := l.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Delete(t.Context(), key); err != nil { // takes the lock
+			t.Fatal(err)
+		}
+		killed := time.Now()
+		writeLock(t, file, lockFile{killed, killed})
+		time.Sleep(32 * time.Second)
+		if time.Since(readLock(t, file).Updated) > 10*time.Second {
+			t.Fatal("nobody keeps the lock fresh: this shows nothing")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := store.Delete(ctx, key); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 // R29: a lease in files is held for as long as its holder lives.
 func TestFileLeaseIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -119,9 +150,13 @@ func TestFileLeaseIsLost(t *testing.T) {
 		l := lease(t, open(t, &certmagic.FileStorage{Path: dir}, caddystorage.Config{}), newKey())
 		synctest.Wait()
 		file := lockFiles(t, dir)[0]
-		time.Sleep(time.Second)
+		time.Sleep(1100 * time.Millisecond) // not in the middle of a renewal
 		writeLock(t, file, lockFile{time.Now(), time.Now()})
-		<-l.Lost()
+		select {
+		case <-l.Lost():
+		case <-time.After(time.Minute):
+			t.Error("the lease is not lost")
+		}
 		if err := l.Release(t.Context()); err != nil {
 			t.Errorf("Release: %v", err)
 		}

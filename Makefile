@@ -23,7 +23,7 @@ test: ## gofmt, go vet and the tests of every module, with the race detector
 
 bench: ## micro-benchmarks, then the proxy beside plain Caddy (BENCH=<regexp> BENCHTIME=<d> COUNT=<n> BENCH_ARGS=…)
 	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -benchtime=$(BENCHTIME) -count=$(COUNT) ./...
-	@$(GO) run ./internal/benchmark $(BENCH_ARGS)
+	@cd internal/benchmark && $(GO) run . $(BENCH_ARGS)
 
 fuzz: ## each fuzz target for FUZZTIME (100000x: as many executions)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz

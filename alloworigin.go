@@ -52,7 +52,7 @@ const (
 	// Authorization is for stock clients, which always send one of their own.
 	corsRequestHeaders = "Accept, Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Pragma, Range"
 	corsAnswerHeaders  = "Content-Range, Deprecation, ETag, Link, Location, Retry-After, Spotify-Proxy-Login-Url, Spotify-Proxy-Missing-Scope, " +
-		"Spotify-Proxy-Reason, Spotify-Proxy-Reauthorize-By, Sunset"
+		"Spotify-Proxy-Reason, Spotify-Proxy-Reauthorize-By"
 	corsMaxAge = "7200" // seconds; Chromium remembers no answer for longer
 )
 

@@ -82,8 +82,8 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 	}
 }
 
-// announceRemoval says when the operation goes or went away (RFC 9745, RFC
-// 8594), unless Spotify does so itself. The list is advice: apps with extended
+// announceRemoval marks an operation that Spotify withdrew as deprecated (RFC
+// 9745), unless Spotify does so itself. The list is advice: apps with extended
 // quota keep what others lose.
 func announceRemoval(c *call, h http.Header) {
 	op, known := webapi.Lookup(c.in.Method, c.in.URL.Path)
@@ -91,8 +91,5 @@ func announceRemoval(c *call, h http.Header) {
 		return
 	}
 	h.Set("Deprecation", op.Change.Deprecation())
-	if h["Sunset"] == nil {
-		h.Set("Sunset", op.Change.Sunset())
-	}
 	h.Add("Link", op.Change.Link())
 }

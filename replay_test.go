@@ -10,12 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"golang.org/x/sync/semaphore"
-
-	"github.com/caddyspotify/caddy-spotify/internal/clock"
-	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // testBody is a request body that counts what is done to it.
@@ -178,7 +174,8 @@ func TestReplayMemoryComesBack(t *testing.T) {
 		"answered": {play: func(_ *rig, w http.ResponseWriter, q *http.Request) { ok(w, q) }, status: 200},
 		"replayed": {play: func(_ *rig, w http.ResponseWriter, q *http.Request) { unlessToken("token-2", ok)(w, q) }, status: 200},
 		"the gate refuses the replay": {play: func(r *rig, w http.ResponseWriter, q *http.Request) {
-			r.ex.site.gate.Close(clock.Get().Now().Add(time.Minute), reason.RateLimited) // another request's 429
+			gate := r.ex.site.gate
+			gate.Report(gate.Admit("another"), http.StatusTooManyRequests, "60", false)
 			unlessToken("token-2", ok)(w, q)
 		}, status: 429},
 		"no newer token": {play: func(r *rig, w http.ResponseWriter, q *http.Request) {

@@ -79,7 +79,7 @@ const (
 //     gets its fair share. `retry` holds requests back instead.
 //   - Refusals carry the header `Spotify-Proxy-Reason`, and for a missing scope
 //     `Spotify-Proxy-Missing-Scope` and `Spotify-Proxy-Login-Url`. Operations
-//     that Spotify withdrew are marked by `Deprecation` and `Sunset`.
+//     that Spotify withdrew are marked by `Deprecation`.
 //
 // All options of the transport `http` work here, too. `response_header_timeout`
 // is 1 minute by default.

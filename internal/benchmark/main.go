@@ -7,7 +7,7 @@
 // Caddy: of each round's, the median and the range. It also prints what becomes
 // of the slowest requests in the second when all tokens are refreshed.
 //
-//	go run ./internal/benchmark [-scenario <names>] [-rounds 5] [-seconds 2]
+//	go run -C internal/benchmark . [-scenario <names>] [-rounds 5] [-seconds 2]
 //
 // Nothing leaves the machine. It needs Linux, for the CPU time of a process.
 package main

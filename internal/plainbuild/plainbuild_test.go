@@ -32,17 +32,19 @@ func TestRedisIsNotInThisBuild(t *testing.T) {
 // A server carries neither the demo nor the simulator.
 func TestDemoIsNotInThisBuild(t *testing.T) {
 	const module = "github.com/caddyspotify/caddy-spotify"
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module).Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	packages := strings.Fields(string(out))
-	if !slices.Contains(packages, module) {
-		t.Fatalf("go list names %d packages, the plugin not among them", len(packages))
-	}
-	for _, unwanted := range []string{module + "/internal/demo", module + "/internal/spotifytest"} {
-		if slices.Contains(packages, unwanted) {
-			t.Errorf("the plugin imports %s", unwanted)
+	for _, program := range []string{module, module + "/cmd/caddy"} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "nodemo", program).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		packages := strings.Fields(string(out))
+		if !slices.Contains(packages, module) {
+			t.Fatalf("go list names %d packages of %s, the plugin not among them", len(packages), program)
+		}
+		for _, unwanted := range []string{module + "/internal/demo", module + "/internal/spotifytest"} {
+			if slices.Contains(packages, unwanted) {
+				t.Errorf("%s imports %s", program, unwanted)
+			}
 		}
 	}
 }

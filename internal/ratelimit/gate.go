@@ -239,25 +239,9 @@ func (g *Gate) close(now time.Duration, wall time.Time, wait time.Duration, why 
 	return Closed
 }
 
-// Close closes the gate until then because another instance of the same app
-// learned that it must. It never shortens a time the gate is closed for.
-func (g *Gate) Close(until time.Time, why reason.Reason) Transition {
-	now, wall := g.clock.Monotonic(), g.clock.Now()
-	wait := until.Sub(wall)
-	if wait <= 0 {
-		return Unchanged
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed && why != reason.QuotaExceeded {
-		g.share.learn(float64(g.answered.sum(now, window)), now)
-	}
-	return g.close(now, wall, wait, why)
-}
-
-// Snapshot returns until when the gate is closed and why, for other instances
-// and for people. The time is zero if the gate is open, and may be past while
-// a closed gate waits for a probe.
+// Snapshot returns until when the gate is closed and why, for people. The time
+// is zero if the gate is open, and may be past while a closed gate waits for a
+// probe.
 func (g *Gate) Snapshot() (until time.Time, why reason.Reason) {
 	if !g.engaged.Load() {
 		return time.Time{}, ""

@@ -32,7 +32,6 @@ type Operation struct {
 // or all.
 type Change struct {
 	Announced time.Time // the day, at midnight UTC
-	Removed   time.Time // the day from which existing apps are affected too
 	Source    string    // URL of Spotify's announcement
 }
 
@@ -40,9 +39,6 @@ type Change struct {
 func (c *Change) Deprecation() string {
 	return "@" + strconv.FormatInt(c.Announced.Unix(), 10)
 }
-
-// Sunset returns the value of a Sunset header (RFC 8594).
-func (c *Change) Sunset() string { return c.Removed.UTC().Format(http.TimeFormat) }
 
 // Link returns the value of a Link header that names the announcement (RFC
 // 9745 section 3).

@@ -11,7 +11,6 @@ var (
 	// a pending extension request, "effective today".
 	november2024 = &Change{
 		Announced: time.Date(2024, time.November, 27, 0, 0, 0, 0, time.UTC),
-		Removed:   time.Date(2024, time.November, 27, 0, 0, 0, 0, time.UTC),
 		Source:    "https://developer.spotify.com/blog/2024-11-27-changes-to-the-web-api",
 	}
 	// https://developer.spotify.com/blog/2026-02-06-update-on-developer-access-and-platform-security
@@ -20,7 +19,6 @@ var (
 	// ones from 9 March.
 	february2026 = &Change{
 		Announced: time.Date(2026, time.February, 6, 0, 0, 0, 0, time.UTC),
-		Removed:   time.Date(2026, time.March, 9, 0, 0, 0, 0, time.UTC),
 		Source:    "https://developer.spotify.com/documentation/web-api/tutorials/february-2026-migration-guide",
 	}
 )

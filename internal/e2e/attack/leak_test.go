@@ -166,9 +166,9 @@ func (l *leakTest) captureOutput(t *testing.T) {
 
 func (l *leakTest) reload() {
 	l.T.Helper()
-	defer l.Watch(l.Origin)()
+	defer proxytest.Watch(l.T, l.Origin)()
 	if l.reloaded {
-		defer l.Watch(l.admin)()
+		defer proxytest.Watch(l.T, l.admin)()
 	}
 	l.reloaded = true
 	if err := caddy.Load(proxytest.Adapt(l.T, l.text), true); err != nil {

@@ -98,7 +98,11 @@ func TestRetryHasItsLimits(t *testing.T) {
 			if test.body != "" {
 				body = strings.NewReader(test.body)
 			}
-			res, text := r.do(r.request(test.method, "/v1/me", body))
+			req := r.request(test.method, "/v1/me", body)
+			// A request that waits here fails the test, which would hang otherwise.
+			ctx, hangUp := context.WithTimeout(req.Context(), time.Minute)
+			defer hangUp()
+			res, text := r.do(req.WithContext(ctx))
 			if res.StatusCode != test.status || text != "not now" || len(r.requests()) != 1 {
 				t.Errorf("%d %q after %d requests", res.StatusCode, text, len(r.requests()))
 			}

@@ -1,28 +1,20 @@
 package proxytest
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
-// patience bounds what would otherwise hang when it fails. Nothing takes so long.
-const patience = time.Minute
-
 // Restart stops Caddy and starts it again, so that nothing is left of it but its
 // storage.
 func (p *Proxy) Restart() {
 	p.T.Helper()
-	gone := p.Watch(p.Origin)
+	gone := Watch(p.T, p.Origin)
 	if err := caddy.Stop(); err != nil {
 		p.T.Fatalf("stopping Caddy: %v", err)
 	}
@@ -36,7 +28,7 @@ func (p *Proxy) Restart() {
 func (p *Proxy) Load(extra string) {
 	p.T.Helper()
 	if p.loaded {
-		defer p.Watch(p.Origin)()
+		defer Watch(p.T, p.Origin)()
 	}
 	p.loaded = true
 	if err := caddy.Load(Adapt(p.T, p.Caddyfile(extra)), true); err != nil {
@@ -80,45 +72,4 @@ func (p *Proxy) Listen() {
 	p.T.Cleanup(func() { _ = file.Close() })
 	p.Origin = "http://" + l.Addr().String()
 	p.Bind = fmt.Sprintf("bind fd/%d", file.Fd())
-}
-
-// Watch returns a function that waits until the server at an origin is told to
-// stop, which it must be within patience. Caddy does not wait for that: the next request could still be the old
-// config's, or could be dropped by it. A server closes its idle connections when it
-// has closed its listeners.
-func (p *Proxy) Watch(origin string) (gone func()) {
-	p.T.Helper()
-	host := strings.TrimPrefix(origin, "http://")
-	conn, err := net.Dial("tcp", host)
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	p.bound(conn)
-	r := bufio.NewReader(conn)
-	if _, err := io.WriteString(conn, "OPTIONS /spotify/health/live HTTP/1.1\r\nHost: "+host+"\r\n\r\n"); err != nil {
-		p.T.Fatal(err)
-	}
-	res, err := http.ReadResponse(r, nil)
-	if err != nil {
-		p.T.Fatal(err)
-	}
-	_, _ = io.Copy(io.Discard, res.Body)
-	return func() {
-		p.T.Helper()
-		p.bound(conn)
-		_, err := r.ReadByte()
-		_ = conn.Close()
-		if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
-			p.T.Fatalf("the server at %s was not shut down", origin)
-		}
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	}
-}
-
-// bound lets reads from conn and writes to it fail after patience.
-func (p *Proxy) bound(conn net.Conn) {
-	p.T.Helper()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		p.T.Fatal(err)
-	}
 }

@@ -4,16 +4,13 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -166,9 +163,9 @@ func (l *leakTest) captureOutput(t *testing.T) {
 
 func (l *leakTest) reload() {
 	l.T.Helper()
-	defer l.Watch(l.Origin)()
+	defer proxytest.Watch(l.T, l.Origin)()
 	if l.reloaded {
-		defer l.Watch(l.admin)()
+		defer proxytest.Watch(l.T, l.admin)()
 	}
 	l.reloaded = true
 	if err := caddy.Load(proxytest.Adapt(l.T, l.text), true); err != nil {
@@ -305,17 +302,19 @@ func (l *leakTest) finish() {
 	}
 
 	kinds := make(map[string]int)
+	var patterns leakPatterns
 	for secret, what := range l.secrets {
 		kinds[what]++
-		for text, form := range leakForms(secret) {
-			for place, content := range places {
-				if l.options.logCredentials != "" && place == "the log" && sentInHeaders[what] {
-					continue
-				}
-				if i := strings.Index(content, text); i >= 0 {
-					t.Errorf("a %s, %s, is in %s: …%.200q", what, form, place, content[max(0, i-150):])
-				}
+		if err := patterns.add(secret, what); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for place, content := range places {
+		for p, i := range patterns.search(content) {
+			if l.options.logCredentials != "" && place == "the log" && sentInHeaders[p.what] {
+				continue
 			}
+			t.Errorf("a %s, %s, is in %s: …%.200q", p.what, p.form, place, content[max(0, i-150):])
 		}
 	}
 	// A test that looked for nothing, or nowhere, would have found nothing.
@@ -339,36 +338,4 @@ func (l *leakTest) finish() {
 // pending login's cookie holds the verifier, and is named by the state.
 var sentInHeaders = map[string]bool{
 	"session id": true, "session id, decoded": true, "state": true, "verifier": true, "access key": true, "access key, decoded": true,
-}
-
-// leakForms returns what a secret may look like, and what to call that. Half of
-// one is enough to find it where it was cut short.
-func leakForms(secret string) map[string]string {
-	b := []byte(secret)
-	decimals := strings.Trim(fmt.Sprint(b), "[]")
-	var percent strings.Builder
-	for _, c := range b {
-		fmt.Fprintf(&percent, "%%%02X", c)
-	}
-	forms := map[string]string{
-		secret[:len(secret)/2]:                   "its first half",
-		secret[len(secret)/2:]:                   "its second half",
-		hex.EncodeToString(b):                    "in hex",
-		strings.ToUpper(hex.EncodeToString(b)):   "in upper-case hex",
-		strings.Trim(strconv.Quote(secret), `"`): "quoted",
-		url.QueryEscape(secret):                  "URL-escaped",
-		percent.String():                         "all escaped",
-		decimals:                                 "as bytes",
-		strings.ReplaceAll(decimals, " ", ","):   "as an array",
-		strings.Trim(strings.TrimPrefix(fmt.Sprintf("%#v", b), "[]byte"), "{}"): "as Go",
-	}
-	for offset := range 3 {
-		// As part of something longer it begins at any of three places.
-		padded := append(make([]byte, offset), b...)
-		for name, enc := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
-			text := enc.EncodeToString(padded)
-			forms[text[(offset*8+5)/6:len(text)-2]] = "in " + name
-		}
-	}
-	return forms
 }

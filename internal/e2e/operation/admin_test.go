@@ -230,7 +230,8 @@ func TestAdminGateAndHealth(t *testing.T) {
 		t.Errorf("health: %+v", health)
 	}
 	server.Stop()
-	for health.Ready { // it answered less than a second ago
+	// It answered less than a second ago.
+	proxytest.Eventually(t, "the store is not ready", func() bool {
 		res, err := http.Get("http://" + a.Addr + "/spotify/health")
 		if err != nil {
 			t.Fatal(err)
@@ -239,7 +240,8 @@ func TestAdminGateAndHealth(t *testing.T) {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-	}
+		return !health.Ready
+	})
 	a.Call("GET", "/spotify/health", http.StatusServiceUnavailable, &health)
 	if health.Stores[0].Ready || health.Stores[0].Error == "" {
 		t.Errorf("health: %+v", health)
@@ -279,8 +281,9 @@ func TestAdminEndsSessionsOnEveryInstance(t *testing.T) {
 	for _, b := range browsers {
 		b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusUnauthorized)
 		// The news is under way when the store has said that all is done.
-		for b.Fetch("GET", other+"/spotify/v1/me", "").StatusCode == http.StatusOK {
-		}
+		proxytest.Eventually(t, "the session ends on the other instance", func() bool {
+			return b.Fetch("GET", other+"/spotify/v1/me", "").StatusCode != http.StatusOK
+		})
 		b.WantStatus(b.Fetch("GET", other+"/spotify/v1/me", ""), http.StatusUnauthorized)
 	}
 }

@@ -218,6 +218,7 @@ func TestPendingSaveIsCounted(t *testing.T) {
 	if err := os.Rename(s.Storage+".away", s.Storage); err != nil {
 		t.Fatal(err)
 	}
-	for metric(s, "pending_saves") != 0 || metric(s, "sessions_busy") != 0 {
-	}
+	proxytest.Eventually(t, "the token is saved", func() bool {
+		return metric(s, "pending_saves") == 0 && metric(s, "sessions_busy") == 0
+	})
 }

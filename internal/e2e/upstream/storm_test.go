@@ -116,13 +116,23 @@ func TestStorm(t *testing.T) {
 		Auth:  "store memory",
 		Level: "WARN",
 	})
-	cookies := make([]string, s.sessions)
+	cookies, tokens := make([]string, s.sessions), make([]string, s.sessions)
 	for i := range users {
 		b := site.NewBrowser()
+		site.Sim.ForgetRequests()
 		b.Login(users[i].ID)
-		cookies[i] = "spotify_session=" + b.Cookies()["spotify_session"]
+		cookies[i] = "spotify_session=" + b.SessionCookie()
+		// The session's token is the one with which the login asked whose it is.
+		asked := site.Sim.RequestsTo("/v1/me")
+		if len(asked) != 1 {
+			t.Fatalf("a login asked %d times whose it is", len(asked))
+		}
+		bearer, _ := strings.CutPrefix(asked[0].Header.Get("Authorization"), "Bearer ")
+		if !slices.Contains(site.Sim.TokensIssued(), bearer) {
+			t.Fatal("the login had a token that Spotify has not issued")
+		}
+		tokens[i] = bearer
 	}
-	tokens := slices.DeleteFunc(site.Sim.TokensIssued(), func(s string) bool { return !strings.HasPrefix(s, "BQ") })
 	get := func(url, name, value string) *http.Request {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 		if err != nil {

@@ -1,4 +1,4 @@
-package caddyspotify_test
+package doccheck_test
 
 import (
 	"io/fs"
@@ -11,6 +11,7 @@ import (
 
 // Links from one document to another, and to the headings there, lead somewhere.
 func TestDocumentationLinks(t *testing.T) {
+	inRepository(t)
 	var docs []string
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -58,11 +59,7 @@ var codeBlock = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 // prose is a document without its code.
 func prose(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return codeBlock.ReplaceAllString(string(b), "")
+	return codeBlock.ReplaceAllString(readFile(t, name), "")
 }
 
 // headings returns the names that GitHub gives to a document's headings.

@@ -1,7 +1,6 @@
-package caddyspotify_test
+package doccheck_test
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,11 +10,8 @@ import (
 
 // The table of reasons in docs/http-api.md is whole, and has nothing else in it.
 func TestReasonsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("docs/http-api.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "\n### Reasons\n")
+	inRepository(t)
+	_, rest, _ := strings.Cut(readFile(t, "docs/http-api.md"), "\n### Reasons\n")
 	section, _, _ := strings.Cut(rest, "\n#")
 	var documented []string
 	for line := range strings.Lines(section) {

@@ -1,8 +1,6 @@
-package caddyspotify
+package doccheck_test
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,36 +8,26 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
-)
 
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
+	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
+)
 
 // The documentation, the dashboard and the alerts speak of the metrics that
 // there are, and the documentation of all of them.
 func TestMetricsAreDocumented(t *testing.T) {
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
-	t.Cleanup(cancel)
-	if err := registerMetrics(ctx, sessionCollector{}); err != nil {
-		t.Fatal(err)
-	}
-	registry := ctx.GetMetricsRegistry()
-	descriptions := make(chan *prometheus.Desc, 1000)
-	registry.Describe(descriptions)
+	proxytest.Start(t, proxytest.Options{})
+	descriptions := make(chan *prometheus.Desc, 1000) // Caddy's own among them
+	ctx := caddy.ActiveContext()
+	ctx.GetMetricsRegistry().Describe(descriptions)
 	close(descriptions)
 	var names []string
 	for d := range descriptions {
 		name := regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(d.String())
-		if strings.HasPrefix(name[1], "caddy_spotify_") { // others are Caddy's and Go's own
+		if strings.HasPrefix(name[1], "caddy_spotify_") {
 			names = append(names, name[1])
 		}
 	}
+	inRepository(t)
 	if len(names) < 15 {
 		t.Fatalf("there are only %q", names)
 	}
@@ -65,23 +53,15 @@ func TestMetricsAreDocumented(t *testing.T) {
 
 // Whoever reads the log at night finds every line in the documentation.
 func TestLogLinesAreDocumented(t *testing.T) {
+	inRepository(t)
 	doc := readFile(t, "OPERATIONS.md")
 	line := regexp.MustCompile(`(?:\.(?:Info|Warn|Error)\(|\.Check\(level, |line :?= )"([^"]+)"`)
 	n := 0
-	for _, pattern := range []string{"*.go", "internal/*/*.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range files {
-			if strings.HasSuffix(f, "_test.go") || strings.HasPrefix(f, "internal/demo/") || strings.HasPrefix(f, "internal/spotifytest/") {
-				continue
-			}
-			for _, m := range line.FindAllStringSubmatch(readFile(t, f), -1) {
-				n++
-				if !strings.Contains(doc, "`"+m[1]+"`") {
-					t.Errorf("%s logs %q, of which OPERATIONS.md says nothing", f, m[1])
-				}
+	for name, source := range sources(t) {
+		for _, m := range line.FindAllStringSubmatch(source, -1) {
+			n++
+			if !strings.Contains(doc, "`"+m[1]+"`") {
+				t.Errorf("%s logs %q, of which OPERATIONS.md says nothing", name, m[1])
 			}
 		}
 	}
@@ -92,6 +72,7 @@ func TestLogLinesAreDocumented(t *testing.T) {
 
 // Every alert has a line that says what to do.
 func TestAlertsAreDocumented(t *testing.T) {
+	inRepository(t)
 	doc := readFile(t, "OPERATIONS.md")
 	alerts := regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(readFile(t, "contrib/alerts.yml"), -1)
 	if len(alerts) == 0 {

@@ -1,8 +1,6 @@
-package caddyspotify_test
+package doccheck_test
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,11 +11,8 @@ import (
 // People look for the text that they see, so what docs/troubleshooting.md has in
 // bold is what the proxy says, word for word, and no reason is left out.
 func TestTroubleshootingDocument(t *testing.T) {
-	b, err := os.ReadFile("docs/troubleshooting.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, said := string(b), whatIsSaid(t)
+	inRepository(t)
+	doc, said := readFile(t, "docs/troubleshooting.md"), whatIsSaid(t)
 	bold, quoted := regexp.MustCompile(`\*\*([^*]+)\*\*`), regexp.MustCompile(`"[^"]*"`)
 	texts := 0
 	for _, title := range []string{"On one of the proxy's pages", "When Caddy starts"} {
@@ -46,13 +41,10 @@ func TestTroubleshootingDocument(t *testing.T) {
 			t.Errorf("it does not say what to do about %s", r)
 		}
 	}
-	reference, err := os.ReadFile("docs/http-api.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	reference := readFile(t, "docs/http-api.md")
 	for _, m := range regexp.MustCompile("\\*\\*([1-5][0-9]{2}) `([a-z_]+)`\\*\\*").FindAllStringSubmatch(doc, -1) {
 		row := regexp.MustCompile("(?m)^\\| `" + m[2] + "` \\| [0-9, ]*" + m[1])
-		if !row.Match(reference) {
+		if !row.MatchString(reference) {
 			t.Errorf("docs/http-api.md does not say that %s comes with %s", m[2], m[1])
 		}
 	}
@@ -62,21 +54,10 @@ func TestTroubleshootingDocument(t *testing.T) {
 // several literals is one, and where something is quoted in it there is %q.
 func whatIsSaid(t *testing.T) string {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	joint, between := regexp.MustCompile(`"\s*\+\s*"`), regexp.MustCompile(`"\s*\+\s*[\w.]+(?:\([\w.]*\))?\s*\+\s*"`)
 	var all strings.Builder
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.WriteString(between.ReplaceAllString(joint.ReplaceAllString(string(source), ""), "%q"))
+	for _, source := range sources(t) {
+		all.WriteString(between.ReplaceAllString(joint.ReplaceAllString(source, ""), "%q"))
 	}
 	return all.String()
 }

@@ -1,4 +1,4 @@
-package caddyspotify_test
+package doccheck_test
 
 import (
 	"go/ast"
@@ -55,12 +55,9 @@ func linesByTest(t *testing.T) map[string][]string {
 // What SECURITY.md claims is proven by tests that exist, and each of those that
 // a line of its tables gives as proof says so itself.
 func TestSecurityDocument(t *testing.T) {
-	doc, err := os.ReadFile("SECURITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := linesByTest(t)
-	named := testName.FindAllStringSubmatch(string(doc), -1)
+	inRepository(t)
+	doc, tests := readFile(t, "SECURITY.md"), linesByTest(t)
+	named := testName.FindAllStringSubmatch(doc, -1)
 	if len(named) < 60 {
 		t.Errorf("only %d tests are named", len(named))
 	}
@@ -71,7 +68,7 @@ func TestSecurityDocument(t *testing.T) {
 	}
 
 	claims := make(map[string]bool)
-	for _, row := range regexp.MustCompile(`(?m)^\| ([LSP][0-9]{2}) \|(.*)\|$`).FindAllStringSubmatch(string(doc), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| ([LSP][0-9]{2}) \|(.*)\|$`).FindAllStringSubmatch(doc, -1) {
 		line, cells := row[1], strings.Split(row[2], "|")
 		if len(cells) != 4 || claims[line] {
 			t.Errorf("%s: %d cells, or a second row", line, len(cells))

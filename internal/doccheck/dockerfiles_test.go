@@ -1,7 +1,6 @@
-package caddyspotify_test
+package doccheck_test
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,14 +9,8 @@ import (
 // What contrib/docker builds with is what go.mod says, and what docs/docker.md
 // shows is what is there.
 func TestDockerFiles(t *testing.T) {
-	read := func(name string) string {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	module, dockerfile := read("go.mod"), read("contrib/docker/Dockerfile")
+	inRepository(t)
+	module, dockerfile := readFile(t, "go.mod"), readFile(t, "contrib/docker/Dockerfile")
 	caddy := regexp.MustCompile(`github\.com/caddyserver/caddy/v2 v(\S+)`).FindStringSubmatch(module)
 	golang := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(module)
 	for _, want := range []string{"FROM caddy:" + caddy[1] + "-alpine\n", "FROM golang:" + golang[1] + "-alpine AS build\n"} {
@@ -25,8 +18,8 @@ func TestDockerFiles(t *testing.T) {
 			t.Errorf("the Dockerfile has no line %q", want)
 		}
 	}
-	_, caddyfile, _ := strings.Cut(read("contrib/docker/Caddyfile"), "\n")
-	if !strings.Contains(read("docs/docker.md"), "```caddyfile\n"+caddyfile+"```\n") {
+	_, caddyfile, _ := strings.Cut(readFile(t, "contrib/docker/Caddyfile"), "\n")
+	if !strings.Contains(readFile(t, "docs/docker.md"), "```caddyfile\n"+caddyfile+"```\n") {
 		t.Errorf("docs/docker.md has another Caddyfile than contrib/docker")
 	}
 }

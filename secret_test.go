@@ -48,7 +48,7 @@ func TestStoredKeyInAStorageThatHangs(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range 8 {
 					wg.Go(func() {
-						ctx, most := t.Context(), storeTimeout
+						ctx, most := t.Context(), loadTimeout
 						if i%2 == 0 {
 							most = time.Second
 							var cancel context.CancelFunc

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
 func init() {
@@ -112,9 +115,9 @@ type gateState struct {
 
 func (adminAPI) gate(w http.ResponseWriter, _ *http.Request, _ string) error {
 	gates := []gateState{}
-	gatePool.Range(func(key, value any) bool {
+	upstream.GatePool.Range(func(key, value any) bool {
 		clientID, ok1 := key.(string)
-		gate, ok2 := value.(pooledGate)
+		gate, ok2 := value.(upstream.PooledGate)
 		if !ok1 || !ok2 {
 			return true
 		}
@@ -151,21 +154,21 @@ func (adminAPI) health(w http.ResponseWriter, r *http.Request, _ string) error {
 		Stores []storeHealth `json:"stores"`
 		Sites  []siteHealth  `json:"sites"`
 	}{Ready: true, Stores: []storeHealth{}, Sites: []siteHealth{}}
-	for _, store := range storesInUse() {
-		state := storeHealth{Store: store.name, Ready: true}
-		if err := store.reachable(r.Context()); err != nil {
+	for _, store := range session.StoresInUse() {
+		state := storeHealth{Store: store.Name, Ready: true}
+		if err := store.Reachable(r.Context()); err != nil {
 			state.Ready, state.Error, answer.Ready = false, err.Error(), false
 		}
 		answer.Stores = append(answer.Stores, state)
 	}
-	for _, m := range allSessions() {
-		o := m.audience.observer()
+	for _, m := range session.InUse() {
+		o := m.Observers.Observer()
 		if o == nil {
 			continue
 		}
 		answer.Sites = append(answer.Sites, siteHealth{
-			Site: o.metrics.site, ClientID: m.namespace,
-			SessionsCached: m.cache.len(), SessionsBusy: m.countBusy(), PendingSaves: m.pendingSaves.Load(),
+			Site: o.Metrics.Site, ClientID: m.Namespace,
+			SessionsCached: m.Cache.Len(), SessionsBusy: m.CountBusy(), PendingSaves: m.PendingSaves.Load(),
 		})
 	}
 	slices.SortFunc(answer.Sites, func(a, b siteHealth) int { return strings.Compare(a.Site, b.Site) })
@@ -177,8 +180,8 @@ func (adminAPI) health(w http.ResponseWriter, r *http.Request, _ string) error {
 }
 
 // storeFailed says that a store did not do what it was asked for.
-func storeFailed(store storeInUse, doing string, err error) error {
-	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%s in store %s: %w", doing, store.name, err)}
+func storeFailed(store session.StoreInUse, doing string, err error) error {
+	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%s in store %s: %w", doing, store.Name, err)}
 }
 
 var errNotHex = errors.New("a session goes by 12 hexadecimal digits, as logs and the list of sessions show them")

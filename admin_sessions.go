@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
@@ -66,7 +67,7 @@ func (adminAPI) listSessions(w http.ResponseWriter, r *http.Request, _ string) e
 		limit = n
 	}
 	cursor := query.Get("cursor")
-	if cursor != "" && !isRef(cursor) {
+	if cursor != "" && !session.IsRef(cursor) {
 		return badAdminRequest(fmt.Errorf("cursor %q is not one that a page ended with", cursor))
 	}
 	list, err := listSessions(r.Context(), query.Get("account"), cursor, limit)
@@ -81,7 +82,7 @@ func (adminAPI) listSessions(w http.ResponseWriter, r *http.Request, _ string) e
 // no more than two pages are kept.
 func listSessions(ctx context.Context, account, cursor string, limit int) (*sessionList, error) {
 	list := &sessionList{Sessions: []listedSession{}}
-	for _, store := range storesInUse() {
+	for _, store := range session.StoresInUse() {
 		for entry, err := range store.Walk(ctx) {
 			if err != nil {
 				return nil, storeFailed(store, "listing the sessions", err)
@@ -96,7 +97,7 @@ func listSessions(ctx context.Context, account, cursor string, limit int) (*sess
 			list.Sessions = append(list.Sessions, listedSession{
 				Session: tokenstore.Ref(entry.Key), Kind: entry.Kind, Account: entry.AccountID,
 				CreatedAt: entry.CreatedAt.UTC(), AuthorizedAt: entry.AuthorizedAt.UTC(), ExpiresAt: entry.ExpiresAt.UTC(),
-				Store: store.name, key: entry.Key,
+				Store: store.Name, key: entry.Key,
 			})
 			if len(list.Sessions) > 2*limit {
 				list.sort()
@@ -109,11 +110,11 @@ func listSessions(ctx context.Context, account, cursor string, limit int) (*sess
 		list.Sessions = list.Sessions[:limit]
 		list.NextCursor = list.Sessions[limit-1].Session
 	}
-	all := allSessions()
+	all := session.InUse()
 	for i := range list.Sessions {
 		for _, m := range all {
-			if o := m.audience.observer(); o != nil && len(m.held(list.Sessions[i].key)) > 0 {
-				list.Sessions[i].Site = o.metrics.site
+			if o := m.Observers.Observer(); o != nil && len(m.Held(list.Sessions[i].key)) > 0 {
+				list.Sessions[i].Site = o.Metrics.Site
 			}
 		}
 	}
@@ -130,7 +131,7 @@ type endedSessions struct {
 }
 
 func (adminAPI) endSession(w http.ResponseWriter, r *http.Request, ref string) error {
-	if !isRef(ref) {
+	if !session.IsRef(ref) {
 		return badAdminRequest(errNotHex)
 	}
 	ended, err := endSessions(r.Context(), func(e tokenstore.Entry) bool {
@@ -161,7 +162,7 @@ func noSuchSession(ref string) error {
 // When it fails, some may have ended.
 func endSessions(ctx context.Context, match func(tokenstore.Entry) bool) (*endedSessions, error) {
 	ended := &endedSessions{Ended: []string{}}
-	for _, store := range storesInUse() {
+	for _, store := range session.StoresInUse() {
 		var found, lists []tokenstore.Entry
 		for entry, err := range store.Walk(ctx) {
 			if err != nil {
@@ -176,7 +177,7 @@ func endSessions(ctx context.Context, match func(tokenstore.Entry) bool) (*ended
 			}
 		}
 		for _, entry := range found {
-			if err := store.end(ctx, entry, endAdministrator, nil); err != nil {
+			if err := store.End(ctx, entry, session.EndAdministrator, nil); err != nil {
 				return nil, storeFailed(store, fmt.Sprintf("after %d sessions ended, ending session %s", len(ended.Ended), tokenstore.Ref(entry.Key)), err)
 			}
 			ended.Ended = append(ended.Ended, tokenstore.Ref(entry.Key))
@@ -194,19 +195,19 @@ func endSessions(ctx context.Context, match func(tokenstore.Entry) bool) (*ended
 }
 
 func (adminAPI) refreshSession(w http.ResponseWriter, r *http.Request, ref string) error {
-	if !isRef(ref) {
+	if !session.IsRef(ref) {
 		return badAdminRequest(errNotHex)
 	}
 	prefix, err := hex.DecodeString(ref)
 	if err != nil {
 		return badAdminRequest(errNotHex)
 	}
-	for _, m := range allSessions() {
-		for _, s := range m.cache.withPrefix(prefix) {
+	for _, m := range session.InUse() {
+		for _, s := range m.Cache.WithPrefix(prefix) {
 			return refreshNow(w, r, s)
 		}
 	}
-	for _, store := range storesInUse() {
+	for _, store := range session.StoresInUse() {
 		for entry, err := range store.Walk(r.Context()) {
 			if err != nil {
 				return storeFailed(store, "finding the session", err)
@@ -221,16 +222,16 @@ func (adminAPI) refreshSession(w http.ResponseWriter, r *http.Request, ref strin
 	return noSuchSession(ref)
 }
 
-func refreshNow(w http.ResponseWriter, r *http.Request, s *session) error {
-	token, err := s.auth.Refresh(r.Context())
+func refreshNow(w http.ResponseWriter, r *http.Request, s *session.Session) error {
+	token, err := s.Auth.Refresh(r.Context())
 	switch {
 	case err == nil:
 		return answerAdmin(w, http.StatusOK, map[string]any{
-			"session": s.ref(), "account": s.account.ID, "expires_at": token.Expiry().UTC(),
+			"session": s.Ref(), "account": s.Account.ID, "expires_at": token.Expiry().UTC(),
 		})
 	case errors.Is(err, pkce.ErrReauthorize):
-		return caddy.APIError{HTTPStatus: http.StatusGone, Err: fmt.Errorf("session %s is over: its user has to log in again", s.ref())}
+		return caddy.APIError{HTTPStatus: http.StatusGone, Err: fmt.Errorf("session %s is over: its user has to log in again", s.Ref())}
 	default:
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("refreshing session %s: %w", s.ref(), err)}
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("refreshing session %s: %w", s.Ref(), err)}
 	}
 }

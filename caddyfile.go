@@ -2,8 +2,6 @@ package caddyspotify
 
 import (
 	"encoding/json"
-	"net"
-	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -12,6 +10,10 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 func init() {
@@ -139,8 +141,8 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known b
 
 // unmarshalAllow adds a rule. Unlike other options it may be given many times.
 func (h *Handler) unmarshalAllow(d *caddyfile.Dispenser) error {
-	rule := newRule(d.RemainingArgs())
-	if err := rule.check(); err != nil {
+	rule := webapi.NewRule(d.RemainingArgs())
+	if err := rule.Check(); err != nil {
 		return d.WrapErr(err)
 	}
 	h.Allow = append(h.Allow, AllowRule(rule))
@@ -355,7 +357,7 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			return nil, h.Errf("%s %s: the routes depend on it, so write it out or use {$VARIABLE}, which is replaced while the Caddyfile is read", o.name, o.value)
 		}
 	}
-	if _, err := parseRedirectURI(auth.RedirectURI); err != nil {
+	if _, err := browser.ParseRedirectURI(auth.RedirectURI); err != nil {
 		return nil, h.WrapErr(err)
 	}
 	if auth.ClientID == "" {
@@ -395,7 +397,7 @@ func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile
 	if apiURL == "" {
 		apiURL = defaultAPIURL
 	}
-	api, err := parseServiceURL("api_url", apiURL)
+	api, err := browser.ParseServiceURL("api_url", apiURL)
 	if err != nil {
 		return nil, h.WrapErr(err)
 	}
@@ -406,18 +408,9 @@ func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile
 	if api.Scheme == "https" {
 		transport.TLS = new(reverseproxy.TLSConfig)
 	}
-	rp.Upstreams = reverseproxy.UpstreamPool{{Dial: dialAddress(api)}}
+	rp.Upstreams = reverseproxy.UpstreamPool{{Dial: upstream.DialAddress(api)}}
 	rp.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "spotify", nil)
 	return rp, nil
-}
-
-// dialAddress is where the service at u listens.
-func dialAddress(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }
 
 var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -4,6 +4,9 @@ import (
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 // unmarshalAccessKeys reads the option access_keys, which needs no block.
@@ -18,8 +21,8 @@ func (h *Handler) unmarshalAccessKeys(d *caddyfile.Dispenser) error {
 		name := d.Val()
 		option := "access_keys " + name
 		if name == "allow" {
-			rule := newRule(d.RemainingArgs())
-			if err := rule.check(); err != nil {
+			rule := webapi.NewRule(d.RemainingArgs())
+			if err := rule.Check(); err != nil {
 				return d.Errf("access_keys %w", err)
 			}
 			c.Allow = append(c.Allow, AllowRule(rule))
@@ -52,8 +55,8 @@ func (c *AccessKeysConfig) unmarshalMax(d *caddyfile.Dispenser) error {
 		return err
 	}
 	n, err := strconv.Atoi(arg)
-	if err != nil || n < 1 || n > mostKeys {
-		return d.Errf("access_keys max %q is not a number from 1 to %d: give how many keys an account may have", arg, mostKeys)
+	if err != nil || n < 1 || n > session.MostKeys {
+		return d.Errf("access_keys max %q is not a number from 1 to %d: give how many keys an account may have", arg, session.MostKeys)
 	}
 	c.Max = n
 	return nil

@@ -5,10 +5,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"fmt"
 	"html/template"
 	"net/http"
 	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/page"
 )
 
 // The module for browsers, and what TypeScript wants to know of it.
@@ -49,19 +50,11 @@ func (f clientFile) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// popupScript tells the page that opened the pop-up that the login is through,
-// and closes the pop-up. It speaks to its own origin only, and says nothing but
-// that there is news: who is logged in, the page asks the proxy.
-var (
-	popupScript = mustReadPage("pages/popup.js")
-	popupPolicy = pagePolicy + fmt.Sprintf("; script-src 'sha256-%s'", sourceHash(popupScript))
-)
-
 // servePopup is where a login in a pop-up ends. It holds nothing secret and
 // changes nothing, so anybody may look at it.
 func (h *Handler) servePopup(w http.ResponseWriter, r *http.Request) error {
-	return h.site.pages.page(w, r, http.StatusOK, pageData{
-		Kind:   pagePopup,
-		Script: template.JS(popupScript), //nolint:gosec // a constant of ours
+	return h.site.Pages.Page(w, r, http.StatusOK, page.Data{
+		Kind:   page.KindPopup,
+		Script: template.JS(page.PopupScript), //nolint:gosec // a constant of ours
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"github.com/caddyspotify/caddy-spotify/internal/doctor"
+
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
@@ -53,7 +55,7 @@ cannot tell.`,
 					return err
 				}
 			} else {
-				report.print(cmd.OutOrStdout())
+				report.Print(cmd.OutOrStdout())
 			}
 			if report.OK {
 				return nil
@@ -68,10 +70,10 @@ cannot tell.`,
 	return cmd
 }
 
-func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*checkReport, error) {
+func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*doctor.Report, error) {
 	text, err := config.load()
 	if errors.Is(err, errAdapt) {
-		report := &checkReport{Sites: []siteReport{{Site: "config", Checks: []checkResult{{"config", checkFailed, err.Error()}}}}}
+		report := &doctor.Report{Sites: []doctor.SiteReport{{Site: "config", Checks: []doctor.CheckResult{{Check: "config", Status: doctor.CheckFailed, Message: err.Error()}}}}}
 		return report, nil
 	}
 	if err != nil {
@@ -81,7 +83,7 @@ func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*checkRepo
 	if err != nil {
 		return nil, err
 	}
-	return checkSites(cmd.Context(), sites, offline), nil
+	return doctor.Check(cmd.Context(), sites, offline), nil
 }
 
 // exitWith ends a command with an exit code and without a word.

@@ -15,6 +15,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/spf13/cobra"
+
+	"github.com/caddyspotify/caddy-spotify/internal/doctor"
+	"github.com/caddyspotify/caddy-spotify/internal/login"
 )
 
 // configFlags say where a command finds its config.
@@ -84,14 +87,14 @@ type foundHandler struct {
 	Handler
 	listen   []string
 	proxied  bool
-	matchers [][]matcher
+	matchers [][]doctor.Matcher
 }
 
 // subject is the handler as the checks see it.
-func (h *foundHandler) subject(storage json.RawMessage) subject {
+func (h *foundHandler) subject(storage json.RawMessage) doctor.Subject {
 	h.replacePlaceholders()
 	err := h.checkOptions()
-	s := subject{
+	s := doctor.Subject{
 		ClientID:     h.ClientID,
 		RedirectURI:  h.RedirectURI,
 		Scopes:       h.Scopes,
@@ -99,7 +102,7 @@ func (h *foundHandler) subject(storage json.RawMessage) subject {
 		TokenURL:     cmp.Or(h.TokenURL, defaultTokenURL),
 		APIURL:       cmp.Or(h.APIURL, defaultAPIURL),
 		Options:      err,
-		State:        newState(),
+		State:        login.NewState(),
 		Listen:       h.listen,
 		Proxied:      h.proxied,
 		Matchers:     h.matchers,
@@ -113,12 +116,12 @@ func (h *foundHandler) subject(storage json.RawMessage) subject {
 }
 
 // subjectsOf returns the sites of a config, given as JSON.
-func subjectsOf(config []byte) ([]subject, error) {
+func subjectsOf(config []byte) ([]doctor.Subject, error) {
 	found, err := findHandlers(config)
 	if err != nil {
 		return nil, err
 	}
-	sites := make([]subject, len(found))
+	sites := make([]doctor.Subject, len(found))
 	for i := range found {
 		sites[i] = found[i].subject(storageOf(config))
 	}
@@ -167,11 +170,11 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 type foundRoute struct {
-	Match  []matcher         `json:"match"`
+	Match  []doctor.Matcher  `json:"match"`
 	Handle []json.RawMessage `json:"handle"`
 }
 
-func handlersIn(routes []foundRoute, outer [][]matcher) ([]foundHandler, error) {
+func handlersIn(routes []foundRoute, outer [][]doctor.Matcher) ([]foundHandler, error) {
 	var found []foundHandler
 	for _, route := range routes {
 		matchers := outer

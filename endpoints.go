@@ -7,45 +7,37 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/page"
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
-	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
-
-// sessionOf returns the session that the request's cookie leads to.
-func (s *site) sessionOf(r *http.Request) (*session, error) {
-	return s.sessionAt(r, s.sessions.clock.Now().Unix())
-}
-
-func (s *site) sessionAt(r *http.Request, now int64) (*session, error) {
-	value, ok := cookieValue(r.Header, s.sessionCookie)
-	if !ok {
-		return nil, errNoSession
-	}
-	return s.sessions.getAt(r.Context(), value, now)
-}
 
 // serveAPI hands a request for the Web API on, with its session.
 func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	s := h.site
-	if !plainAPIPath(r.URL) {
-		return h.site.fail(w, r, badAPIPath())
+	if !webapi.PlainPath(r.URL) {
+		return h.site.Fail(w, r, problem.BadPath())
 	}
-	shared := h.share.requested(r)
+	shared := h.share.Requested(r)
 	if shared != nil && r.Method == http.MethodOptions {
-		return h.share.preflight(w, r)
+		return h.share.Preflight(w, r)
 	}
-	if !allowed(s.allow, r.Method, r.URL.Path[len(s.prefix):]) {
-		return h.site.fail(w, r, notAllowed())
+	if !webapi.Allowed(s.Allow, r.Method, r.URL.Path[len(s.Prefix):]) {
+		return h.site.Fail(w, r, problem.NotAllowed())
 	}
-	if p := s.checkTransport(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := s.CheckTransport(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	now := s.sessions.clock.Now().Unix()
+	now := s.Sessions.Clock.Now().Unix()
 	if h.keys != nil {
-		if sess, found, p := h.keys.authenticate(r, now); p != nil {
-			return h.site.fail(w, r, p)
+		if sess, found, p := h.keys.Authenticate(r, now); p != nil {
+			return h.site.Fail(w, r, p)
 		} else if found {
 			return h.forward(w, r, next, sess, h.keys, now)
 		}
@@ -53,40 +45,40 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	// Before the session is looked up: another site's page, which can tell a
 	// refusal from a login in a window that it opened, is not to learn from it
 	// whether there is one.
-	foreign := s.checkOriginOrAllowed(r)
+	foreign := s.CheckOriginOrAllowed(r)
 	if foreign != nil && shared == nil {
-		return h.site.fail(w, r, foreign)
+		return h.site.Fail(w, r, foreign)
 	}
-	sess, err := h.site.sessionAt(r, now)
-	if errors.Is(err, errNoSession) {
+	sess, err := h.site.SessionAt(r, now)
+	if errors.Is(err, session.ErrNone) {
 		if shared != nil {
-			return h.share.serve(w, r, next, shared)
+			return h.share.Serve(w, r, next, shared)
 		}
-		return h.login.askToLogIn(w, r, reason.LoginRequired)
+		return h.login.AskToLogIn(w, r, reason.LoginRequired)
 	}
 	if foreign != nil {
-		return h.site.fail(w, r, foreign)
+		return h.site.Fail(w, r, foreign)
 	}
 	if err != nil {
-		return h.site.fail(w, r, storeProblem(err, ""))
+		return h.site.Fail(w, r, problem.StoreUnavailable(err, ""))
 	}
 	return h.forward(w, r, next, sess, s, now)
 }
 
 // forward passes a request for the Web API on, as that of a session.
-func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, sess *session, may policy, now int64) error {
+func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, sess *session.Session, may upstream.Policy, now int64) error {
 	s := h.site
-	s.sessions.touchAt(sess, now)
-	identify(r, sess)
+	s.Sessions.TouchAt(sess, now)
+	site.Identify(r, sess)
 	// What says who the visitor is here says nothing to Spotify, and header_up
 	// must not be able to copy it.
 	delete(r.Header, "Cookie")
 	delete(r.Header, "Authorization")
-	ex := &exchange{Context: r.Context(), auth: &sess.auth, site: s.upstream, session: sess, policy: may, header: r.Header, now: now}
-	toAPIPath(r.URL, s.prefix)
-	ex.request = *r.WithContext(ex)
-	ex.request.Header = headersForAPI(r.Header)
-	return next.ServeHTTP(w, &ex.request)
+	ex := &upstream.Exchange{Context: r.Context(), Auth: &sess.Auth, Site: s.Upstream, Session: sess, Policy: may, Header: r.Header, Now: now}
+	webapi.StripPrefix(r.URL, s.Prefix)
+	ex.Request = *r.WithContext(ex)
+	ex.Request.Header = upstream.HeadersForAPI(r.Header)
+	return next.ServeHTTP(w, &ex.Request)
 }
 
 // serveOther hands on a request for anything else, once its visitor is logged
@@ -95,18 +87,18 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 	if !h.requiresLogin(r) {
 		return next.ServeHTTP(w, r)
 	}
-	if p := h.site.checkTransport(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := h.site.CheckTransport(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	sess, err := h.site.sessionOf(r)
-	if errors.Is(err, errNoSession) {
-		return h.login.askToLogIn(w, r, reason.LoginRequired)
+	sess, err := h.site.SessionOf(r)
+	if errors.Is(err, session.ErrNone) {
+		return h.login.AskToLogIn(w, r, reason.LoginRequired)
 	}
 	if err != nil {
-		return h.site.fail(w, r, storeProblem(err, ""))
+		return h.site.Fail(w, r, problem.StoreUnavailable(err, ""))
 	}
-	h.site.sessions.touch(sess)
-	identify(r, sess)
+	h.site.Sessions.Touch(sess)
+	site.Identify(r, sess)
 	// The page is only for those who are logged in, so no cache may show it
 	// to the next person.
 	w.Header().Set("Cache-Control", "private, no-cache")
@@ -123,72 +115,51 @@ func (h *Handler) requiresLogin(r *http.Request) bool {
 		return false
 	}
 	asked := *r
-	asked.URL = askedFor(r)
+	asked.URL = browser.OriginalURL(r)
 	return h.requireLogin.Match(r) || h.requireLogin.Match(&asked)
-}
-
-func loginRequired(loginURL string, why reason.Reason) *problem {
-	p := &problem{
-		status: http.StatusUnauthorized, reason: why, loginURL: loginURL,
-		message: "Log in with Spotify first.",
-	}
-	if why == reason.ReauthorizationRequired {
-		p.message = "The access you gave to Spotify has ended. Log in again."
-	}
-	return p
-}
-
-// permits implements policy: a visitor may do what the site allows.
-func (s *site) permits(*session, *http.Request) *problem { return nil }
-
-// ended implements policy.
-func (s *site) ended(err error) *problem {
-	p := loginRequired(s.loginURL(), reason.ReauthorizationRequired)
-	p.err = err
-	return p
 }
 
 // sessionInfo is what GET session answers.
 type sessionInfo struct {
-	Authenticated bool       `json:"authenticated"`
-	Account       *account   `json:"account,omitempty"`
-	Scopes        []string   `json:"scopes,omitempty"`
-	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
-	ReauthorizeBy *time.Time `json:"reauthorize_by,omitempty"`
-	LoginURL      string     `json:"login_url,omitempty"`
-	LogoutURL     string     `json:"logout_url,omitempty"`
+	Authenticated bool             `json:"authenticated"`
+	Account       *session.Account `json:"account,omitempty"`
+	Scopes        []string         `json:"scopes,omitempty"`
+	ExpiresAt     *time.Time       `json:"expires_at,omitempty"`
+	ReauthorizeBy *time.Time       `json:"reauthorize_by,omitempty"`
+	LoginURL      string           `json:"login_url,omitempty"`
+	LogoutURL     string           `json:"logout_url,omitempty"`
 }
 
 // serveSession says who is logged in. Asking does not count as using the
 // session, so a page that polls does not keep it alive.
 func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 	s := h.site
-	if p := s.checkTransport(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := s.CheckTransport(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	if p := s.checkOriginOrAllowed(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := s.CheckOriginOrAllowed(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	sess, err := h.site.sessionOf(r)
-	if err != nil && !errors.Is(err, errNoSession) {
-		return h.site.fail(w, r, storeProblem(err, ""))
+	sess, err := h.site.SessionOf(r)
+	if err != nil && !errors.Is(err, session.ErrNone) {
+		return h.site.Fail(w, r, problem.StoreUnavailable(err, ""))
 	}
-	info := sessionInfo{LoginURL: s.loginURL()}
+	info := sessionInfo{LoginURL: s.LoginURL()}
 	if err == nil {
-		identify(r, sess)
-		if token := sess.auth.Current(); token != nil {
-			expires, reauthorize := time.Unix(sess.expiresAt(), 0).UTC(), sess.reauthorizeBy()
+		site.Identify(r, sess)
+		if token := sess.Auth.Current(); token != nil {
+			expires, reauthorize := time.Unix(sess.ExpiresAt(), 0).UTC(), sess.ReauthorizeBy()
 			info = sessionInfo{
 				Authenticated: true,
-				Account:       &sess.account,
+				Account:       &sess.Account,
 				Scopes:        append([]string{}, token.Scopes()...),
 				ExpiresAt:     &expires,
 				ReauthorizeBy: &reauthorize,
-				LogoutURL:     s.logoutURL(),
+				LogoutURL:     s.LogoutURL(),
 			}
 		}
 	}
-	setJSONHeaders(w.Header())
+	problem.SetJSONHeaders(w.Header())
 	w.Header().Add("Vary", "Cookie")
 	return json.NewEncoder(w).Encode(info)
 }
@@ -196,109 +167,32 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) error {
 // serveLogout ends the session, in the store and so everywhere.
 func (h *Handler) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	s := h.site
-	if p := s.checkTransport(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := s.CheckTransport(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	if p := s.checkOriginOrAllowed(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := s.CheckOriginOrAllowed(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	if value, ok := cookieValue(r.Header, s.sessionCookie); ok {
-		sess, err := s.sessions.remove(r.Context(), value, endLogout)
+	if value, ok := browser.CookieValue(r.Header, s.Session); ok {
+		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout)
 		switch {
 		case err == nil:
-			identify(r, sess)
-		case !errors.Is(err, errNoSession):
-			p := storeProblem(err, "")
-			p.message = "You could not be logged out just now. Try again in a moment."
-			return h.site.fail(w, r, p)
+			site.Identify(r, sess)
+		case !errors.Is(err, session.ErrNone):
+			p := problem.StoreUnavailable(err, "")
+			p.Message = "You could not be logged out just now. Try again in a moment."
+			return h.site.Fail(w, r, p)
 		}
 	}
-	s.clearCookie(w, s.sessionCookie)
-	s.clearCookie(w, s.guardCookie)
+	s.Clear(w, s.Session)
+	s.Clear(w, s.JustLoggedIn)
 	w.Header().Set("Cache-Control", "no-store")
-	if wantsPageFromForm(r) {
+	if browser.WantsPageAfterForm(r) {
 		if query := r.URL.Query(); query.Has("return_to") {
-			return redirect(w, returnPath(query.Get("return_to")), http.StatusSeeOther)
+			return problem.Redirect(w, browser.ReturnPath(query.Get("return_to")), http.StatusSeeOther)
 		}
-		return s.pages.page(w, r, http.StatusOK, pageData{Kind: pageLoggedOut, Next: s.loginURL(), Home: "/"})
+		return s.Pages.Page(w, r, http.StatusOK, page.Data{Kind: page.KindLoggedOut, Next: s.LoginURL(), Home: "/"})
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// wantsPageFromForm tells a form's submission from a fetch.
-func wantsPageFromForm(r *http.Request) bool {
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	return acceptsHTML(r)
-}
-
-// refreshed is called after each attempt to refresh a session's token.
-func (m *sessions) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
-	s, ok := a.Persister().(*session)
-	if !ok {
-		return
-	}
-	if o := m.audience.observer(); o != nil {
-		o.metrics.refreshed(ev)
-	}
-	if ev.Outcome == pkce.RefreshReauthorize {
-		m.forget(s)
-		m.ended(s, endReauthorize, zap.Error(ev.Err))
-		return
-	}
-	m.announceRefresh(s, ev)
-	fields := []zap.Field{
-		zap.String("session", s.ref()),
-		zap.String("account", s.account.ID),
-		zap.String("outcome", string(ev.Outcome)),
-		zap.Duration("duration", ev.Duration),
-		zap.Int("waiters", ev.Waiters),
-		zap.Bool("background", ev.Background),
-		zap.Bool("rotated", ev.Rotated),
-	}
-	switch {
-	case ev.Outcome == pkce.RefreshSuperseded:
-		if errors.Is(ev.Err, pkce.ErrGone) {
-			m.forget(s)
-			m.ended(s, endElsewhere)
-		}
-	case ev.Err == nil:
-		m.logger().Info("token refreshed", fields...)
-	default:
-		suppressed, ok := m.faults.admit("refresh " + string(ev.Outcome))
-		if !ok {
-			return
-		}
-		line := "refreshing a token failed; it will be tried again"
-		if ev.Outcome == pkce.RefreshRefreshed {
-			line = "token refreshed, but not saved yet; saving will be tried again"
-		}
-		m.logger().Warn(line, append(fields, zap.Error(ev.Err), suppressed)...)
-	}
-}
-
-// logProblem writes one line about an answer that somebody may want to know of.
-func (s *site) logProblem(r *http.Request, p *problem) {
-	if p.ordinary() && p.reason != reason.CrossSite && p.reason != reason.LoginLoop {
-		return
-	}
-	level := zap.InfoLevel
-	if p.status >= 500 {
-		level = zap.WarnLevel
-	}
-	if c := s.logger.Check(level, "request not served"); c != nil {
-		suppressed, ok := s.faults().admit("request " + string(p.reason))
-		if !ok {
-			return
-		}
-		c.Write(
-			zap.Int("status", p.status),
-			zap.String("reason", string(p.reason)),
-			zap.String("method", r.Method),
-			zap.String("path", r.URL.Path),
-			zap.Error(p.err),
-			suppressed)
-	}
 }

@@ -7,7 +7,11 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -19,40 +23,40 @@ import (
 // https://developer.spotify.com/documentation/web-playback-sdk
 func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
 	s := h.site
-	if p := s.checkTransport(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := s.CheckTransport(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	if p := s.checkOrigin(r); p != nil {
-		return h.site.fail(w, r, p)
+	if p := s.CheckOrigin(r); p != nil {
+		return h.site.Fail(w, r, p)
 	}
-	sess, err := h.site.sessionOf(r)
-	if errors.Is(err, errNoSession) {
-		return h.site.fail(w, r, loginRequired(s.loginURL(), reason.LoginRequired))
+	sess, err := h.site.SessionOf(r)
+	if errors.Is(err, session.ErrNone) {
+		return h.site.Fail(w, r, problem.LoginRequired(s.LoginURL(), reason.LoginRequired))
 	}
 	if err != nil {
-		return h.site.fail(w, r, storeProblem(err, ""))
+		return h.site.Fail(w, r, problem.StoreUnavailable(err, ""))
 	}
-	token, err := accessToken(r.Context(), &exchange{auth: &sess.auth, session: sess, policy: s})
-	if p := asProblem(err); p != nil {
-		return h.site.fail(w, r, p)
+	token, err := upstream.AccessToken(r.Context(), &upstream.Exchange{Auth: &sess.Auth, Session: sess, Policy: s})
+	if p := problem.As(err); p != nil {
+		return h.site.Fail(w, r, p)
 	}
 	if err != nil {
 		return err
 	}
 	if !token.HasScope(pkce.ScopeStreaming) {
-		return h.site.fail(w, r, &problem{
-			status: http.StatusForbidden, reason: reason.InsufficientScope,
-			message:  "The token is for the Web Playback SDK, and this session was not granted the scope streaming.",
-			loginURL: h.login.loginURLForScopes([]string{pkce.ScopeStreaming}),
+		return h.site.Fail(w, r, &problem.Problem{
+			Status: http.StatusForbidden, Reason: reason.InsufficientScope,
+			Message:  "The token is for the Web Playback SDK, and this session was not granted the scope streaming.",
+			LoginURL: h.login.LoginURLForScopes([]string{pkce.ScopeStreaming}),
 		})
 	}
-	s.sessions.touch(sess)
-	identify(r, sess)
-	s.logger.Info("token exposed", zap.String("session", sess.ref()), zap.String("account", sess.account.ID))
-	setJSONHeaders(w.Header())
+	s.Sessions.Touch(sess)
+	site.Identify(r, sess)
+	s.Logger.Info("token exposed", zap.String("session", sess.Ref()), zap.String("account", sess.Account.ID))
+	problem.SetJSONHeaders(w.Header())
 	return json.NewEncoder(w).Encode(struct {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`
 		ExpiresIn   int64  `json:"expires_in"`
-	}{token.AccessToken(), "Bearer", int64(max(0, token.Expiry().Sub(s.clock.Now())).Seconds())})
+	}{token.AccessToken(), "Bearer", int64(max(0, token.Expiry().Sub(s.Clock.Now())).Seconds())})
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
 // health is what GET health answers. It is for load balancers, so it says
@@ -24,13 +26,13 @@ type health struct {
 
 // serveHealth answers 200 if the site is ready, and 503 if not.
 func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) error {
-	if err := h.site.store.reachable(r.Context()); err != nil {
-		if suppressed, ok := h.site.faults().admit("health"); ok {
-			h.site.logger.Warn("not ready: the token store does not answer", zap.Error(err), suppressed)
+	if err := h.site.Store.Reachable(r.Context()); err != nil {
+		if suppressed, ok := h.site.Faults().Admit("health"); ok {
+			h.site.Logger.Warn("not ready: the token store does not answer", zap.Error(err), suppressed)
 		}
 		return writeHealth(w, r, http.StatusServiceUnavailable, health{Live: true, Reason: reason.StoreUnavailable})
 	}
-	return writeHealth(w, r, http.StatusOK, health{Live: true, Ready: true, Share: h.share.health(r.Context())})
+	return writeHealth(w, r, http.StatusOK, health{Live: true, Ready: true, Share: h.share.Health(r.Context())})
 }
 
 // serveLive answers 200 for as long as anything does. It is for those who
@@ -42,7 +44,7 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request) error {
 }
 
 func writeHealth(w http.ResponseWriter, r *http.Request, status int, answer any) error {
-	setJSONHeaders(w.Header())
+	problem.SetJSONHeaders(w.Header())
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil

@@ -18,6 +18,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
@@ -72,11 +74,11 @@ func newBenchSite(b *testing.B, n int) *benchSite {
 	if err := s.transport.Provision(ctx); err != nil {
 		b.Fatal(err)
 	}
-	api, err := parseAPIOrigin(defaultAPIURL)
+	api, err := upstream.ParseOrigin(defaultAPIURL)
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.transport.engine = newEngine(engineOptions{
+	s.transport.engine = upstream.New(upstream.Options{
 		Next: s.api, API: api, ReplayBody: defaultReplayBody, Logger: ctx.Logger(), Clock: clock.Get(),
 	})
 	s.fill(b, n)
@@ -86,17 +88,17 @@ func newBenchSite(b *testing.B, n int) *benchSite {
 // fill logs n sessions in.
 func (s *benchSite) fill(b *testing.B, n int) {
 	b.Helper()
-	m := s.handler.site.sessions
+	m := s.handler.site.Sessions
 	now := time.Now()
 	for i := range n {
-		sess, err := m.create(b.Context(), benchToken(i, now), account{ID: fmt.Sprintf("account-%07d", i), DisplayName: "Some Name"})
+		sess, err := m.Create(b.Context(), benchToken(i, now), session.Account{ID: fmt.Sprintf("account-%07d", i), DisplayName: "Some Name"})
 		if err != nil {
 			b.Fatal(err)
 		}
 		// More sessions in use than a processor's caches hold, but no more
 		// cookies than leave the garbage collector alone.
 		if i%(n>>16+1) == 0 {
-			s.cookies = append(s.cookies, "spotify_session="+sess.id.Cookie())
+			s.cookies = append(s.cookies, "spotify_session="+sess.ID.Cookie())
 		}
 	}
 }
@@ -280,7 +282,7 @@ func BenchmarkSessionLookup(b *testing.B) {
 	for _, n := range []int{100, 10_000, 1_000_000} {
 		b.Run(fmt.Sprintf("sessions=%d", n), func(b *testing.B) {
 			s := newBenchSite(b, n)
-			m := s.handler.site.sessions
+			m := s.handler.site.Sessions
 			var values []string
 			for _, cookie := range s.cookies {
 				_, value, _ := strings.Cut(cookie, "=")
@@ -291,7 +293,7 @@ func BenchmarkSessionLookup(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if _, err := m.getAt(b.Context(), values[i%len(values)], now); err != nil {
+				if _, err := m.GetAt(b.Context(), values[i%len(values)], now); err != nil {
 					b.Fatal(err)
 				}
 				i++

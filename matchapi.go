@@ -6,6 +6,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
 func init() {
@@ -30,7 +32,7 @@ func (MatchAPI) CaddyModule() caddy.ModuleInfo {
 
 // MatchWithError implements caddyhttp.RequestMatcherWithError. It never fails.
 func (MatchAPI) MatchWithError(r *http.Request) (bool, error) {
-	_, ok := exchangeFrom(r.Context())
+	_, ok := upstream.FromContext(r.Context())
 	return ok, nil
 }
 

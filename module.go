@@ -18,10 +18,19 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyspotify/caddy-spotify/internal/accesskeys"
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/login"
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/share"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+
 	// The stores that come with every build. The redis store is imported by
 	// those who use it.
-	"github.com/caddyspotify/caddy-spotify/internal/reason"
+
 	_ "github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
+
 	_ "github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
 
@@ -200,10 +209,10 @@ type Handler struct {
 	// The Web API. Default: `https://api.spotify.com`.
 	APIURL string `json:"api_url,omitempty"`
 
-	site         *site
-	login        *loginFlow
-	share        *share              // nil if nothing is shared
-	keys         *accessKeys         // nil if there are none
+	site         *site.Site
+	login        *login.Flow
+	share        *share.Share        // nil if nothing is shared
+	keys         *accesskeys.Keys    // nil if there are none
 	requireLogin caddyhttp.MatchPath // RequireLogin, made ready
 	release      []func() error      // lets go of what was acquired
 }
@@ -263,7 +272,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.requireLogin.Provision(ctx); err != nil {
 		return fmt.Errorf("require_login: %w", err)
 	}
-	if err := registerMetrics(ctx, sessionCollector{}); err != nil {
+	if err := telemetry.Register(ctx, sessionCollector{}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	tokens, err := h.tokenConfig()
@@ -273,7 +282,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.site, err = h.newSite(ctx, tokens); err != nil {
 		return err
 	}
-	h.login = newLoginFlow(h.site, tokens, h.APIURL, h.OptionalScopes)
+	h.login = login.New(h.site, tokens, h.APIURL, h.OptionalScopes)
 	if h.Share != nil {
 		if h.share, err = h.newSharedAccount(ctx); err != nil {
 			return err
@@ -282,7 +291,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.AccessKeys != nil {
 		h.keys = h.newAccessKeys(ctx)
 	}
-	h.site.upstream.keys, h.site.upstream.loginFor = h.keys != nil, h.login.loginURLForScopes
+	h.site.Upstream.Keys, h.site.Upstream.LoginFor = h.keys != nil, h.login.LoginURLForScopes
 	return nil
 }
 
@@ -299,35 +308,35 @@ func (h *Handler) Cleanup() error {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	rest, ours := h.site.ours(r)
+	rest, ours := h.site.Ours(r)
 	if !ours {
 		return h.serveOther(w, r, next)
 	}
 	api := strings.HasPrefix(rest, "/v1/")
-	if (api || rest == "/session" || rest == "/logout") && h.site.serveCORS(w, r) {
+	if (api || rest == "/session" || rest == "/logout") && h.site.ServeCORS(w, r) {
 		return nil
 	}
 	if api {
 		err := h.serveAPI(w, r, next)
-		h.site.metrics.request(w.Header(), err)
+		h.site.Metrics.Request(w.Header(), err)
 		return err
 	}
-	if mayHoldCode(rest, r) {
+	if login.MayHoldCode(rest, r) {
 		// The access log would show it, whatever the answer is.
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
 	if rest == "/keys" || strings.HasPrefix(rest, "/keys/") {
 		if h.keys == nil {
-			return h.site.fail(w, r, nothingHere(h.site.prefix))
+			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
 		}
-		return h.keys.serve(w, r, rest[len("/keys"):])
+		return h.keys.Serve(w, r, rest[len("/keys"):])
 	}
 	methods, serve := []string{http.MethodGet}, h.serveSession
 	switch rest {
 	case "/login":
-		serve = h.login.serveLogin
-	case callbackSegment:
-		serve = h.login.serveCallback
+		serve = h.login.ServeLogin
+	case browser.CallbackSegment:
+		serve = h.login.ServeCallback
 	case "/logout":
 		methods, serve = []string{http.MethodPost}, h.serveLogout
 	case "/session":
@@ -343,38 +352,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveLive
 	case "/token":
 		if !h.ExposeToken {
-			return h.site.fail(w, r, nothingHere(h.site.prefix))
+			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
 		}
 		methods, serve = []string{http.MethodPost}, h.serveToken
 	case "/share", "/share/connect":
 		if h.share == nil {
-			return h.site.fail(w, r, nothingHere(h.site.prefix))
+			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
 		}
-		if serve = h.share.serveStatus; rest == "/share/connect" {
-			serve = h.share.serveConnect
+		if serve = h.share.ServeStatus; rest == "/share/connect" {
+			serve = h.share.ServeConnect
 		}
 	default:
-		return h.site.fail(w, r, nothingHere(h.site.prefix))
+		return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
 	}
 	if !slices.Contains(methods, r.Method) {
-		return h.site.fail(w, r, methodNotAllowed(methods))
+		return h.site.Fail(w, r, problem.MethodNotAllowed(methods))
 	}
 	return serve(w, r)
-}
-
-// methodNotAllowed says which methods an endpoint has.
-func methodNotAllowed(methods []string) *problem {
-	return &problem{
-		status: http.StatusMethodNotAllowed, reason: reason.MethodNotAllowed,
-		message: "Use " + strings.Join(methods, " or ") + " here.", allow: strings.Join(methods, ", "),
-	}
-}
-
-func nothingHere(prefix string) *problem {
-	return &problem{
-		status: http.StatusNotFound, reason: reason.NotFound,
-		message: "There is nothing here. The Web API is below " + prefix + "/v1/.",
-	}
 }
 
 // Interface guards

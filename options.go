@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 // defaultNotice is how long before its end a consent is called due.
@@ -51,7 +54,7 @@ func (h *Handler) checkOptions() error {
 		}
 	}
 	for _, rule := range rulesOf(h.Allow) {
-		if err := rule.check(); err != nil {
+		if err := rule.Check(); err != nil {
 			return err
 		}
 	}
@@ -60,18 +63,18 @@ func (h *Handler) checkOptions() error {
 			return err
 		}
 	}
-	redirect, err := parseRedirectURI(h.RedirectURI)
+	redirect, err := browser.ParseRedirectURI(h.RedirectURI)
 	if err != nil {
 		return err
 	}
 	for i, raw := range h.AllowOrigin {
-		origin, err := parseAllowedOrigin(raw, redirect)
+		origin, err := browser.ParseAllowedOrigin(raw, redirect)
 		if err != nil {
 			return err
 		}
 		h.AllowOrigin[i] = origin
 	}
-	if err := h.checkSession(redirect.secure); err != nil {
+	if err := h.checkSession(redirect.Secure); err != nil {
 		return err
 	}
 	if h.AccessKeys != nil {
@@ -112,8 +115,8 @@ func (h *Handler) checkSession(secure bool) error {
 	case s.Cookie == "":
 	case !cookieName.MatchString(s.Cookie):
 		return fmt.Errorf("session cookie %q is not a cookie name: use up to 64 letters, digits, '-' and '_'", s.Cookie)
-	case secure && !strings.HasPrefix(s.Cookie, hostPrefix):
-		return fmt.Errorf("session cookie %q could be planted by a sibling subdomain: call it %q", s.Cookie, hostPrefix+s.Cookie)
+	case secure && !strings.HasPrefix(s.Cookie, browser.HostPrefix):
+		return fmt.Errorf("session cookie %q could be planted by a sibling subdomain: call it %q", s.Cookie, browser.HostPrefix+s.Cookie)
 	case !secure && (strings.HasPrefix(strings.ToLower(s.Cookie), "__host-") || strings.HasPrefix(strings.ToLower(s.Cookie), "__secure-")):
 		return fmt.Errorf("session cookie %q has a prefix that browsers accept over https only, and redirect_uri is http: leave the prefix out", s.Cookie)
 	}
@@ -168,10 +171,10 @@ type AllowRule struct {
 }
 
 // rulesOf returns rules as the Web API's package knows them.
-func rulesOf(configured []AllowRule) []rule {
-	rules := make([]rule, 0, len(configured))
+func rulesOf(configured []AllowRule) []webapi.Rule {
+	rules := make([]webapi.Rule, 0, len(configured))
 	for _, r := range configured {
-		rules = append(rules, rule(r))
+		rules = append(rules, webapi.Rule(r))
 	}
 	return rules
 }

@@ -10,7 +10,14 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
+	"github.com/caddyspotify/caddy-spotify/internal/login"
+	"github.com/caddyspotify/caddy-spotify/internal/page"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
@@ -56,7 +63,7 @@ func (h *Handler) tokenConfig() (*pkce.Config, error) {
 	for _, service := range []struct{ option, url string }{
 		{"authorize_url", h.AuthorizeURL}, {"token_url", h.TokenURL}, {"api_url", h.APIURL},
 	} {
-		if _, err := parseServiceURL(service.option, service.url); err != nil {
+		if _, err := browser.ParseServiceURL(service.option, service.url); err != nil {
 			return nil, err
 		}
 	}
@@ -75,12 +82,12 @@ func (h *Handler) tokenConfig() (*pkce.Config, error) {
 }
 
 // newSite makes the site, with what it shares with other configs.
-func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site, error) {
-	redirect, err := parseRedirectURI(h.RedirectURI)
+func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, error) {
+	redirect, err := browser.ParseRedirectURI(h.RedirectURI)
 	if err != nil {
 		return nil, err
 	}
-	guard, err := newGuard(redirect, h.AllowOrigin)
+	guard, err := browser.NewGuard(redirect, h.AllowOrigin)
 	if err != nil {
 		return nil, err
 	}
@@ -88,41 +95,41 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site, error)
 	if err != nil {
 		return nil, err
 	}
-	acquired, err := acquireSessions(provider, tokens, time.Duration(h.Session.Idle), time.Duration(h.Session.Lifetime))
+	acquired, err := session.Acquire(provider, tokens, time.Duration(h.Session.Idle), time.Duration(h.Session.Lifetime))
 	if err != nil {
 		return nil, err
 	}
-	h.release = append(h.release, acquired.release)
-	gate, releaseGate := acquireGate(h.ClientID)
+	h.release = append(h.release, acquired.Release)
+	gate, releaseGate := upstream.AcquireGate(h.ClientID)
 	h.release = append(h.release, releaseGate)
-	o, err := newObserver(ctx, redirect.host, time.Duration(h.Session.ReauthorizeNotice))
+	o, err := telemetry.NewObserver(ctx, redirect.Host, time.Duration(h.Session.ReauthorizeNotice))
 	if err != nil {
 		return nil, err
 	}
-	manager := acquired.sessions
-	manager.audience.join(o)
-	h.release = append(h.release, func() error { manager.audience.leave(o); return nil })
-	return &site{
-		guard:    guard,
-		cookies:  newCookies(redirect.secure, h.Session.Cookie, h.Session.SameSite == "strict", time.Duration(h.Session.Lifetime)),
-		pages:    renderer{redirect.prefix, issuerOf(h.AuthorizeURL)},
-		clientID: h.ClientID,
-		allow:    rulesOf(h.Allow),
-		sessions: manager,
-		store:    acquired.store,
-		observer: o,
-		metrics:  o.metrics,
-		clock:    clock.Get(),
-		logger:   ctx.Logger(),
-		upstream: &upstreamSite{
-			allow:             rulesOf(h.Allow),
-			links:             newLinkRewriter(h.APIURL, redirect.origin, redirect.prefix),
-			gate:              gate,
-			metrics:           o.metrics,
-			faults:            manager.faults,
-			audience:          &manager.audience,
-			logger:            ctx.Logger(),
-			reauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
+	manager := acquired.Sessions
+	manager.Observers.Join(o)
+	h.release = append(h.release, func() error { manager.Observers.Leave(o); return nil })
+	return &site.Site{
+		Guard:    guard,
+		Cookies:  browser.NewCookies(redirect.Secure, h.Session.Cookie, h.Session.SameSite == "strict", time.Duration(h.Session.Lifetime)),
+		Pages:    page.Renderer{Prefix: redirect.Prefix, Issuer: login.IssuerOf(h.AuthorizeURL)},
+		ClientID: h.ClientID,
+		Allow:    rulesOf(h.Allow),
+		Sessions: manager,
+		Store:    acquired.Store,
+		Observer: o,
+		Metrics:  o.Metrics,
+		Clock:    clock.Get(),
+		Logger:   ctx.Logger(),
+		Upstream: &upstream.Site{
+			Allow:             rulesOf(h.Allow),
+			Links:             upstream.NewLinkRewriter(h.APIURL, redirect.Origin, redirect.Prefix),
+			Gate:              gate,
+			Metrics:           o.Metrics,
+			Faults:            manager.LogLimiter,
+			Audience:          &manager.Observers,
+			Logger:            ctx.Logger(),
+			ReauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
 		},
 	}, nil
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/dustin/go-humanize"
+
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
 func init() {
@@ -108,7 +110,7 @@ type Transport struct {
 	// and sent again. Default: not at all.
 	Retry *RetryConfig `json:"retry,omitempty"`
 
-	engine *engine
+	engine *upstream.Transport
 }
 
 // CaddyModule returns the Caddy module information.
@@ -126,7 +128,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("api_url %q: %w: set it, or leave the option out", t.APIURL, err)
 	}
 	t.APIURL = cmp.Or(strings.TrimSpace(url), defaultAPIURL)
-	api, err := parseAPIOrigin(t.APIURL)
+	api, err := upstream.ParseOrigin(t.APIURL)
 	if err != nil {
 		return err
 	}
@@ -138,9 +140,9 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	switch {
-	case api.scheme == "https" && t.TLS == nil:
+	case api.Scheme == "https" && t.TLS == nil:
 		t.TLS = new(reverseproxy.TLSConfig)
-	case api.scheme == "http" && t.TLS != nil:
+	case api.Scheme == "http" && t.TLS != nil:
 		return fmt.Errorf("api_url %q is http, but there are TLS options or an https upstream: make it https, or remove them", t.APIURL)
 	}
 	if t.KeepAlive == nil {
@@ -152,7 +154,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
-	o := engineOptions{
+	o := upstream.Options{
 		Next:          &t.HTTPTransport,
 		API:           api,
 		ReplayBody:    replayBody,
@@ -165,7 +167,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if t.Retry != nil {
 		o.Retries, o.MaxWait = t.Retry.Times, time.Duration(t.Retry.MaxWait)
 	}
-	t.engine = newEngine(o)
+	t.engine = upstream.New(o)
 	return nil
 }
 
@@ -187,9 +189,9 @@ func (t *Transport) checkReplayBody() (int64, error) {
 		return defaultReplayBody, nil
 	case *t.ReplayBody < 0:
 		return 0, fmt.Errorf("replay_body %d is negative: give a size such as 1MiB, or off", *t.ReplayBody)
-	case *t.ReplayBody > replayBudget:
+	case *t.ReplayBody > upstream.ReplayBudget:
 		return 0, fmt.Errorf("replay_body %s is more than all requests share: give at most %s",
-			humanize.IBytes(uint64(*t.ReplayBody)), humanize.IBytes(replayBudget))
+			humanize.IBytes(uint64(*t.ReplayBody)), humanize.IBytes(upstream.ReplayBudget))
 	}
 	return *t.ReplayBody, nil
 }

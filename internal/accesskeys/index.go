@@ -1,0 +1,255 @@
+package accesskeys
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// keyIndex lists the access keys of an account. The keys' own records are sealed
+// under the keys, which their owner's programs have and nobody else, so what can
+// be said of them without is kept here. It holds no token and no key.
+//
+// It is a record of its own, sealed under an id that derives from the site's
+// secret and the account, so it can be found from a session of the account's.
+type keyIndex struct {
+	Keys []indexedKey `json:"keys"`
+}
+
+// indexedKey is what the index says of a key.
+type indexedKey struct {
+	// Key is that of the key's record in the store.
+	Key       string        `json:"key"`
+	Name      string        `json:"name"`
+	CreatedAt time.Time     `json:"created_at"`
+	ExpiresAt time.Time     `json:"expires_at"`
+	Allow     []webapi.Rule `json:"allow,omitempty"`
+	Scopes    []string      `json:"scopes,omitempty"`
+
+	// usedAt is not stored here, but found along with the key's record.
+	usedAt time.Time
+}
+
+func (i indexedKey) ref() string { return tokenstore.Ref(i.Key) }
+
+const (
+	// keySettles is how long a key that is listed may have no record, because it
+	// is only being created.
+	keySettles = 5 * time.Minute
+	// maxIndexConflicts bounds how often a change of the index starts over.
+	maxIndexConflicts = 8
+)
+
+// indexNamespace is where the ids of indexes mean something.
+func (k *Keys) indexNamespace() string { return k.site.ClientID + "\x00key index" }
+
+// loadIndex returns an account's index, its record, which is nil if there is
+// none, and its id.
+func (k *Keys) loadIndex(ctx context.Context, account string) (*keyIndex, *tokenstore.Record, tokenstore.SessionID, error) {
+	id, err := k.indexID(ctx, account)
+	if err != nil {
+		return nil, nil, id, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
+	defer cancel()
+	rec, err := k.site.Store.Load(ctx, id.Key(k.indexNamespace()))
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		return new(keyIndex), nil, id, nil
+	}
+	if err != nil {
+		return nil, nil, id, fmt.Errorf("loading the list of keys: %w", err)
+	}
+	plain, err := tokenstore.Open(id, k.indexNamespace(), rec.Sealed)
+	if err != nil {
+		return nil, nil, id, fmt.Errorf("opening the list of keys: %w", err)
+	}
+	index := new(keyIndex)
+	if err := json.Unmarshal(plain, index); err != nil {
+		return nil, nil, id, fmt.Errorf("reading the list of keys: %w", err)
+	}
+	return index, rec, id, nil
+}
+
+// changeIndex changes an account's index. change may be called many times, since
+// others change it as well, and may refuse with an error.
+func (k *Keys) changeIndex(ctx context.Context, account string, change func(*keyIndex) error) error {
+	for range maxIndexConflicts {
+		index, rec, id, err := k.loadIndex(ctx, account)
+		if err != nil {
+			return err
+		}
+		if err := change(index); err != nil {
+			return err
+		}
+		err = k.saveIndex(ctx, account, id, index, rec)
+		if !errors.Is(err, tokenstore.ErrConflict) && !errors.Is(err, tokenstore.ErrExists) && !errors.Is(err, tokenstore.ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("saving the list of keys: %w", tokenstore.ErrConflict)
+}
+
+// saveIndex stores an index that was loaded from a record, if there was one.
+func (k *Keys) saveIndex(ctx context.Context, account string, id tokenstore.SessionID, index *keyIndex, old *tokenstore.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
+	defer cancel()
+	name := id.Key(k.indexNamespace())
+	if len(index.Keys) == 0 {
+		if old == nil {
+			return nil
+		}
+		// Not deleted: somebody may add a key to it just now. It soon goes by itself.
+		index.Keys = []indexedKey{}
+	}
+	plain, err := json.Marshal(index)
+	if err != nil {
+		return fmt.Errorf("encoding the list of keys: %w", err)
+	}
+	sealed, err := tokenstore.Seal(id, k.indexNamespace(), plain)
+	if err != nil {
+		return fmt.Errorf("sealing the list of keys: %w", err)
+	}
+	now := k.site.Clock.Now().UTC().Truncate(time.Second)
+	rec := &tokenstore.Record{
+		Meta: tokenstore.Meta{
+			Kind: tokenstore.KindKeyIndex, AccountID: account, CreatedAt: now, AuthorizedAt: now, ExpiresAt: now.Add(keySettles),
+		},
+		Sealed: sealed,
+	}
+	for _, key := range index.Keys {
+		if key.ExpiresAt.After(rec.ExpiresAt) {
+			rec.ExpiresAt = key.ExpiresAt
+		}
+	}
+	if old == nil {
+		err = k.site.Store.Create(ctx, name, rec)
+	} else {
+		rec.CreatedAt, rec.Version = old.CreatedAt, old.Version
+		err = k.site.Store.Update(ctx, name, rec)
+	}
+	if err != nil {
+		return fmt.Errorf("saving the list of keys: %w", err)
+	}
+	return nil
+}
+
+// look returns those of an index's keys that have a record, and those that may
+// yet get one. The rest have expired, or were ended by Spotify or the operator.
+func (k *Keys) look(ctx context.Context, index *keyIndex) (live, settling []indexedKey, err error) {
+	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
+	defer cancel()
+	now := k.site.Clock.Now()
+	for _, key := range index.Keys {
+		rec, err := k.site.Store.Load(ctx, key.Key)
+		switch {
+		case err == nil:
+			key.usedAt = rec.UsedAt
+			for _, s := range k.site.Sessions.Held(key.Key) {
+				if at := s.LastSeen.Load(); at > key.usedAt.Unix() && at > 0 {
+					key.usedAt = time.Unix(at, 0).UTC()
+				}
+			}
+			live = append(live, key)
+		case !errors.Is(err, tokenstore.ErrNotFound):
+			return nil, nil, fmt.Errorf("looking for a key: %w", err)
+		case now.Sub(key.CreatedAt) < keySettles:
+			settling = append(settling, key)
+		}
+	}
+	return live, settling, nil
+}
+
+// list returns the keys of an account, the newest first.
+func (k *Keys) list(ctx context.Context, account string) ([]indexedKey, error) {
+	index, _, _, err := k.loadIndex(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	keys, _, err := k.look(ctx, index)
+	slices.SortStableFunc(keys, func(a, b indexedKey) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return keys, err
+}
+
+// errTooManyKeys says that the account has as many keys as it may.
+var errTooManyKeys = errors.New("the account has as many access keys as it may")
+
+// enter lists a key that is about to be created.
+func (k *Keys) enter(ctx context.Context, account string, key indexedKey) error {
+	return k.changeIndex(ctx, account, func(index *keyIndex) error {
+		live, settling, err := k.look(ctx, index)
+		if err != nil {
+			return err
+		}
+		index.Keys = append(live, settling...)
+		if len(index.Keys) >= k.max {
+			return errTooManyKeys
+		}
+		index.Keys = append(index.Keys, key)
+		return nil
+	})
+}
+
+// strike takes a key from its account's index.
+func (k *Keys) strike(ctx context.Context, account, key string) error {
+	return k.changeIndex(ctx, account, func(index *keyIndex) error {
+		index.Keys = slices.DeleteFunc(index.Keys, func(i indexedKey) bool { return i.Key == key })
+		return nil
+	})
+}
+
+// create makes an access key out of a token of the account's. It is in the index
+// before it can be used, so there is none that its owner does not find there,
+// whatever breaks off in between.
+func (k *Keys) create(ctx context.Context, token *pkce.Token, acct session.Account, terms *session.KeyTerms) (*session.Session, error) {
+	seal, err := k.seal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	terms.Seal = seal
+	s := k.site.Sessions.NewKey(acct, terms)
+	entry := indexedKey{
+		Key: s.Key(), Name: terms.Name, Allow: terms.Allow, Scopes: token.Scopes(),
+		CreatedAt: time.Unix(s.CreatedAt, 0).UTC(), ExpiresAt: time.Unix(terms.ExpiresAt, 0).UTC(),
+	}
+	if err := k.enter(ctx, acct.ID, entry); err != nil {
+		return nil, err
+	}
+	return s, k.site.Sessions.Keep(ctx, s, token)
+}
+
+// revoke ends one of an account's keys, here and everywhere. It reports whether
+// there was one. When it fails the key may be in use still, and is listed.
+func (k *Keys) revoke(ctx context.Context, account, ref string) (bool, error) {
+	index, _, _, err := k.loadIndex(ctx, account)
+	if err != nil {
+		return false, err
+	}
+	at := slices.IndexFunc(index.Keys, func(i indexedKey) bool { return i.ref() == ref })
+	if at < 0 {
+		return false, nil
+	}
+	key := index.Keys[at].Key
+	entry := tokenstore.Entry{Key: key, Meta: tokenstore.Meta{Kind: tokenstore.KindKey, AccountID: account}}
+	for _, store := range session.StoresInUse() {
+		if store.Store == k.site.Store {
+			if err := store.End(ctx, entry, session.EndRevoked, k.site.Sessions); err != nil {
+				return false, fmt.Errorf("deleting a key: %w", err)
+			}
+		}
+	}
+	if err := k.strike(ctx, account, key); err != nil {
+		// It is of no use any more, and a key without a record is not shown.
+		k.site.Logger.Warn("a revoked key could not be taken from its owner's list", zap.String("session", ref), zap.Error(err))
+	}
+	return true, nil
+}

@@ -1,0 +1,216 @@
+package accesskeys
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/page"
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
+)
+
+// Serve answers below <prefix>/keys. Whatever it is asked, it asks the
+// session's cookie whose keys it is about; an access key is of no use here.
+func (k *Keys) Serve(w http.ResponseWriter, r *http.Request, rest string) error {
+	s := k.site
+	ref := strings.TrimPrefix(rest, "/")
+	var methods []string
+	switch {
+	case rest == "":
+		methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	case rest == "/revoke":
+		methods = []string{http.MethodPost}
+	case session.IsRef(ref):
+		methods = []string{http.MethodDelete}
+	default:
+		return k.site.Fail(w, r, problem.NotFound(k.site.Prefix))
+	}
+	if !slices.Contains(methods, r.Method) {
+		return k.site.Fail(w, r, problem.MethodNotAllowed(methods))
+	}
+	if p := s.CheckTransport(r); p != nil {
+		return k.site.Fail(w, r, p)
+	}
+	// A link to the page may stand anywhere: it shows itself to the person alone.
+	pg := browser.WantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	if !pg {
+		if p := s.CheckOrigin(r); p != nil {
+			return k.site.Fail(w, r, p)
+		}
+	}
+	sess, err := k.site.SessionOf(r)
+	if errors.Is(err, session.ErrNone) {
+		if pg {
+			return k.flow.AskToLogIn(w, r, reason.LoginRequired)
+		}
+		p := problem.LoginRequired(s.LoginURL(), reason.LoginRequired)
+		p.LoginURL = s.LoginURLFor(k.path())
+		return k.site.Fail(w, r, p)
+	}
+	if err != nil {
+		return k.site.Fail(w, r, problem.StoreUnavailable(err, k.path()))
+	}
+	site.Identify(r, sess)
+	if sess.Account.ID == "" {
+		// Spotify did not say at the login whose it was. Keys belong to an account.
+		p := problem.LoginRequired(s.LoginURL(), reason.ReauthorizationRequired)
+		p.LoginURL = s.LoginURLFor(k.path())
+		return k.site.Fail(w, r, p)
+	}
+	if pg || r.Method != http.MethodGet {
+		s.Sessions.Touch(sess)
+	}
+	switch {
+	case rest == "/revoke":
+		return k.revokeByForm(w, r, sess)
+	case rest != "":
+		return k.revokeKey(w, r, sess, ref)
+	case r.Method == http.MethodPost:
+		return k.beginKey(w, r, sess)
+	case pg:
+		return k.showKeys(w, r, sess, page.Keys{Form: page.KeyForm{
+			Life: "max", Access: accessRead, ShowDialog: r.URL.Query().Get("show_dialog") == "true",
+		}})
+	}
+	return k.listKeys(w, r, sess)
+}
+
+// listedKey is a key as its owner's code sees it.
+type listedKey struct {
+	Key        string     `json:"key"`
+	Name       string     `json:"name"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Allow      []string   `json:"allow"`
+	Scopes     []string   `json:"scopes"`
+}
+
+func (i indexedKey) listed() listedKey {
+	l := listedKey{
+		Key: i.ref(), Name: i.Name, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
+		Allow: i.rules(), Scopes: append([]string{}, i.Scopes...),
+	}
+	if !i.usedAt.IsZero() {
+		used := i.usedAt.UTC()
+		l.LastUsedAt = &used
+	}
+	return l
+}
+
+func (i indexedKey) rules() []string {
+	rules := []string{}
+	for _, rule := range i.Allow {
+		rules = append(rules, rule.String())
+	}
+	return rules
+}
+
+// listKeys lists the account's keys for code.
+func (k *Keys) listKeys(w http.ResponseWriter, r *http.Request, sess *session.Session) error {
+	keys, err := k.list(r.Context(), sess.Account.ID)
+	if err != nil {
+		return k.site.Fail(w, r, problem.StoreUnavailable(err, ""))
+	}
+	answer := struct {
+		Keys      []listedKey `json:"keys"`
+		Max       int         `json:"max"`
+		CreateURL string      `json:"create_url"`
+	}{Keys: []listedKey{}, Max: k.max, CreateURL: k.path()}
+	for _, key := range keys {
+		answer.Keys = append(answer.Keys, key.listed())
+	}
+	problem.SetJSONHeaders(w.Header())
+	w.Header().Add("Vary", "Cookie")
+	return json.NewEncoder(w).Encode(answer)
+}
+
+// revokeKey revokes one of the account's keys for code.
+func (k *Keys) revokeKey(w http.ResponseWriter, r *http.Request, sess *session.Session, ref string) error {
+	found, err := k.revoke(r.Context(), sess.Account.ID, ref)
+	if err != nil {
+		return k.site.Fail(w, r, revokeProblem(err, ""))
+	}
+	if !found {
+		return k.site.Fail(w, r, noSuchKey())
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// revokeByForm revokes one of the account's keys for a person, and shows the rest.
+func (k *Keys) revokeByForm(w http.ResponseWriter, r *http.Request, sess *session.Session) error {
+	form, p := readKeyForm(w, r)
+	if p != nil {
+		return k.site.Fail(w, r, p)
+	}
+	ref := form.Get("key")
+	if !session.IsRef(ref) {
+		return k.site.Fail(w, r, noSuchKey())
+	}
+	// One that is gone already is as good as revoked.
+	if _, err := k.revoke(r.Context(), sess.Account.ID, ref); err != nil {
+		return k.site.Fail(w, r, revokeProblem(err, k.path()))
+	}
+	return problem.Redirect(w, k.path(), http.StatusSeeOther)
+}
+
+func noSuchKey() *problem.Problem {
+	return &problem.Problem{Status: http.StatusNotFound, Reason: reason.NotFound, Message: "You have no such access key."}
+}
+
+func revokeProblem(err error, again string) *problem.Problem {
+	p := problem.StoreUnavailable(err, again)
+	p.Message = "The access key could not be revoked just now, and still works. Try again in a moment."
+	p.Wording = page.WordingKeyNotRevoked
+	return p
+}
+
+// showKeys shows a person their keys, and the form for another.
+func (k *Keys) showKeys(w http.ResponseWriter, r *http.Request, sess *session.Session, pg page.Keys) error {
+	keys, err := k.list(r.Context(), sess.Account.ID)
+	if err != nil {
+		return k.site.Fail(w, r, problem.StoreUnavailable(err, k.path()))
+	}
+	for _, key := range keys {
+		shown := page.Key{
+			Ref: key.ref(), Name: key.Name, Rules: key.rules(), Scopes: key.Scopes,
+			Created: day(key.CreatedAt), Expires: day(key.ExpiresAt),
+		}
+		if !key.usedAt.IsZero() {
+			shown.Used = day(key.usedAt)
+		}
+		pg.Keys = append(pg.Keys, shown)
+	}
+	pg.Full = len(keys) >= k.max
+	pg.Account = sess.Account.DisplayName
+	if pg.Account == "" {
+		pg.Account = sess.Account.ID
+	}
+	status := http.StatusOK
+	if pg.Wrong != nil {
+		status = http.StatusBadRequest
+	}
+	return k.render(w, r, status, pg)
+}
+
+// day is a time as the page shows it: in no language, and to the minute only
+// where it matters.
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// render shows a page of keys, with what all of them show.
+func (k *Keys) render(w http.ResponseWriter, r *http.Request, status int, pg page.Keys) error {
+	pg.Path, pg.Home, pg.Base, pg.Max = k.path(), "/", k.site.Origin+k.site.Prefix+"/v1/", k.max
+	for _, life := range k.lives() {
+		pg.Lives = append(pg.Lives, page.Lifetime{Name: life.name, Life: life.d, Chosen: life.name == pg.Form.Life})
+	}
+	return k.site.Pages.Keys(w, r, status, pg)
+}

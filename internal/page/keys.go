@@ -1,0 +1,106 @@
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+)
+
+// KeyForm is what was entered in the form, as it was entered.
+type KeyForm struct {
+	Name, Life, Access, Rules string
+	ShowDialog                bool
+}
+
+var (
+	keysStyle    = pageStyle + mustReadPage("html/keys.css")
+	keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html"))
+)
+
+// keysPolicy is pagePolicy, but the form may lead to Spotify: browsers apply
+// form-action to where a form's answer redirects, too.
+func (p Renderer) keysPolicy() string {
+	return fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self' %s; base-uri 'none'; frame-ancestors 'none'",
+		sourceHash(keysStyle), p.Issuer)
+}
+
+// Keys is what the page shows. The template escapes all of it.
+type Keys struct {
+	Created *CreatedKey
+	Keys    []Key
+	Form    KeyForm
+	Wrong   *FormError
+
+	Path, Home, Base, Account string
+	Lives                     []Lifetime
+	Full                      bool
+	Max                       int
+
+	// What keys adds.
+	Words *words
+	W     *KeyWords
+	Style template.CSS
+}
+
+// CreatedKey is a key that has just been created.
+type CreatedKey struct{ Name, Key string }
+
+// Key is a key on the page.
+type Key struct {
+	Ref, Name              string
+	Created, Expires, Used string // dates
+	Rules, Scopes          []string
+}
+
+// FormError says what is wrong with what was entered.
+type FormError struct{ Field, Text string }
+
+// Lifetime is a time that a key may be given.
+type Lifetime struct {
+	Name   string // in the form
+	Life   time.Duration
+	Chosen bool
+	Text   string // Life in words, which keys adds
+}
+
+// Keys writes the page of a person's access keys.
+func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page Keys) error {
+	page.Words = WordsFor(r)
+	page.W = page.Words.Keys
+	page.Style = template.CSS(keysStyle) //nolint:gosec // a constant of ours
+	for i := range page.Lives {
+		page.Lives[i].Text = page.W.life(page.Lives[i].Life)
+	}
+	var buf bytes.Buffer
+	if err := keysTemplate.Execute(&buf, page); err != nil {
+		return fmt.Errorf("rendering a page: %w", err)
+	}
+	h := w.Header()
+	setPageHeaders(h, page.Words, p.keysPolicy())
+	h.Add("Vary", "Cookie")
+	// With no-referrer, older browsers would not say where the form's request
+	// comes from. The whole address may be the callback's, with a code in it.
+	h.Set("Referrer-Policy", "origin")
+	return problem.Write(w, r, status, buf.Bytes())
+}
+
+// life writes a time that a key may be given.
+func (w *KeyWords) life(d time.Duration) string {
+	for _, unit := range []struct {
+		of        time.Duration
+		one, many string
+	}{{24 * time.Hour, w.Day, w.Days}, {time.Hour, w.Hour, w.Hours}, {time.Minute, w.Minute, w.Minutes}} {
+		if d >= unit.of {
+			if n := int(d / unit.of); n != 1 {
+				return strconv.Itoa(n) + " " + unit.many
+			}
+			return "1 " + unit.one
+		}
+	}
+	return d.String()
+}

@@ -1,0 +1,149 @@
+package page
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+)
+
+//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css words/*.json
+var pageFiles embed.FS
+
+var (
+	pageStyle    = mustReadPage("html/page.css")
+	pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html"))
+	// pagePolicy allows our own style and nothing else: no script, no picture,
+	// no frame around the page.
+	pagePolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		sourceHash(pageStyle))
+)
+
+func mustReadPage(name string) string {
+	b, err := pageFiles.ReadFile(name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(b)
+}
+
+// sourceHash names a style or script in a Content-Security-Policy.
+func sourceHash(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// The kinds of page there are.
+const (
+	KindError  = "error" // something did not work
+	KindNote   = "note"  // says how things are
+	KindReturn = "go-on" // moves on to Next by itself
+	KindPopup  = "popup" // closes itself
+
+	KindLoggedOut = "logged-out"
+)
+
+// What pages say of problems with access keys that share their reason with others.
+const (
+	WordingKeyCancelled  = "key_cancelled"
+	WordingKeyLoggedOut  = "key_logged_out"
+	WordingKeyNotRevoked = "key_not_revoked"
+)
+
+// Data is what a page shows. The template escapes all of it.
+type Data struct {
+	Kind    string
+	Message string // of a problem, in English
+	Reason  reason.Reason
+	Next    string // where the button leads, or the page by itself
+	Home    string
+	Script  template.JS
+	wording string // which words there are for the problem; empty: the reason's
+
+	// What renderPage adds; a note brings its own Title and Action.
+	Words       *words
+	Title       string
+	MessageLang string // if it is not the page's
+	Action      string // the button's text
+	Style       template.CSS
+}
+
+// Problem shows a problem to a person.
+func Problem(p *problem.Problem) Data {
+	return Data{Kind: KindError, Message: p.Message, Reason: p.Reason, wording: p.Wording, Next: p.LoginURL, Home: "/"}
+}
+
+// word puts the page into a language.
+func (d *Data) word(w *words) {
+	d.Words = w
+	switch d.Kind {
+	case KindReturn:
+		d.Title = w.LoggedIn
+	case KindPopup:
+		d.Title = w.Popup
+	case KindLoggedOut:
+		d.Title, d.Message, d.Action = w.LoggedOut, w.LoggedOutNote, w.LogInAgain
+	case KindNote:
+		// For the owner of a site, who has been given the words already.
+		d.Words = english
+	default:
+		said := w.Reasons[cmp.Or(d.wording, string(d.Reason))]
+		d.Title = cmp.Or(said.Title, w.SomethingWrong)
+		d.Action = cmp.Or(said.Action, w.LogIn)
+		if said.Message != "" {
+			d.Message = said.Message
+		} else if w != english {
+			d.MessageLang = english.Lang
+		}
+	}
+}
+
+// Renderer writes our own pages. It does not change after it is made.
+type Renderer struct {
+	Prefix string // of the site's endpoints
+	Issuer string // the authorization server, to which a form may lead
+}
+
+// Page writes one of our own pages.
+func (p Renderer) Page(w http.ResponseWriter, r *http.Request, status int, d Data) error {
+	d.word(WordsFor(r))
+	d.Style = template.CSS(pageStyle) //nolint:gosec // a constant of ours
+	var buf bytes.Buffer
+	if err := pageTemplate.Execute(&buf, d); err != nil {
+		return fmt.Errorf("rendering a page: %w", err)
+	}
+	policy := pagePolicy
+	if d.Kind == KindPopup {
+		policy = popupPolicy
+	}
+	h := w.Header()
+	setPageHeaders(h, d.Words, policy)
+	if d.Kind == KindReturn && strings.HasPrefix(d.Next, p.Prefix+"/") {
+		// no-referrer would make the browser call the next request's origin
+		// opaque. A whole address, the callback's, would put a code and a state
+		// into the next request, and so into the access log.
+		h.Set("Referrer-Policy", "origin")
+	}
+	return problem.Write(w, r, status, buf.Bytes())
+}
+
+// setPageHeaders sets what all our pages have in common.
+func setPageHeaders(h http.Header, w *words, policy string) {
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", w.Lang)
+	h.Add("Vary", "Accept-Language")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+}

@@ -1,0 +1,98 @@
+package problem
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/memory"
+)
+
+func NotAllowed() *Problem {
+	return &Problem{
+		Status: http.StatusForbidden, Reason: reason.NotAllowed,
+		Message: "This site does not use this part of the Web API. Its operator can allow it.",
+	}
+}
+
+func BadPath() *Problem {
+	return &Problem{
+		Status:  http.StatusBadRequest,
+		Reason:  reason.BadPath,
+		Message: "This is not a path of the Web API. Write it plainly, without \"..\", double slashes, backslashes or encoded slashes.",
+	}
+}
+
+// RetryAfter is how long a temporary error asks to wait, or a little while.
+func RetryAfter(err error) time.Duration {
+	if t, ok := errors.AsType[*pkce.TemporaryError](err); ok && t.RetryAfter > 0 {
+		return t.RetryAfter
+	}
+	return 5 * time.Second
+}
+
+func StoreUnavailable(err error, loginURL string) *Problem {
+	return &Problem{
+		Status: http.StatusServiceUnavailable, Reason: reason.StoreUnavailable, Err: err, LoginURL: loginURL,
+		Message:    "Sessions cannot be reached just now. Try again in a moment; you are not logged out.",
+		RetryAfter: 5 * time.Second,
+	}
+}
+
+func LoginRequired(loginURL string, why reason.Reason) *Problem {
+	p := &Problem{
+		Status: http.StatusUnauthorized, Reason: why, LoginURL: loginURL,
+		Message: "Log in with Spotify first.",
+	}
+	if why == reason.ReauthorizationRequired {
+		p.Message = "The access you gave to Spotify has ended. Log in again."
+	}
+	return p
+}
+
+const QueryHint = "percent-encode its values, and separate them by &."
+
+func BadRequest(message string) *Problem {
+	return &Problem{Status: http.StatusBadRequest, Reason: reason.BadRequest, Message: message}
+}
+
+// Redirect sends the browser elsewhere. Nothing about it is to be kept.
+func Redirect(w http.ResponseWriter, location string, status int) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Location", location)
+	w.WriteHeader(status)
+	return nil
+}
+
+// Quote quotes what a visitor sent for a message, and bounds it.
+func Quote(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "…"
+	}
+	return strconv.QuoteToASCII(s)
+}
+
+// MethodNotAllowed says which methods an endpoint has.
+func MethodNotAllowed(methods []string) *Problem {
+	return &Problem{
+		Status: http.StatusMethodNotAllowed, Reason: reason.MethodNotAllowed,
+		Message: "Use " + strings.Join(methods, " or ") + " here.", Allow: strings.Join(methods, ", "),
+	}
+}
+
+func NotFound(prefix string) *Problem {
+	return &Problem{
+		Status: http.StatusNotFound, Reason: reason.NotFound,
+		Message: "There is nothing here. The Web API is below " + prefix + "/v1/.",
+	}
+}
+
+func Misconfigured(message string) *Problem {
+	return &Problem{Status: http.StatusInternalServerError, Reason: reason.Misconfigured, Message: message, Err: errors.New(message)}
+}

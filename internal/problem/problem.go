@@ -1,0 +1,116 @@
+package problem
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+)
+
+// Problem is an error of our own on its way to the caller. Its JSON has the
+// shape of the Web API's errors, with a reason beside the message, so that
+// clients written for Spotify can read it. No field holds a secret.
+type Problem struct {
+	Status     int
+	Reason     reason.Reason
+	Message    string
+	LoginURL   string        // where logging in would help
+	RetryAfter time.Duration // 0: not said
+	Allow      string        // the Allow header of a 405
+	Wording    string        // which words a page has for it, if not the reason's
+	Challenge  string        // the WWW-Authenticate header of a 401
+	ForCode    bool          // JSON even to a navigation
+	Err        error         // the cause, for the log only
+}
+
+// Error is what {http.error.message} shows, so it says no more than the
+// caller may know.
+func (p *Problem) Error() string { return p.Message }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Err }
+
+func (p *Problem) Body() []byte {
+	type apiError struct {
+		Status   int    `json:"status"`
+		Message  string `json:"message"`
+		Reason   string `json:"reason"`
+		LoginURL string `json:"login_url,omitempty"`
+	}
+	b, err := json.Marshal(struct {
+		Error apiError `json:"error"`
+	}{apiError{p.Status, p.Message, string(p.Reason), p.LoginURL}})
+	if err != nil {
+		// strings and an int always marshal
+		panic(err)
+	}
+	return append(b, '\n')
+}
+
+func (p *Problem) SetHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set(reason.Header, string(p.Reason))
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", RetryAfterSeconds(p.RetryAfter))
+	}
+	if p.Challenge != "" {
+		h.Set("WWW-Authenticate", p.Challenge)
+	}
+	if p.Allow != "" {
+		h.Set("Allow", p.Allow)
+	}
+}
+
+// RetryAfterSeconds rounds up: a caller that waits exactly as long as told
+// must not be too early.
+func RetryAfterSeconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, int64(math.Ceil(d.Seconds()))), 10)
+}
+
+// Response makes the problem look like an answer of the upstream, for the
+// transport: an error returned to reverse_proxy would become a bare 502.
+func (p *Problem) Response(req *http.Request) *http.Response {
+	body := string(p.Body())
+	h := make(http.Header)
+	p.SetHeaders(h)
+	SetJSONHeaders(h)
+	return &http.Response{
+		Status:        strconv.Itoa(p.Status) + " " + http.StatusText(p.Status),
+		StatusCode:    p.Status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        h,
+		Body:          io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       req,
+	}
+}
+
+// Write writes an answer whose headers are set. To a HEAD it has no body.
+func Write(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := w.Write(body)
+	return err
+}
+
+// Ordinary tells what visitors do every day from what an operator should see.
+func (p *Problem) Ordinary() bool {
+	return p.Status < 500 && p.Err == nil
+}
+
+// As returns the problem in err's chain, or nil.
+func As(err error) *Problem {
+	p, _ := errors.AsType[*Problem](err)
+	return p
+}

@@ -1,0 +1,39 @@
+package session
+
+import (
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+const (
+	DefaultMaxKeys = 20
+	MostKeys       = 100
+	// LongestKey is less than the six months after which Spotify ends a grant.
+	LongestKey = 180 * 24 * time.Hour
+	// keyUseEvery is how often it is noted, in seconds, that a key was used.
+	keyUseEvery = 3600
+)
+
+// KeyTerms are what an access key is good for. They are sealed along with its
+// token, and do not change.
+type KeyTerms struct {
+	Name      string        `json:"name"`
+	ExpiresAt int64         `json:"expires_at"` // in Unix seconds
+	Allow     []webapi.Rule `json:"allow,omitempty"`
+	// Seal is the mark of the secret under which its owner's list of keys was
+	// sealed when the key was created. Under another one the key would be in no
+	// list, so nobody could revoke it, and it counts no longer.
+	Seal uint64 `json:"seal"`
+}
+
+// keyNamespace is where the ids of access keys mean something. Client IDs have
+// no such character in them.
+func keyNamespace(clientID string) string { return clientID + "\x00access key" }
+
+// NewKey returns an access key's session, which is nowhere yet.
+func (m *Manager) NewKey(acct Account, terms *KeyTerms) *Session {
+	now := m.Clock.Now().Unix()
+	return m.newSession(tokenstore.NewSessionID(), acct, now, now, terms)
+}

@@ -1,0 +1,376 @@
+package session
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+const (
+	// StoreTimeout bounds one wait for the store on behalf of a request.
+	StoreTimeout = 5 * time.Second
+	// sweepEvery is the pause between two sweeps, give or take a half.
+	sweepEvery = 10 * time.Minute
+	// flushTimeout bounds how long shutdown waits for refreshes and saves.
+	flushTimeout = 10 * time.Second
+	// stopTimeout bounds how long shutdown waits for what is of less account than
+	// those: handlers of events above all, which may be anybody's.
+	stopTimeout = 5 * time.Second
+	// maxBackground bounds the store operations that requests leave behind.
+	maxBackground = 32
+)
+
+// ErrNone says that a cookie leads to no session: it is malformed,
+// unknown, expired or logged out.
+var ErrNone = errors.New("no such session")
+
+// Manager turns session ids into sessions. It outlives the config that made
+// it for as long as a newer one uses it too. All methods are safe for
+// concurrent use.
+type Manager struct {
+	Namespace       string // of sessions' ids
+	keyNamespace    string // of access keys'
+	store           tokenstore.Store
+	watcher         tokenstore.Watcher // nil if the store is none
+	sweeper         tokenstore.Sweeper // nil if the store is none
+	watched         bool               // the store tells of changes
+	tokens          *pkce.Config
+	Clock           pkce.Clock
+	idleSeconds     int64
+	lifetimeSeconds int64
+	logger          func() *zap.Logger
+	LogLimiter      *telemetry.LogLimiter
+
+	Observers    telemetry.Observers
+	PendingSaves atomic.Int64
+	soonest      soonest
+
+	Cache      *sessionCache
+	background chan struct{} // a slot for each background operation
+	refreshes  chan struct{} // one for each refresh
+	reading    chan struct{} // one for each session that is being read
+
+	waitingLoads atomic.Int64
+
+	readingsMu sync.Mutex
+	readings   map[readingOf]*reading // under way
+
+	startOnce sync.Once
+	Ctx       context.Context // ends with close; bounds what runs in the background
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	pinned map[*Session]struct{} // busy
+	// byDigest finds a busy session, which must not be loaded a second time.
+	byDigest map[[32]byte]*Session
+}
+
+func New(cfg config, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clock, logger func() *zap.Logger) *Manager {
+	ctx, cancel := context.WithCancel(context.Background())
+	watcher, watched := store.(tokenstore.Watcher)
+	sweeper, _ := store.(tokenstore.Sweeper)
+	m := &Manager{
+		Namespace:       cfg.clientID,
+		keyNamespace:    keyNamespace(cfg.clientID),
+		store:           store,
+		watcher:         watcher,
+		sweeper:         sweeper,
+		watched:         watched,
+		Clock:           clock,
+		idleSeconds:     int64(cfg.idle / time.Second),
+		lifetimeSeconds: int64(cfg.lifetime / time.Second),
+		logger:          logger,
+		LogLimiter:      telemetry.NewLogLimiter(clock),
+		Cache:           newSessionCache(maxCachedSessions),
+		background:      make(chan struct{}, maxBackground),
+		refreshes:       make(chan struct{}, maxRefreshes),
+		reading:         make(chan struct{}, maxLoads),
+		Ctx:             ctx,
+		cancel:          cancel,
+		readings:        make(map[readingOf]*reading),
+		pinned:          make(map[*Session]struct{}),
+		byDigest:        make(map[[32]byte]*Session),
+	}
+	own := *tokens
+	own.OnRefresh = m.refreshed
+	m.tokens = &own
+	m.Observers.Queue.Spawn = m.Spawn
+	return m
+}
+
+// Destruct implements caddy.Destructor. It waits, for at most flushTimeout,
+// for refreshes and saves in flight, and then for at most stopTimeout for what
+// else runs in the background.
+func (m *Manager) Destruct() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	err := m.flush(ctx)
+	m.cancel()
+	stopped := make(chan struct{})
+	go func() {
+		m.running.Wait()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(stopTimeout):
+		// Everything else ends with m.ctx. An event's handler knows nothing of it.
+		m.logger().Warn("stopped without waiting for a handler of events that takes too long", zap.Duration("waited", stopTimeout))
+	}
+	if view, ok := m.store.(storeView); ok {
+		view.pool.leave(m)
+	}
+	if m.tokens.HTTPClient != nil {
+		m.tokens.HTTPClient.CloseIdleConnections()
+	}
+	return err
+}
+
+// Get returns the session behind a cookie. It returns ErrNone when there
+// is none, and another error when the store cannot tell.
+func (m *Manager) Get(ctx context.Context, cookie string) (*Session, error) {
+	return m.GetAt(ctx, cookie, m.Clock.Now().Unix())
+}
+
+// GetAt is get for who knows the time already.
+func (m *Manager) GetAt(ctx context.Context, cookie string, now int64) (*Session, error) {
+	id, err := tokenstore.ParseSessionID(cookie)
+	if err != nil {
+		return nil, ErrNone
+	}
+	return m.find(ctx, id, false, now)
+}
+
+// GetKey returns what an access key stands for, as get does for a cookie.
+func (m *Manager) GetKey(ctx context.Context, id tokenstore.SessionID, now int64) (*Session, error) {
+	return m.find(ctx, id, true, now)
+}
+
+// namespaceOf is that of access keys' ids, or of sessions'.
+func (m *Manager) namespaceOf(key bool) string {
+	if key {
+		return m.keyNamespace
+	}
+	return m.Namespace
+}
+
+func (m *Manager) find(ctx context.Context, id tokenstore.SessionID, key bool, now int64) (*Session, error) {
+	m.start()
+	s, ok := m.Cache.get(id, key)
+	if !ok || now >= s.ExpiresAt() {
+		// Another instance may have seen the session since, so a cached one
+		// that looks idle is not judged by its own memory.
+		return m.load(ctx, id, key)
+	}
+	if s.Auth.Ended() {
+		return nil, ErrNone
+	}
+	switch s.trust(now, m.watched) {
+	case trustNot:
+		return m.confirm(ctx, s, now)
+	case trustForNow:
+		m.inBackground(s, workRevalidate, func(ctx context.Context) { _, _ = m.confirm(ctx, s, now) })
+	}
+	return s, nil
+}
+
+// confirm asks the store about a cached session. Requests that come at once share
+// one reading.
+func (m *Manager) confirm(ctx context.Context, s *Session, now int64) (*Session, error) {
+	return m.share(ctx, readingOf{s.digest, s.IsKey(), s}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
+		return m.readAgain(ctx, s, since, now)
+	})
+}
+
+func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, now int64) (*Session, error) {
+	mono := m.Clock.Monotonic()
+	token, err := s.fetch(ctx)
+	switch {
+	case err == nil:
+		s.Auth.Adopt(token)
+		m.Cache.checkedUnlessChanged(s, since, now, mono)
+		return s, nil
+	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
+		s.Auth.End()
+		m.Cache.remove(s.ID, s.IsKey())
+		m.ended(s, endElsewhere)
+		return nil, ErrNone
+	case s.Auth.Current() != nil:
+		// The store is out of reach. A person whose session is here goes on
+		// working, and the store is asked again soon: nobody tells us what
+		// happened to the session meanwhile.
+		m.Cache.checkedUnlessChanged(s, since, -now, mono)
+		return s, nil
+	default:
+		return nil, err
+	}
+}
+
+// load reads a session from the store into the cache. Requests that come at
+// once share one reading.
+func (m *Manager) load(ctx context.Context, id tokenstore.SessionID, key bool) (*Session, error) {
+	now := m.Clock.Now().Unix()
+	digest := id.Digest(m.namespaceOf(key))
+	// The digests of the two kinds never meet. Nobody should have to trust in that.
+	if s := m.busy(digest); s != nil && !s.Auth.Ended() && s.IsKey() == key && now < s.ExpiresAt() {
+		// Nobody told it of changes while it was in no cache.
+		s.checked.Store(0)
+		m.Cache.add(s)
+		return m.confirm(ctx, s, now)
+	}
+	return m.share(ctx, readingOf{digest: digest, key: key}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
+		if err := m.beginLoad(ctx); err != nil {
+			return nil, err
+		}
+		defer m.endLoad()
+		return m.read(ctx, id, key, digest, since)
+	})
+}
+
+func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte, since cacheEpoch) (*Session, error) {
+	name := hex.EncodeToString(digest[:])
+	mono := m.Clock.Monotonic()
+	rec, err := m.store.Load(ctx, name)
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		m.Cache.remove(id, key)
+		return nil, ErrNone
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := m.open(id, key, rec)
+	if err != nil {
+		m.logger().Warn("a session record could not be opened and counts as no session",
+			zap.String("session", tokenstore.Ref(name)), zap.Error(err))
+		return nil, ErrNone
+	}
+	now := m.Clock.Now().Unix()
+	s := m.newSession(id, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix(), data.Key)
+	s.LastSeen.Store(data.LastSeen.Unix())
+	s.savedSeen.Store(data.LastSeen.Unix())
+	s.checkedAt(now, mono)
+	token := pkce.NewToken(data.Token)
+	s.know(rec.Version, token)
+	m.tokens.InitAuthenticator(&s.Auth, token, s)
+	if now >= s.ExpiresAt() {
+		m.Cache.remove(id, key)
+		return nil, ErrNone
+	}
+	m.Cache.addUnlessChanged(s, since)
+	return s, nil
+}
+
+// newSession makes a session, or what an access key stands for if there are terms.
+func (m *Manager) newSession(id tokenstore.SessionID, acct Account, createdAt, authorizedAt int64, terms *KeyTerms) *Session {
+	return &Session{
+		owner: m, ID: id, digest: id.Digest(m.namespaceOf(terms != nil)),
+		Account: acct, CreatedAt: createdAt, authorizedAt: authorizedAt, Terms: terms,
+	}
+}
+
+// Create begins a session. It is in the store when create returns.
+func (m *Manager) Create(ctx context.Context, token *pkce.Token, acct Account) (*Session, error) {
+	return m.createAs(ctx, tokenstore.NewSessionID(), token, acct)
+}
+
+// createAs is create with an id that is given.
+func (m *Manager) createAs(ctx context.Context, id tokenstore.SessionID, token *pkce.Token, acct Account) (*Session, error) {
+	now := m.Clock.Now().Unix()
+	s := m.newSession(id, acct, now, now, nil)
+	s.LastSeen.Store(now)
+	s.savedSeen.Store(now)
+	if err := m.Keep(ctx, s, token); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Keep stores a session that is new, and has it at hand.
+func (m *Manager) Keep(ctx context.Context, s *Session, token *pkce.Token) error {
+	s.checkedAt(m.Clock.Now().Unix(), m.Clock.Monotonic())
+	rec, err := s.record(token)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
+	defer cancel()
+	if err := m.store.Create(ctx, s.Key(), rec); err != nil {
+		return fmt.Errorf("storing the session: %w", err)
+	}
+	s.know(rec.Version, token)
+	m.tokens.InitAuthenticator(&s.Auth, token, s)
+	m.Cache.add(s)
+	return nil
+}
+
+// ReplaceWith begins a session under an id that may have one already, which then
+// ends.
+func (m *Manager) ReplaceWith(ctx context.Context, id tokenstore.SessionID, token *pkce.Token, acct Account) (*Session, error) {
+	_, err := m.Remove(ctx, id.Cookie(), EndReplaced)
+	if err != nil && !errors.Is(err, ErrNone) {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
+	defer cancel()
+	// A record that cannot be opened or has expired is in the way as well.
+	if err := m.store.Delete(ctx, id.Key(m.Namespace)); err != nil {
+		return nil, fmt.Errorf("deleting the session before: %w", err)
+	}
+	return m.createAs(ctx, id, token, acct)
+}
+
+// Remove ends the session behind a cookie, here and in the store, and tells of
+// it with the reason why. When the store cannot be reached nothing is ended and
+// the error says so: a logout that only looks like one would be worse than none.
+func (m *Manager) Remove(ctx context.Context, cookie, why string) (*Session, error) {
+	s, err := m.Get(ctx, cookie)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
+	defer cancel()
+	// A refresh under way may be the first to see that the session is gone. It
+	// is not the one to tell why.
+	tell := s.begin(toldEnd)
+	if err := m.store.Delete(ctx, s.Key()); err != nil {
+		if tell {
+			s.end(toldEnd)
+		}
+		return nil, fmt.Errorf("deleting the session: %w", err)
+	}
+	m.forget(s)
+	if tell {
+		m.tellEnd(s, why)
+	}
+	return s, nil
+}
+
+// forget ends a session in this process. A reading of it that is still under
+// way does not bring it back.
+func (m *Manager) forget(s *Session) {
+	s.Auth.End()
+	m.Cache.invalidate(s.digest)
+	m.Cache.remove(s.ID, s.IsKey())
+}
+
+// update is the store's Update, bounded.
+func (m *Manager) update(ctx context.Context, key string, rec *tokenstore.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
+	defer cancel()
+	return m.store.Update(ctx, key, rec)
+}

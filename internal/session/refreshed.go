@@ -1,0 +1,74 @@
+package session
+
+import (
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+// refreshed is called after each attempt to refresh a session's token.
+func (m *Manager) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
+	s, ok := a.Persister().(*Session)
+	if !ok {
+		return
+	}
+	if o := m.Observers.Observer(); o != nil {
+		o.Metrics.Refreshed(ev)
+	}
+	if ev.Outcome == pkce.RefreshReauthorize {
+		m.forget(s)
+		m.ended(s, endReauthorize, zap.Error(ev.Err))
+		return
+	}
+	m.announceRefresh(s, ev)
+	fields := []zap.Field{
+		zap.String("session", s.Ref()),
+		zap.String("account", s.Account.ID),
+		zap.String("outcome", string(ev.Outcome)),
+		zap.Duration("duration", ev.Duration),
+		zap.Int("waiters", ev.Waiters),
+		zap.Bool("background", ev.Background),
+		zap.Bool("rotated", ev.Rotated),
+	}
+	switch {
+	case ev.Outcome == pkce.RefreshSuperseded:
+		if errors.Is(ev.Err, pkce.ErrGone) {
+			m.forget(s)
+			m.ended(s, endElsewhere)
+		}
+	case ev.Err == nil:
+		m.logger().Info("token refreshed", fields...)
+	default:
+		suppressed, ok := m.LogLimiter.Admit("refresh " + string(ev.Outcome))
+		if !ok {
+			return
+		}
+		line := "refreshing a token failed; it will be tried again"
+		if ev.Outcome == pkce.RefreshRefreshed {
+			line = "token refreshed, but not saved yet; saving will be tried again"
+		}
+		m.logger().Warn(line, append(fields, zap.Error(ev.Err), suppressed)...)
+	}
+}
+
+func (s *Session) AccountID() string { return s.Account.ID }
+
+// announceRefresh emits the event of a new token, and once in a while the one
+// that this will not go on for long.
+func (m *Manager) announceRefresh(s *Session, ev pkce.RefreshEvent) {
+	if ev.Outcome != pkce.RefreshRefreshed || ev.Token == nil {
+		return
+	}
+	m.Observers.EmitLater(telemetry.EventTokenRefreshed, s, telemetry.Payload{
+		"rotated":          ev.Rotated,
+		"background":       ev.Background,
+		"duration_seconds": ev.Duration.Seconds(),
+		"expires_at":       telemetry.Timestamp(ev.Token.Expiry()),
+	})
+	if o := m.Observers.Observer(); o != nil && s.ReauthorizeDue(m.Clock.Now(), o.Notice) && s.begin(toldReauthorization) {
+		m.Observers.EmitLater(telemetry.EventReauthorizationDue, s, telemetry.Payload{"reauthorize_by": telemetry.Timestamp(s.ReauthorizeBy())})
+	}
+}

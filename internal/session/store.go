@@ -1,0 +1,152 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// Store is a store that several configs may share, one after the other
+// or at once.
+type Store struct {
+	// Store measures what is done with it.
+	tokenstore.Store
+	// Name is the guest module's.
+	Name string
+
+	meter  *telemetry.StoreMeter
+	probe  storeProbe
+	opened tokenstore.Store
+
+	mu    sync.Mutex
+	users []*Manager
+}
+
+func openStore(provider tokenstore.Provider, clock pkce.Clock) (*Store, error) {
+	store, err := provider.Store()
+	if err != nil {
+		return nil, err
+	}
+	name := "unknown"
+	if mod, ok := provider.(caddy.Module); ok {
+		name = mod.CaddyModule().ID.Name()
+	}
+	meter := telemetry.NewStoreMeter(name, clock)
+	return &Store{Store: telemetry.Measured(store, meter), Name: name, meter: meter, opened: store}, nil
+}
+
+// Destruct implements caddy.Destructor. It closes the store, for the last
+// config that uses it is gone.
+func (p *Store) Destruct() error {
+	if c, ok := p.opened.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// join has m use p until m.Destruct. A store tells its user nothing of what that
+// user changes itself, and p is one user to it, however many sets of sessions are
+// behind. They may have the same sessions, as those of two sites that differ in
+// one option or of two configs during a reload, so each is told of what the others
+// change. It must be called before m is used.
+func (p *Store) join(m *Manager) {
+	m.store = storeView{p.Store, p, m}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users = append(p.users, m)
+}
+
+func (p *Store) leave(m *Manager) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users = slices.DeleteFunc(p.users, func(other *Manager) bool { return other == m })
+}
+
+// changed tells all users but one that a record was changed by that one. Sessions
+// of other apps have other keys, so their users are not told.
+func (p *Store) changed(key string, by *Manager) {
+	p.mu.Lock()
+	users := slices.Clone(p.users)
+	p.mu.Unlock()
+	for _, m := range users {
+		if m != by && m.Namespace == by.Namespace {
+			m.changed(key)
+		}
+	}
+}
+
+// storeView is a Store as one of its users uses it.
+type storeView struct {
+	tokenstore.Store
+	pool *Store
+	user *Manager
+}
+
+// Update implements tokenstore.Store. The other users have been told when it
+// returns.
+func (v storeView) Update(ctx context.Context, key string, rec *tokenstore.Record) error {
+	err := v.Store.Update(ctx, key, rec)
+	if err == nil {
+		v.pool.changed(key, v.user)
+	}
+	return err
+}
+
+// Delete implements tokenstore.Store. The other users have been told when it
+// returns, also after an error: the record may be gone all the same.
+func (v storeView) Delete(ctx context.Context, key string) error {
+	err := v.Store.Delete(ctx, key)
+	v.pool.changed(key, v.user)
+	return err
+}
+
+const (
+	// reachableFor is how long it counts that the store could be reached or
+	// not, so that load balancers that ask often cost nothing.
+	reachableFor = time.Second
+	// probeTimeout bounds one attempt at reaching the store.
+	probeTimeout = 2 * time.Second
+)
+
+// storeProbe remembers what came of the last attempt to reach a store.
+type storeProbe struct {
+	mu   sync.Mutex
+	made bool
+	at   time.Duration
+	err  error
+}
+
+// nobody is a key that no session has: its hash would have to be zero.
+var nobody = strings.Repeat("0", 64)
+
+// Reachable returns nil if the store answers, or has answered in the last second.
+// Callers that come at once share one attempt.
+func (p *Store) Reachable(ctx context.Context) error {
+	if p.meter.AnsweredWithin(reachableFor) {
+		return nil
+	}
+	p.probe.mu.Lock()
+	defer p.probe.mu.Unlock()
+	if p.probe.made && p.meter.Clock.Monotonic()-p.probe.at < reachableFor {
+		return p.probe.err
+	}
+	// One caller's hanging up is not the others' business.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	defer cancel()
+	_, err := p.Load(ctx, nobody)
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		err = nil
+	}
+	p.probe.made, p.probe.at, p.probe.err = true, p.meter.Clock.Monotonic(), err
+	return err
+}

@@ -1,0 +1,69 @@
+package session
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// start begins to watch and to sweep the store. It waits for the first request
+// so that checking a config touches nothing.
+func (m *Manager) start() {
+	m.startOnce.Do(func() {
+		if m.watcher != nil {
+			m.Spawn(func() { m.watch(m.watcher) })
+		}
+		if m.sweeper != nil {
+			m.Spawn(func() { m.sweep(m.sweeper) })
+		}
+	})
+}
+
+func (m *Manager) watch(w tokenstore.Watcher) {
+	for m.Ctx.Err() == nil {
+		if err := w.Watch(m.Ctx, m.changed, m.Cache.invalidateAll); m.Ctx.Err() == nil {
+			m.logger().Warn("lost sight of the token store; cached sessions are checked before use", zap.Error(err))
+			m.Cache.invalidateAll()
+			m.pause(time.Second)
+			// Those that were used meanwhile have been checked too early.
+			m.Cache.invalidateAll()
+		}
+	}
+}
+
+// changed notes that a record was changed by somebody else.
+func (m *Manager) changed(key string) {
+	if digest, ok := digestOf(key); ok {
+		m.Cache.invalidate(digest)
+	}
+}
+
+func (m *Manager) sweep(s tokenstore.Sweeper) {
+	for m.pause(sweepEvery/2 + rand.N(sweepEvery)) {
+		removed, err := s.Sweep(m.Ctx)
+		switch {
+		case m.Ctx.Err() != nil:
+			return
+		case err != nil:
+			m.logger().Warn("removing expired sessions failed", zap.Error(err))
+		case removed > 0:
+			m.logger().Info("removed expired sessions", zap.Int("count", removed))
+		}
+	}
+}
+
+// pause waits for d and reports whether to go on.
+func (m *Manager) pause(d time.Duration) bool {
+	due := make(chan struct{})
+	stop := m.Clock.AfterFunc(d, func() { close(due) })
+	select {
+	case <-due:
+		return m.Ctx.Err() == nil
+	case <-m.Ctx.Done():
+		stop()
+		return false
+	}
+}

@@ -1,0 +1,115 @@
+package share
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+)
+
+// staleHeader marks an answer that is shown although it is out of date, because
+// there is no newer one to be had.
+const staleHeader = "Spotify-Proxy-Stale"
+
+// Requested returns what a request of a visitor without a session gets to see of
+// the shared account, or nil.
+func (s *Share) Requested(r *http.Request) *sharedGet {
+	if s == nil {
+		return nil
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return s.allowed(strings.TrimPrefix(r.URL.Path, s.site.Prefix), r.URL.RawQuery)
+	}
+	return nil
+}
+
+// Serve answers with the owner's data.
+func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, g *sharedGet) error {
+	s.openTo(w.Header(), r)
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	result, err := s.get(r.Context(), g, s.fetcher(next, server))
+	if err != nil {
+		return caddyhttp.Error(telemetry.StatusClientGone, err)
+	}
+	if result.problem != nil {
+		return s.site.Fail(w, r, result.problem)
+	}
+	return s.show(w, r, result)
+}
+
+// openTo has browsers let pages of other origins read the answer, if that was
+// chosen. It comes without credentials: visitors who are logged in get their own
+// data, which is nobody else's to read.
+func (s *Share) openTo(h http.Header, r *http.Request) {
+	if len(s.origins) == 0 || s.site.AllowsOrigin(r) {
+		// To pages on the origins of allow_origin it is open already.
+		return
+	}
+	allowed := "*"
+	if s.origins[0] != "*" {
+		if !problem.HasToken(h["Vary"], "origin") {
+			h.Add("Vary", "Origin")
+		}
+		allowed = r.Header.Get("Origin")
+		if !slices.Contains(s.origins, allowed) {
+			return
+		}
+	}
+	h.Set("Access-Control-Allow-Origin", allowed)
+	h.Set("Access-Control-Expose-Headers", "Age, ETag, Retry-After, "+reason.Header+", "+staleHeader)
+}
+
+// Preflight answers a browser that asks before it sends a request with headers
+// of a page's own.
+func (s *Share) Preflight(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	s.openTo(h, r)
+	h.Set("Allow", "GET, HEAD, OPTIONS")
+	if h.Get("Access-Control-Allow-Origin") != "" {
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match")
+		h.Set("Access-Control-Max-Age", "86400")
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// show writes an answer.
+func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult) error {
+	a, h := result.answer, w.Header()
+	for name, values := range a.header {
+		h[name] = values
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", problem.InertPolicy)
+	// With another cookie, which is a session's, the same path has another answer.
+	h.Add("Vary", "Cookie")
+	h.Set("Age", seconds(max(0, s.site.Clock.Monotonic()-a.at)))
+	h.Set("Cache-Control", "public, max-age="+seconds(s.fresh))
+	if result.stale {
+		h.Set(staleHeader, "1")
+		h.Set("Cache-Control", "public, no-cache")
+	}
+	if a.status == http.StatusOK {
+		h.Set("ETag", a.etag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+		return nil
+	}
+	w.WriteHeader(a.status)
+	if r.Method == http.MethodHead || a.status == http.StatusNoContent {
+		return nil
+	}
+	_, err := w.Write(a.body)
+	return err
+}
+
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }

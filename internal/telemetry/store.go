@@ -1,0 +1,153 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// StoreMeter measures what is done with a store.
+type StoreMeter struct {
+	durations prometheus.ObserverVec
+	Clock     pkce.Clock
+	// answered is when the store last answered, by the monotonic clock, plus one.
+	answered atomic.Int64
+}
+
+func NewStoreMeter(store string, clock pkce.Clock) *StoreMeter {
+	return &StoreMeter{
+		durations: metrics.storeOperations.MustCurryWith(prometheus.Labels{"store": store}),
+		Clock:     clock,
+	}
+}
+
+// done notes an operation that began at the given monotonic time.
+func (m *StoreMeter) done(operation string, began time.Duration, err error) {
+	now := m.Clock.Monotonic()
+	outcome := storeOutcome(err)
+	m.durations.WithLabelValues(operation, outcome).Observe((now - began).Seconds())
+	if outcome != "error" && outcome != "canceled" {
+		m.answered.Store(int64(now) + 1)
+	}
+}
+
+// storeOutcome tells the answers of a store from its not answering.
+func storeOutcome(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, tokenstore.ErrNotFound):
+		return "not_found"
+	case errors.Is(err, tokenstore.ErrConflict), errors.Is(err, tokenstore.ErrExists):
+		return "conflict"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	}
+	return "error"
+}
+
+// AnsweredWithin reports whether the store answered during the last d.
+func (m *StoreMeter) AnsweredWithin(d time.Duration) bool {
+	at := m.answered.Load()
+	return at != 0 && m.Clock.Monotonic()-time.Duration(at-1) < d
+}
+
+// Measured returns the store with its operations measured. It can do what the
+// store can: watch, sweep, both or neither.
+func Measured(store tokenstore.Store, meter *StoreMeter) tokenstore.Store {
+	m := measuredStore{store, meter}
+	watcher, watches := store.(tokenstore.Watcher)
+	sweeper, sweeps := store.(tokenstore.Sweeper)
+	switch {
+	case watches && sweeps:
+		return struct {
+			measuredStore
+			tokenstore.Watcher
+			measuredSweeper
+		}{m, watcher, measuredSweeper{sweeper, meter}}
+	case watches:
+		return struct {
+			measuredStore
+			tokenstore.Watcher
+		}{m, watcher}
+	case sweeps:
+		return struct {
+			measuredStore
+			measuredSweeper
+		}{m, measuredSweeper{sweeper, meter}}
+	}
+	return m
+}
+
+type measuredStore struct {
+	store tokenstore.Store
+	meter *StoreMeter
+}
+
+func (s measuredStore) Load(ctx context.Context, key string) (*tokenstore.Record, error) {
+	began := s.meter.Clock.Monotonic()
+	rec, err := s.store.Load(ctx, key)
+	s.meter.done("load", began, err)
+	return rec, err
+}
+
+func (s measuredStore) Create(ctx context.Context, key string, rec *tokenstore.Record) error {
+	began := s.meter.Clock.Monotonic()
+	err := s.store.Create(ctx, key, rec)
+	s.meter.done("create", began, err)
+	return err
+}
+
+func (s measuredStore) Update(ctx context.Context, key string, rec *tokenstore.Record) error {
+	began := s.meter.Clock.Monotonic()
+	err := s.store.Update(ctx, key, rec)
+	s.meter.done("update", began, err)
+	return err
+}
+
+func (s measuredStore) Delete(ctx context.Context, key string) error {
+	began := s.meter.Clock.Monotonic()
+	err := s.store.Delete(ctx, key)
+	s.meter.done("delete", began, err)
+	return err
+}
+
+// Lease takes as long as another instance holds the lease.
+func (s measuredStore) Lease(ctx context.Context, key string) (tokenstore.Lease, error) {
+	began := s.meter.Clock.Monotonic()
+	lease, err := s.store.Lease(ctx, key)
+	s.meter.done("lease", began, err)
+	return lease, err
+}
+
+// Walk counts from beginning to end, its caller's work included.
+func (s measuredStore) Walk(ctx context.Context) iter.Seq2[tokenstore.Entry, error] {
+	return func(yield func(tokenstore.Entry, error) bool) {
+		began := s.meter.Clock.Monotonic()
+		var failed error
+		s.store.Walk(ctx)(func(e tokenstore.Entry, err error) bool {
+			failed = err
+			return yield(e, err)
+		})
+		s.meter.done("walk", began, failed)
+	}
+}
+
+type measuredSweeper struct {
+	sweeper tokenstore.Sweeper
+	meter   *StoreMeter
+}
+
+func (s measuredSweeper) Sweep(ctx context.Context) (removed int, err error) {
+	began := s.meter.Clock.Monotonic()
+	removed, err = s.sweeper.Sweep(ctx)
+	s.meter.done("sweep", began, err)
+	return removed, err
+}

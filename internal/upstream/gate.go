@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
+)
+
+// GatePool keeps one gate for each client ID: Spotify counts an app's requests
+// together, whoever they are for. Reloading the config does not open it.
+var GatePool = caddy.NewUsagePool()
+
+// PooledGate is a gate in the pool.
+type PooledGate struct{ *ratelimit.Gate }
+
+// Destruct implements caddy.Destructor.
+func (PooledGate) Destruct() error { return nil }
+
+// AcquireGate returns the gate of a client ID, and what lets go of it.
+func AcquireGate(clientID string) (*ratelimit.Gate, func() error) {
+	gate, _ := GatePool.LoadOrStore(clientID, PooledGate{ratelimit.New(clock.Get())})
+	return gate.(PooledGate).Gate, func() error {
+		_, err := GatePool.Delete(clientID)
+		return err
+	}
+}
+
+// sendOnce sends a request unless the gate says that Spotify would refuse it
+// anyway. The error is then a problem. The gate learns from the answer.
+func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
+	gate := c.ex.Site.Gate
+	admission := gate.Admit(c.account())
+	if !admission.Admitted {
+		c.ex.Site.Metrics.Limited(telemetry.LimitedByProxy)
+		return nil, &problem.Problem{
+			Status:     http.StatusTooManyRequests,
+			Reason:     admission.Reason,
+			Message:    "This app has used up its share of requests to Spotify for now. Try again later.",
+			RetryAfter: admission.Wait,
+		}
+	}
+	res, err := t.next.RoundTrip(req)
+	if err != nil {
+		gate.Report(admission, 0, "", false)
+		return nil, err
+	}
+	if res.StatusCode != http.StatusTooManyRequests {
+		c.ex.Site.gateMoved(gate.Report(admission, res.StatusCode, "", false))
+		return res, nil
+	}
+	c.ex.Site.Metrics.Limited(telemetry.LimitedBySpotify)
+	c.reason = refusalReason(res)
+	if op, known := webapi.Lookup(req.Method, c.in.URL.Path); known && op.OwnLimit {
+		// The operation has a limit of its own, which says nothing of others.
+		gate.Report(admission, 0, "", false)
+		return res, nil
+	}
+	c.ex.Site.gateMoved(gate.Report(admission, res.StatusCode, res.Header.Get("Retry-After"), c.reason == reason.QuotaExceeded))
+	return res, nil
+}
+
+// gateMoved tells of a gate that closed or opened.
+func (s *Site) gateMoved(t ratelimit.Transition) {
+	if t == ratelimit.Unchanged || s.Audience == nil {
+		return
+	}
+	if t == ratelimit.Opened {
+		s.Logger.Info("spotify answers again; requests are sent as before")
+		return
+	}
+	until, why := s.Gate.Snapshot()
+	if suppressed, ok := s.Faults.Admit("gate"); ok {
+		s.Logger.Warn("spotify has had enough of this app's requests; they are answered here for a while",
+			zap.String("reason", string(why)), zap.Time("until", until), suppressed)
+	}
+	s.Audience.EmitLater(telemetry.EventRateLimited, nil, telemetry.Payload{"reason": string(why), "until": telemetry.Timestamp(until)})
+}
+
+// account is whose request it is, for the gate's fair share.
+func (c *call) account() string {
+	if c.ex.Session == nil {
+		return ""
+	}
+	return c.ex.Session.Account.ID
+}
+
+// GateOf returns until when a client ID's gate is closed, or the zero time.
+func GateOf(clientID string) (until time.Time) {
+	GatePool.Range(func(key, value any) bool {
+		gate, ok := value.(PooledGate)
+		if !ok || key != clientID {
+			return true
+		}
+		until, _ = gate.Snapshot()
+		return false
+	})
+	return until
+}

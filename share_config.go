@@ -1,0 +1,171 @@
+package caddyspotify
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/secret"
+	"github.com/caddyspotify/caddy-spotify/internal/share"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
+)
+
+// ShareConfig shows some of one account's data to every visitor who is not
+// logged in: what its owner is listening to, for example.
+//
+// The owner connects the account at `GET <prefix>/share/connect`, once, and
+// again when Spotify wants consent anew. That login is apart from the owner's
+// own session in the browser and needs none. Nobody but the accounts listed
+// can become the one that is shown, whoever logs in there.
+//
+// Only the GETs listed are answered, path and query compared as a whole, so a
+// visitor can neither see more nor have Spotify asked more often: an answer is
+// kept for `cache`, and however many visitors ask, Spotify is asked once in that
+// time. Nothing that a visitor sends reaches Spotify.
+type ShareConfig struct {
+	// The accounts that may be shown, by the user ID or the `account_id` that
+	// Spotify's `/v1/me` tells. Required. Of several that are connected, the
+	// first one listed is shown.
+	Owner []string `json:"owner,omitempty"`
+
+	// What is shown: paths of the Web API such as
+	// `/v1/me/player/currently-playing` or `/v1/me/top/tracks?limit=5`.
+	// Required, at most 64. A request with any other query is not answered.
+	Allow []string `json:"allow,omitempty"`
+
+	// The scopes that connecting asks for. Default: those of every login.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// How long an answer is shown until Spotify is asked again. Default: 10s.
+	Cache caddy.Duration `json:"cache,omitempty"`
+
+	// How long the last answer goes on being shown, marked by the header
+	// `Spotify-Proxy-Stale: 1`, while there is no newer one because Spotify is
+	// out of reach or the account is no longer connected. Default: 1h.
+	Stale caddy.Duration `json:"stale,omitempty"`
+
+	// The other origins whose pages may read what is shown, or `*` for all.
+	// Default: none.
+	CORS []string `json:"cors,omitempty"`
+
+	// The secret under which the owner's session is sealed, of 32 characters or
+	// more. May be a placeholder such as `{env.SPOTIFY_SHARE_KEY}`. Default: one
+	// that is made once and kept in Caddy's storage. Give one if the sessions
+	// are kept there as well and a copy of that storage must be of no use.
+	// Another key means connecting anew.
+	Key string `json:"key,omitempty"`
+
+	key givenKey // Key, once it is resolved
+}
+
+const (
+	defaultShareCache = 10 * time.Second
+	defaultShareStale = time.Hour
+	// maxShared bounds the GETs that are shared and so, with maxSharedBody, the
+	// memory for their answers.
+	maxShared = 64
+)
+
+// check fills in defaults and refuses what cannot work. The rules are the site's.
+func (c *ShareConfig) check(rules []webapi.Rule) error {
+	if len(c.Owner) == 0 {
+		return errors.New("share owner is missing: give the account's user ID, which Spotify's account page and /v1/me show")
+	}
+	for i, name := range c.Owner {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return fmt.Errorf("share owner %q is not a user ID (if it is a variable, set it): copy it from Spotify's account page", name)
+		}
+		if slices.Contains(c.Owner[:i], name) {
+			return fmt.Errorf("share owner %q is given twice: remove one", name)
+		}
+	}
+	if len(c.Allow) == 0 {
+		return errors.New("share allow is missing: list what to show, for example /v1/me/player/currently-playing")
+	}
+	if len(c.Allow) > maxShared {
+		return fmt.Errorf("share allow lists %d paths: list at most %d", len(c.Allow), maxShared)
+	}
+	seen := make(map[string]struct{})
+	for _, raw := range c.Allow {
+		target, err := share.ParseTarget(raw)
+		if err != nil {
+			return err
+		}
+		if _, twice := seen[target.String()]; twice {
+			return fmt.Errorf("share allow %q is given twice: remove one", raw)
+		}
+		seen[target.String()] = struct{}{}
+		if !webapi.Allowed(rules, http.MethodGet, target.Path) {
+			return fmt.Errorf("share allow %q is not among what allow lets pass: add it there, too", raw)
+		}
+	}
+	for _, origin := range c.CORS {
+		if err := checkCORSOrigin(origin, len(c.CORS)); err != nil {
+			return err
+		}
+	}
+	if err := c.key.check("share key"); err != nil {
+		return err
+	}
+	if err := positive("share cache", &c.Cache, defaultShareCache, time.Second); err != nil {
+		return err
+	}
+	return positive("share stale", &c.Stale, defaultShareStale, time.Second)
+}
+
+// replacePlaceholders resolves those that the options may hold.
+func (c *ShareConfig) replacePlaceholders(repl *caddy.Replacer) {
+	if c == nil {
+		return
+	}
+	c.key.take(repl, &c.Key)
+	for _, list := range []*[]string{&c.Owner, &c.Scopes} {
+		if *list == nil {
+			continue
+		}
+		values := make([]string, 0, len(*list))
+		for _, v := range *list {
+			values = append(values, strings.Fields(repl.ReplaceAll(v, ""))...)
+		}
+		*list = values
+	}
+}
+
+func (h *Handler) newSharedAccount(ctx caddy.Context) (*share.Share, error) {
+	c := h.Share
+	scopes := c.Scopes
+	if scopes == nil {
+		scopes = h.Scopes
+	}
+	return share.New(share.Options{
+		Site:    h.site,
+		Flow:    h.login,
+		Owners:  c.Owner,
+		Allow:   c.Allow,
+		Scopes:  scopes,
+		Fresh:   time.Duration(c.Cache),
+		Stale:   time.Duration(c.Stale),
+		Origins: c.CORS,
+		Secret:  secret.New(c.key.secret, ctx.Storage(), "share", "connect the account again"),
+	})
+}
+
+func checkCORSOrigin(origin string, of int) error {
+	if origin == "*" {
+		if of > 1 {
+			return errors.New("share cors: * covers all origins: give it alone")
+		}
+		return nil
+	}
+	u, err := url.Parse(origin)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Scheme+"://"+strings.ToLower(u.Host) != origin {
+		return fmt.Errorf("share cors %q is not an origin: write it like https://www.example.com, in lower case and without a path, or *", origin)
+	}
+	return nil
+}

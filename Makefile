@@ -13,7 +13,7 @@ MUTATION_ARGS ?=
 GOLANGCI    ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test bench fuzz mutation model lint demo build
+.PHONY: graph help test bench fuzz mutation model lint demo build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,10 @@ lint: ## golangci-lint in every module, or staticcheck where that one cannot be 
 		echo "module $$dir"; (cd "$$dir" && $$lint) || status=1; \
 	done; \
 	exit $$status
+
+graph: ## which packages import which, from go list; a cycle would not compile
+	@$(GO) list -f '{{.ImportPath}}: {{join .Imports " "}}' . ./pkce/... ./tokenstore/... ./internal/... ./cmd/... | sed 's#github.com/caddyspotify/caddy-spotify#.#g' | \
+		awk '{ printf "%s", $$1; for (i = 2; i <= NF; i++) if ($$i ~ /^\.(\/|$$)/) printf " %s", $$i; print "" }'
 
 demo: ## the demo: a simulated Spotify, the proxy and a page (DEMO_ARGS=…)
 	@$(GO) run ./cmd/caddy spotify demo $(DEMO_ARGS)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/accesskeys"
 	"github.com/caddyspotify/caddy-spotify/internal/secret"
-	"github.com/caddyspotify/caddy-spotify/internal/session"
 )
 
 // AccessKeysConfig lets people who are logged in create access keys for their
@@ -46,20 +45,27 @@ type AccessKeysConfig struct {
 	key givenKey // Key, once it is resolved
 }
 
+const (
+	defaultMaxKeys = 20
+	mostKeys       = 100
+	// longestKey is less than the six months after which Spotify ends a grant.
+	longestKey = 180 * 24 * time.Hour
+)
+
 // check fills in defaults and refuses what cannot work. Sessions last for the
 // time given.
 func (c *AccessKeysConfig) check(sess time.Duration) error {
-	if err := positive("access_keys lifetime", &c.Lifetime, min(sess, session.LongestKey), time.Minute); err != nil {
+	if err := positive("access_keys lifetime", &c.Lifetime, min(sess, longestKey), time.Minute); err != nil {
 		return err
 	}
-	if time.Duration(c.Lifetime) > session.LongestKey {
+	if time.Duration(c.Lifetime) > longestKey {
 		return fmt.Errorf("access_keys lifetime %s is longer than Spotify's grants last: give at most 180d", time.Duration(c.Lifetime))
 	}
 	if c.Max == 0 {
-		c.Max = session.DefaultMaxKeys
+		c.Max = defaultMaxKeys
 	}
-	if c.Max < 1 || c.Max > session.MostKeys {
-		return fmt.Errorf("access_keys max %d is out of range: give 1 to %d keys", c.Max, session.MostKeys)
+	if c.Max < 1 || c.Max > mostKeys {
+		return fmt.Errorf("access_keys max %d is out of range: give 1 to %d keys", c.Max, mostKeys)
 	}
 	for _, rule := range rulesOf(c.Allow) {
 		if err := rule.Check(); err != nil {

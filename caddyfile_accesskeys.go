@@ -5,7 +5,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
@@ -55,8 +54,8 @@ func (c *AccessKeysConfig) unmarshalMax(d *caddyfile.Dispenser) error {
 		return err
 	}
 	n, err := strconv.Atoi(arg)
-	if err != nil || n < 1 || n > session.MostKeys {
-		return d.Errf("access_keys max %q is not a number from 1 to %d: give how many keys an account may have", arg, session.MostKeys)
+	if err != nil || n < 1 || n > mostKeys {
+		return d.Errf("access_keys max %q is not a number from 1 to %d: give how many keys an account may have", arg, mostKeys)
 	}
 	c.Max = n
 	return nil

@@ -1,3 +1,5 @@
+// Package accesskeys has the access keys of a site: checked, created through Spotify,
+// listed and revoked.
 package accesskeys
 
 import (

@@ -81,12 +81,14 @@ func (s *Cookies) New(name, value string, maxAge int) *http.Cookie {
 	}
 }
 
+// SetSession gives the browser the session's cookie.
 func (s *Cookies) SetSession(w http.ResponseWriter, value string) {
 	c := s.New(s.Session, value, int(s.lifetime.Seconds()))
 	c.SameSite = s.SameSite
 	http.SetCookie(w, c)
 }
 
+// Clear has the browser delete a cookie.
 func (s *Cookies) Clear(w http.ResponseWriter, name string) {
 	http.SetCookie(w, s.New(name, "", -1))
 }

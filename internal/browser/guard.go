@@ -1,3 +1,5 @@
+// Package browser says what a request from a browser may be trusted for: its
+// origin, its site, its cookies, its navigation and its return path.
 package browser
 
 import (

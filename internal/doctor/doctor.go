@@ -1,3 +1,4 @@
+// Package doctor checks, one by one, what has to be right for a login to work.
 package doctor
 
 import (
@@ -14,7 +15,7 @@ type checkStatus string
 
 const (
 	checkOK      checkStatus = "ok"
-	CheckFailed  checkStatus = "failed"
+	CheckFailed  checkStatus = "failed" // something is to be mended
 	checkSkipped checkStatus = "skipped"
 )
 

@@ -142,6 +142,7 @@ func badCallback(message string) *problem.Problem {
 	return &problem.Problem{Status: http.StatusBadRequest, Reason: reason.LoginFailed, Message: message}
 }
 
+// LoginExpired says that a login is no longer under way in this browser.
 func (f *Flow) LoginExpired() *problem.Problem {
 	return &problem.Problem{
 		Status: http.StatusBadRequest,

@@ -1,3 +1,5 @@
+// Package login is the Authorization Code flow through the browser: pending logins,
+// the callback, and whose account it is.
 package login
 
 import (
@@ -119,6 +121,7 @@ func (p pendingLogin) suffix() string {
 	return "." + p.purpose + "." + base64.RawURLEncoding.EncodeToString([]byte(p.details))
 }
 
+// ErrBadPendingLogin says that the cookie of a pending login makes no sense.
 var ErrBadPendingLogin = errors.New("malformed pending login")
 
 func decodePendingLogin(value string) (pendingLogin, error) {
@@ -181,6 +184,7 @@ func validState(state string) bool {
 	return err == nil && len(b) == 32
 }
 
+// ServeLogin begins the login that a person asked for.
 func (f *Flow) ServeLogin(w http.ResponseWriter, r *http.Request) error {
 	if there, ok := f.site.LoopbackDetour(r); ok {
 		return problem.Redirect(w, there, http.StatusFound)
@@ -238,6 +242,7 @@ func (f *Flow) RequestedScopes(r *http.Request, query url.Values) ([]string, *pr
 	return slices.Compact(scopes), nil
 }
 
+// Options say what a login asks for, and where it leads.
 type Options struct {
 	ReturnTo   string
 	Scopes     []string

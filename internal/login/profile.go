@@ -25,6 +25,7 @@ type Profile struct {
 	DisplayName string `json:"display_name"`
 }
 
+// Account is the account that the profile is of.
 func (p Profile) Account() session.Account {
 	return session.Account{ID: cmp.Or(p.AccountID, p.ID), DisplayName: strings.ToValidUTF8(p.DisplayName, "")}
 }

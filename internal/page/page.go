@@ -1,3 +1,4 @@
+// Package page renders our own pages, in the words of the reader's language.
 package page
 
 import (

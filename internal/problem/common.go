@@ -9,10 +9,9 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/pkce"
-	_ "github.com/caddyspotify/caddy-spotify/tokenstore/caddystorage"
-	_ "github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
 
+// NotAllowed refuses what the rules of the site do not allow.
 func NotAllowed() *Problem {
 	return &Problem{
 		Status: http.StatusForbidden, Reason: reason.NotAllowed,
@@ -20,6 +19,7 @@ func NotAllowed() *Problem {
 	}
 }
 
+// BadPath refuses a path that is none of the Web API, or is not written plainly.
 func BadPath() *Problem {
 	return &Problem{
 		Status:  http.StatusBadRequest,
@@ -36,6 +36,8 @@ func RetryAfter(err error) time.Duration {
 	return 5 * time.Second
 }
 
+// StoreUnavailable says that sessions cannot be reached just now, which err is the
+// cause of. The URL, which may be empty, is where to try again.
 func StoreUnavailable(err error, loginURL string) *Problem {
 	return &Problem{
 		Status: http.StatusServiceUnavailable, Reason: reason.StoreUnavailable, Err: err, LoginURL: loginURL,
@@ -44,6 +46,8 @@ func StoreUnavailable(err error, loginURL string) *Problem {
 	}
 }
 
+// LoginRequired says that there is no session, or, with the reason
+// reauthorization_required, that its grant has ended.
 func LoginRequired(loginURL string, why reason.Reason) *Problem {
 	p := &Problem{
 		Status: http.StatusUnauthorized, Reason: why, LoginURL: loginURL,
@@ -55,8 +59,10 @@ func LoginRequired(loginURL string, why reason.Reason) *Problem {
 	return p
 }
 
+// QueryHint says how to write a query that can be read.
 const QueryHint = "percent-encode its values, and separate them by &."
 
+// BadRequest refuses a request that is malformed, as the message says.
 func BadRequest(message string) *Problem {
 	return &Problem{Status: http.StatusBadRequest, Reason: reason.BadRequest, Message: message}
 }
@@ -86,6 +92,7 @@ func MethodNotAllowed(methods []string) *Problem {
 	}
 }
 
+// NotFound says that there is nothing below a site's prefix under this path.
 func NotFound(prefix string) *Problem {
 	return &Problem{
 		Status: http.StatusNotFound, Reason: reason.NotFound,
@@ -93,6 +100,8 @@ func NotFound(prefix string) *Problem {
 	}
 }
 
+// Misconfigured says what the operator has to change. The message is logged as
+// well.
 func Misconfigured(message string) *Problem {
 	return &Problem{Status: http.StatusInternalServerError, Reason: reason.Misconfigured, Message: message, Err: errors.New(message)}
 }

@@ -1,3 +1,5 @@
+// Package problem has the refusals of our own, in the shape of Spotify's errors, and
+// the headers of our own responses.
 package problem
 
 import (
@@ -36,6 +38,7 @@ func (p *Problem) Error() string { return p.Message }
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
+// Body is the JSON of the problem, with a newline at its end.
 func (p *Problem) Body() []byte {
 	type apiError struct {
 		Status   int    `json:"status"`
@@ -53,6 +56,7 @@ func (p *Problem) Body() []byte {
 	return append(b, '\n')
 }
 
+// SetHeaders sets the headers that the problem has in every form.
 func (p *Problem) SetHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

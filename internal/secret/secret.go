@@ -1,3 +1,5 @@
+// Package secret keeps a site's secrets, given or made once in Caddy's storage, and
+// derives the ids of records from them.
 package secret
 
 import (

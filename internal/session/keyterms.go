@@ -1,20 +1,12 @@
 package session
 
 import (
-	"time"
-
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
-const (
-	DefaultMaxKeys = 20
-	MostKeys       = 100
-	// LongestKey is less than the six months after which Spotify ends a grant.
-	LongestKey = 180 * 24 * time.Hour
-	// keyUseEvery is how often it is noted, in seconds, that a key was used.
-	keyUseEvery = 3600
-)
+// keyUseEvery is how often it is noted, in seconds, that a key was used.
+const keyUseEvery = 3600
 
 // KeyTerms are what an access key is good for. They are sealed along with its
 // token, and do not change.

@@ -1,3 +1,5 @@
+// Package session keeps sessions and access keys, in memory and in the store: found,
+// kept fresh and ended, on every instance.
 package session
 
 import (
@@ -77,6 +79,7 @@ type Manager struct {
 	byDigest map[[32]byte]*Session
 }
 
+// New returns the sessions of an app over a store. Destruct ends them.
 func New(cfg config, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clock, logger func() *zap.Logger) *Manager {
 	ctx, cancel := context.WithCancel(context.Background())
 	watcher, watched := store.(tokenstore.Watcher)

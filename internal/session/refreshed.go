@@ -54,6 +54,7 @@ func (m *Manager) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
 	}
 }
 
+// AccountID is the id of the account whose session it is.
 func (s *Session) AccountID() string { return s.Account.ID }
 
 // announceRefresh emits the event of a new token, and once in a while the one

@@ -203,6 +203,7 @@ func digestOf(key string) (digest [32]byte, ok bool) {
 	return digest, err == nil && n == len(digest)
 }
 
+// CountBusy returns how many sessions have a refresh or a save under way.
 func (m *Manager) CountBusy() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

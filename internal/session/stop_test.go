@@ -23,8 +23,7 @@ func TestStoppingIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := openSessions(t, memory.New(memory.Config{}), clock.Get())
-				m.Observers.Queue.Waiting = []func(){func() { time.Sleep(blocks) }}
-				m.Observers.Queue.Spawn(m.Observers.Queue.EmitWaiting)
+				m.Spawn(func() { time.Sleep(blocks) })
 				began := time.Now()
 				if err := m.Destruct(); err != nil {
 					t.Error(err)

@@ -1,3 +1,4 @@
+// Package share shows one account's data to visitors who are not logged in.
 package share
 
 import (
@@ -31,6 +32,8 @@ func (t sharedTarget) String() string {
 	return t.Path + "?" + t.query
 }
 
+// ParseTarget reads a path of the Web API with a query, as share allow lists them.
+// The error says what to write.
 func ParseTarget(raw string) (sharedTarget, error) {
 	u, err := url.Parse(raw)
 	switch {

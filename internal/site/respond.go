@@ -26,6 +26,7 @@ func (s *Site) SessionOf(r *http.Request) (*session.Session, error) {
 	return s.SessionAt(r, s.Sessions.Clock.Now().Unix())
 }
 
+// SessionAt is SessionOf for a caller that knows the time, in Unix seconds.
 func (s *Site) SessionAt(r *http.Request, now int64) (*session.Session, error) {
 	value, ok := browser.CookieValue(r.Header, s.Session)
 	if !ok {

@@ -1,3 +1,5 @@
+// Package site is a site as its endpoints share it: its identity and URLs, whose
+// request it is, and how to respond.
 package site
 
 import (
@@ -31,8 +33,10 @@ type Site struct {
 	Logger   *zap.Logger
 }
 
+// LoginURL is the path where a login begins.
 func (s *Site) LoginURL() string { return s.Prefix + "/login" }
 
+// LogoutURL is the path where a session ends.
 func (s *Site) LogoutURL() string { return s.Prefix + "/logout" }
 
 // LoginURLFor is the login that comes back to the request's own page.

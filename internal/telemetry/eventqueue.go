@@ -15,7 +15,7 @@ type Queue struct {
 	Spawn func(func()) bool
 
 	mu      sync.Mutex
-	Waiting []func()
+	waiting []func()
 	running bool
 }
 
@@ -28,27 +28,27 @@ func (a *Observers) EmitLater(name string, s Subject, p Payload) {
 	q := &a.Queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.Waiting) >= maxWaitingEvents {
+	if len(q.waiting) >= maxWaitingEvents {
 		o.Metrics.eventDropped()
 		return
 	}
 	// Who is in charge may change while the event waits.
-	q.Waiting = append(q.Waiting, func() { a.Observer().Emit(name, s, p) })
+	q.waiting = append(q.waiting, func() { a.Observer().Emit(name, s, p) })
 	if !q.running {
-		q.running = q.Spawn(q.EmitWaiting)
+		q.running = q.Spawn(q.emitWaiting)
 	}
 }
 
-func (q *Queue) EmitWaiting() {
+func (q *Queue) emitWaiting() {
 	for {
 		q.mu.Lock()
-		if len(q.Waiting) == 0 {
-			q.Waiting, q.running = nil, false
+		if len(q.waiting) == 0 {
+			q.waiting, q.running = nil, false
 			q.mu.Unlock()
 			return
 		}
-		emit := q.Waiting[0]
-		q.Waiting = q.Waiting[1:]
+		emit := q.waiting[0]
+		q.waiting = q.waiting[1:]
 		q.mu.Unlock()
 		emit()
 	}

@@ -32,6 +32,7 @@ type faultKind struct {
 	written, suppressed int
 }
 
+// NewLogLimiter returns a limiter that goes by the monotonic time of a clock.
 func NewLogLimiter(clock pkce.Clock) *LogLimiter {
 	return &LogLimiter{clock: clock, kinds: make(map[string]*faultKind)}
 }

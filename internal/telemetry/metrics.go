@@ -1,3 +1,5 @@
+// Package telemetry is what operators see: metrics, events, the config that they go
+// to, and log lines kept from flooding.
 package telemetry
 
 import (
@@ -97,10 +99,12 @@ type Site struct {
 	unremarkable prometheus.Counter
 }
 
+// NewSite returns the counters of a site, by the host of its public origin.
 func NewSite(site string) *Site {
 	return &Site{Site: site, unremarkable: metrics.requests.WithLabelValues(site, "none")}
 }
 
+// LoginSucceeded is the outcome of a login that led to what it was for.
 const LoginSucceeded = "success"
 
 // Login counts a login that is over.

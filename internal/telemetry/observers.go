@@ -38,6 +38,7 @@ type Observers struct {
 	all []*Observer
 }
 
+// Join adds the observer of a config that is being loaded.
 func (a *Observers) Join(o *Observer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,6 +48,7 @@ func (a *Observers) Join(o *Observer) {
 	}
 }
 
+// Leave takes out the observer of a config that has ended, or that did not start.
 func (a *Observers) Leave(o *Observer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

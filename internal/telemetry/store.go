@@ -21,6 +21,7 @@ type StoreMeter struct {
 	answered atomic.Int64
 }
 
+// NewStoreMeter returns a meter for the store of a name.
 func NewStoreMeter(store string, clock pkce.Clock) *StoreMeter {
 	return &StoreMeter{
 		durations: metrics.storeOperations.MustCurryWith(prometheus.Labels{"store": store}),

@@ -45,6 +45,7 @@ func ParseOrigin(raw string) (*Origin, error) {
 	return &Origin{Scheme: u.Scheme, host: host, address: address, basePath: base}, nil
 }
 
+// String is the origin as a URL.
 func (o *Origin) String() string { return o.Scheme + "://" + o.host + o.basePath }
 
 // leadsTo reports whether reverse_proxy directed req to o: the URL and the

@@ -15,6 +15,7 @@ import (
 )
 
 const (
+	// MissingScopeHeader names the scopes that the operation needs and the session lacks.
 	MissingScopeHeader = "Spotify-Proxy-Missing-Scope"
 	loginURLHeader     = "Spotify-Proxy-Login-Url"
 )

@@ -1,3 +1,5 @@
+// Package upstream decides what Spotify gets and what of its responses passes: token,
+// headers, refresh and replay, rate limits, links.
 package upstream
 
 import (
@@ -62,6 +64,8 @@ type Transport struct {
 	logger        *zap.Logger
 }
 
+// New returns a transport of options, all of which but Retries and MaxWait must be
+// set.
 func New(o Options) *Transport {
 	return &Transport{
 		next:          o.Next,

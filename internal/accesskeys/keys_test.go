@@ -23,9 +23,15 @@ import (
 
 func newKeysRig(t *testing.T) (*Keys, *fakeclock.Clock) {
 	fake := fakeclock.New(time.Now())
+	return newKeysRigOver(t, memory.New(memory.Config{Now: fake.Now}), fake), fake
+}
+
+// newKeysRigOver returns the keys of a site over a store.
+func newKeysRigOver(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock) *Keys {
+	t.Helper()
 	fake.Install(t)
 	tokens := &pkce.Config{ClientID: "client", Clock: fake}
-	acquired, err := session.Acquire(inMemory{memory.New(memory.Config{Now: fake.Now}), t.Name()}, tokens, time.Hour, 24*time.Hour)
+	acquired, err := session.Acquire(inMemory{store, t.Name()}, tokens, time.Hour, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +40,7 @@ func newKeysRig(t *testing.T) (*Keys, *fakeclock.Clock) {
 		Guard:    &browser.Guard{Redirect: browser.Redirect{Prefix: "/spotify"}},
 		ClientID: "client", Sessions: acquired.Sessions, Store: acquired.Store, Clock: fake, Logger: zap.NewNop(),
 	}
-	return &Keys{site: s, lifetime: 24 * time.Hour, max: 3, key: secret.New(strings.Repeat("k", 32), nil, "access_keys", "")}, fake
+	return &Keys{site: s, lifetime: 24 * time.Hour, max: 3, key: secret.New(strings.Repeat("k", 32), nil, "access_keys", "")}
 }
 
 // S26: the list of an account's keys is nothing that opens.

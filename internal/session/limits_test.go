@@ -70,6 +70,9 @@ func TestRefreshSlotsComeBack(t *testing.T) {
 				t.Fatalf("refreshes %s leave room for none: %v", what, err)
 			}
 			if err != nil {
+				if n := len(m.refreshes); n != 0 {
+					t.Fatalf("%d refreshes %s count as under way", n, what)
+				}
 				continue
 			}
 			if len(m.refreshes) != 1 {

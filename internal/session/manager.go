@@ -138,9 +138,7 @@ func (m *Manager) Destruct() error {
 	if view, ok := m.store.(storeView); ok {
 		view.pool.leave(m)
 	}
-	if m.tokens.HTTPClient != nil {
-		m.tokens.HTTPClient.CloseIdleConnections()
-	}
+	closeIdle(m.tokens)
 	return err
 }
 

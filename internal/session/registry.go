@@ -79,9 +79,17 @@ func Acquire(provider tokenstore.Provider, tokens *pkce.Config, idle, lifetime t
 		_, err1 := sessionPool.Delete(cfg)
 		_, err2 := storePool.Delete(storeKey)
 		// The sessions may have been another config's first, and have its client.
-		tokens.HTTPClient.CloseIdleConnections()
+		closeIdle(tokens)
 		return errors.Join(err1, err2)
 	}}, nil
+}
+
+// closeIdle closes the idle connections of the client for the token endpoint, if
+// one was given.
+func closeIdle(tokens *pkce.Config) {
+	if tokens.HTTPClient != nil {
+		tokens.HTTPClient.CloseIdleConnections()
+	}
 }
 
 // InUse returns the sessions of every config in force.

@@ -28,7 +28,7 @@ type health struct {
 func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) error {
 	if err := h.site.Store.Reachable(r.Context()); err != nil {
 		if suppressed, ok := h.site.Faults().Admit("health"); ok {
-			h.site.Logger.Warn("not ready: the token store does not answer", zap.Error(err), suppressed)
+			h.site.Logger.Warn("not ready: token store is not responding", zap.Error(err), suppressed)
 		}
 		return writeHealth(w, r, http.StatusServiceUnavailable, health{Live: true, Reason: reason.StoreUnavailable})
 	}

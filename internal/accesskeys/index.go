@@ -249,7 +249,7 @@ func (k *Keys) revoke(ctx context.Context, account, ref string) (bool, error) {
 	}
 	if err := k.strike(ctx, account, key); err != nil {
 		// It is of no use any more, and a key without a record is not shown.
-		k.site.Logger.Warn("a revoked key could not be taken from its owner's list", zap.String("session", ref), zap.Error(err))
+		k.site.Logger.Warn("removing revoked key from its owner's list failed", zap.String("session", ref), zap.Error(err))
 	}
 	return true, nil
 }

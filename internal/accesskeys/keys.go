@@ -138,7 +138,7 @@ func (k *Keys) Ended(err error) *problem.Problem {
 // warnOfSeal tells the operator why a key that is there does not count.
 func (k *Keys) warnOfSeal(s *session.Session) {
 	if suppressed, ok := k.site.Faults().Admit("access key seal"); ok {
-		k.site.Logger.Warn("an access key was created under another secret and does not count: give all instances the same access_keys key",
+		k.site.Logger.Warn("access key was created with a different secret; set the same access_keys key on all instances",
 			zap.String("session", s.Ref()), zap.String("account", s.Account.ID), suppressed)
 	}
 }

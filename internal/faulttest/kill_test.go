@@ -60,7 +60,7 @@ func TestKilledDuringRefresh(t *testing.T) {
 						t.Errorf("killed %s: the session %s, want %s", step, outcomes[i], wanted)
 					}
 				}
-				for _, line := range []string{"could not be opened", "corrupt"} {
+				for _, line := range []string{"unreadable session record", "corrupt"} {
 					if strings.Contains(survivor.log.String(), line) {
 						t.Errorf("the log says %q", line)
 					}

@@ -215,7 +215,7 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 	}
 	if err != nil {
 		// The login itself worked. Better a session without a name than none.
-		s.Logger.Warn("the account could not be looked up", zap.Error(err))
+		s.Logger.Warn("account lookup failed", zap.Error(err))
 	}
 	sess, err := s.Sessions.Create(ctx, token, acct)
 	if err != nil {
@@ -246,7 +246,7 @@ func (f *Flow) endReplaced(ctx context.Context, r *http.Request, by *session.Ses
 	}
 	_, err := f.site.Sessions.Remove(ctx, value, session.EndReplaced)
 	if err != nil && !errors.Is(err, session.ErrNone) {
-		f.site.Logger.Warn("the session before this login could not be ended", zap.String("by", by.Ref()), zap.Error(err))
+		f.site.Logger.Warn("ending previous session failed", zap.String("by", by.Ref()), zap.Error(err))
 	}
 }
 

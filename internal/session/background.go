@@ -41,7 +41,7 @@ func (m *Manager) TouchAt(s *Session, now int64) {
 			m.ended(s, endElsewhere)
 		case err != nil:
 			if suppressed, ok := m.LogLimiter.Admit("last use"); ok {
-				m.logger().Warn("noting a session's last use failed; it will be tried again",
+				m.logger().Warn("saving session's last use failed; will retry",
 					zap.String("session", s.Ref()), zap.Error(err), suppressed)
 			}
 		case current != token:

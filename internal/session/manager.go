@@ -133,7 +133,7 @@ func (m *Manager) Destruct() error {
 	case <-stopped:
 	case <-time.After(stopTimeout):
 		// Everything else ends with m.ctx. An event's handler knows nothing of it.
-		m.logger().Warn("stopped without waiting for a handler of events that takes too long", zap.Duration("waited", stopTimeout))
+		m.logger().Warn("shutdown timed out waiting for event handler", zap.Duration("waited", stopTimeout))
 	}
 	if view, ok := m.store.(storeView); ok {
 		view.pool.leave(m)
@@ -256,7 +256,7 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, key bool, d
 	}
 	data, err := m.open(id, key, rec)
 	if err != nil {
-		m.logger().Warn("a session record could not be opened and counts as no session",
+		m.logger().Warn("ignoring unreadable session record",
 			zap.String("session", tokenstore.Ref(name)), zap.Error(err))
 		return nil, ErrNone
 	}

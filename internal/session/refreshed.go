@@ -46,9 +46,9 @@ func (m *Manager) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
 		if !ok {
 			return
 		}
-		line := "refreshing a token failed; it will be tried again"
+		line := "token refresh failed; will retry"
 		if ev.Outcome == pkce.RefreshRefreshed {
-			line = "token refreshed, but not saved yet; saving will be tried again"
+			line = "saving refreshed token failed; will retry"
 		}
 		m.logger().Warn(line, append(fields, zap.Error(ev.Err), suppressed)...)
 	}

@@ -25,7 +25,7 @@ func (m *Manager) start() {
 func (m *Manager) watch(w tokenstore.Watcher) {
 	for m.Ctx.Err() == nil {
 		if err := w.Watch(m.Ctx, m.changed, m.Cache.invalidateAll); m.Ctx.Err() == nil {
-			m.logger().Warn("lost sight of the token store; cached sessions are checked before use", zap.Error(err))
+			m.logger().Warn("token store watch failed; cached sessions are revalidated before use", zap.Error(err))
 			m.Cache.invalidateAll()
 			m.pause(time.Second)
 			// Those that were used meanwhile have been checked too early.

@@ -85,7 +85,7 @@ func (s *Share) connect(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return s.flow.LoginFailed(w, r, p)
 	}
 	s.site.Metrics.Login(telemetry.LoginSucceeded)
-	s.site.Logger.Info("the shared account was connected",
+	s.site.Logger.Info("shared account connected",
 		zap.String("session", sess.Ref()),
 		zap.String("account", sess.Account.ID),
 		zap.Strings("scopes", token.Scopes()))

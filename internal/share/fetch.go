@@ -128,7 +128,7 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 // failedWith logs a failure once for all visitors whom it concerns.
 func (s *Share) failedWith(g *sharedGet, p *problem.Problem) *problem.Problem {
 	if suppressed, ok := s.site.Faults().Admit("share " + string(p.Reason)); ok {
-		s.site.Logger.Warn("shared data could not be fetched",
+		s.site.Logger.Warn("fetching shared data failed",
 			zap.String("path", g.target.Path), zap.String("reason", string(p.Reason)), zap.Error(p.Err), suppressed)
 	}
 	p.Err = nil

@@ -180,10 +180,10 @@ func (s *Share) note(state int32) {
 		return
 	}
 	if state == connectionThere {
-		s.site.Logger.Info("the shared account is connected")
+		s.site.Logger.Info("shared account is available")
 		return
 	}
-	s.site.Logger.Warn("the shared account is not connected: its owner has to visit the address and log in",
+	s.site.Logger.Warn("shared account is not connected; its owner must log in at the connect URL",
 		zap.String("connect", s.connectURL()), zap.Strings("owner", s.owners))
 }
 

@@ -74,12 +74,12 @@ func (s *Site) gateMoved(t ratelimit.Transition) {
 		return
 	}
 	if t == ratelimit.Opened {
-		s.Logger.Info("spotify answers again; requests are sent as before")
+		s.Logger.Info("rate limit reset; sending requests to Spotify again")
 		return
 	}
 	until, why := s.Gate.Snapshot()
 	if suppressed, ok := s.Faults.Admit("gate"); ok {
-		s.Logger.Warn("spotify has had enough of this app's requests; they are answered here for a while",
+		s.Logger.Warn("rate limited by Spotify; responding 429 locally until the limit resets",
 			zap.String("reason", string(why)), zap.Time("until", until), suppressed)
 	}
 	s.Audience.EmitLater(telemetry.EventRateLimited, nil, telemetry.Payload{"reason": string(why), "until": telemetry.Timestamp(until)})

@@ -46,7 +46,7 @@ func (b *backend) change(ctx context.Context, key string, f func(context.Context
 	defer func() {
 		if err := b.unlock(ctx, storage, name); err != nil {
 			// The change itself was made or not; this does not alter it.
-			b.current.Load().logger.Warn("the lock of a session record could not be given back; changes to the session wait until it goes stale",
+			b.current.Load().logger.Warn("unlocking session record failed; writes to the session wait until the lock is stale",
 				zap.String("session", tokenstore.Ref(key)), zap.Error(err))
 		}
 	}()

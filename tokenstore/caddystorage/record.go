@@ -85,7 +85,7 @@ func (b *backend) corrupt(key string, reason error) error {
 	defer b.mu.Unlock()
 	if _, reported := b.reported[key]; !reported && len(b.reported) < corruptLimit {
 		b.reported[key] = struct{}{}
-		b.current.Load().logger.Warn("a session record is corrupt; the session is over, and its file is left for you to look at or delete",
+		b.current.Load().logger.Warn("session record is corrupt; session ended, file kept for inspection",
 			zap.String("session", tokenstore.Ref(key)),
 			zap.String("folder", b.folder(key[:2])),
 			zap.Error(reason))

@@ -56,7 +56,7 @@ func TestAccessKeyUnderAnotherSecret(t *testing.T) {
 	if n := len(b.Keys()); n != 0 {
 		t.Errorf("%d keys are listed", n)
 	}
-	if !strings.Contains(s.Log.String(), "give all instances the same access_keys key") {
+	if !strings.Contains(s.Log.String(), "set the same access_keys key on all instances") {
 		t.Error("the log does not say why the key does not count")
 	}
 	s.Auth = one

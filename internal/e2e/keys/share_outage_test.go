@@ -98,7 +98,7 @@ func TestShareOutageOfTheTokenEndpoint(t *testing.T) {
 	if n := s.asked(nowPlaying) - asked; n > 0 {
 		t.Errorf("Spotify was asked %d times with a token that had expired", n)
 	}
-	if strings.Contains(s.Log.String(), "the owner has to visit") {
+	if strings.Contains(s.Log.String(), "shared account is not connected") {
 		t.Error("the log sends the owner to log in anew")
 	}
 	in.Clear()
@@ -125,7 +125,7 @@ func TestShareOwnersTokenDead(t *testing.T) {
 	if e := s.wantShared(503, "").APIError(t); e.Reason != "share_not_connected" || e.LoginURL != "" {
 		t.Errorf("error: %+v", e)
 	}
-	if n := strings.Count(s.Log.String(), "the shared account is not connected"); n != 1 {
+	if n := strings.Count(s.Log.String(), "shared account is not connected"); n != 1 {
 		t.Errorf("the log says %d times that the account is not connected", n)
 	}
 	v := s.NewBrowser()

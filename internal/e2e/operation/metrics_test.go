@@ -209,7 +209,7 @@ func TestPendingSaveIsCounted(t *testing.T) {
 	if got := metric(s, "pending_saves"); got != 1 {
 		t.Errorf("%v saves are pending", got)
 	}
-	if !strings.Contains(s.Log.String(), "token refreshed, but not saved yet") {
+	if !strings.Contains(s.Log.String(), "saving refreshed token failed") {
 		t.Error("nobody was warned")
 	}
 	if err := os.Remove(s.Storage); err != nil {

@@ -36,11 +36,11 @@ what has to be right for a login to work, and says what to do where it is not:
   app           the accounts service knows client_id together with redirect_uri
 
 It needs the environment that Caddy has, if the configuration refers to it. A
-running Caddy is neither needed nor disturbed, nobody is logged in, and nothing
+running Caddy is neither needed nor disturbed, no login takes place, and nothing
 is left in the store.
 
-It exits with 0 if all is well, with 2 if something is wrong, and with 1 if it
-cannot tell.`,
+It exits with 0 if all checks passed, with 2 if one failed, and with 1 if they
+could not be run.`,
 		Example: `  $ caddy spotify check
   $ caddy spotify check --config /etc/caddy/Caddyfile --json`,
 		Args:         cobra.NoArgs,

@@ -41,7 +41,7 @@ func (f *adminFlags) call(method, uri string, into any) error {
 	}
 	defer res.Body.Close()
 	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
-		return fmt.Errorf("reading the admin API's answer: %w", err)
+		return fmt.Errorf("reading the admin API's response: %w", err)
 	}
 	return nil
 }
@@ -231,7 +231,7 @@ https://www.spotify.com/account/apps.`,
 func printEnded(w io.Writer, ended []string) error {
 	switch len(ended) {
 	case 0:
-		_, err := fmt.Fprintln(w, "There was no session to end.")
+		_, err := fmt.Fprintln(w, "No sessions to end.")
 		return err
 	case 1:
 		_, err := fmt.Fprintf(w, "Ended session %s.\n", ended[0])

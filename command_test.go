@@ -70,7 +70,7 @@ func TestCommandsOnRunningServer(t *testing.T) {
 	for _, b := range browsers {
 		b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusUnauthorized)
 	}
-	if said := caddy(0, "revoke", "--account", mira); said != "There was no session to end.\n" {
+	if said := caddy(0, "revoke", "--account", mira); said != "No sessions to end.\n" {
 		t.Errorf("revoke: %s", said)
 	}
 	if said := caddy(0, "revoke", "--account", "bulk/3"); !strings.HasPrefix(said, "Ended 100 sessions: ") {

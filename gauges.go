@@ -25,7 +25,7 @@ var (
 	gateOpensDesc = prometheus.NewDesc("caddy_spotify_gate_opens_timestamp_seconds",
 		"When Spotify will be asked again, while the gate is closed.", []string{"site"}, nil)
 	reauthorizeDesc = prometheus.NewDesc("caddy_spotify_reauthorize_soonest_timestamp_seconds",
-		"When the first of the sessions in memory ends because Spotify wants consent anew.", []string{"site"}, nil)
+		"When the first of the sessions in memory ends because Spotify requires consent again.", []string{"site"}, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -31,7 +31,7 @@ func (h *Handler) checkOptions() error {
 			"(if it is a placeholder such as {env.SPOTIFY_CLIENT_ID}, set that variable)")
 	}
 	if strings.ContainsFunc(h.ClientID, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return fmt.Errorf("client_id %q has spaces or other odd characters: copy it anew from Spotify's dashboard", h.ClientID)
+		return fmt.Errorf("client_id %q has spaces or other odd characters: copy it again from Spotify's dashboard", h.ClientID)
 	}
 	scopes := append(slices.Clone(h.Scopes), h.OptionalScopes...)
 	for i, scope := range scopes {

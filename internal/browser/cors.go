@@ -13,7 +13,7 @@ import (
 // refused, because it would only look as if it were allowed.
 func ParseAllowedOrigin(raw string, site Redirect) (string, error) {
 	if strings.Contains(raw, "*") || raw == "null" {
-		return "", fmt.Errorf("allow_origin %q would let pages use the sessions that nobody can name: list the origins one by one", raw)
+		return "", fmt.Errorf("allow_origin %q would let any page use the sessions: list the origins one by one", raw)
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {

@@ -132,9 +132,9 @@ func checkSite(ctx context.Context, h *Subject, offline bool) SiteReport {
 	checkStore(ctx, &r, h.Store, h.Storage)
 	switch {
 	case offline:
-		r.skip("spotify", "not asked, since this is --offline")
+		r.skip("spotify", "skipped: --offline")
 	case !okOptions:
-		r.skip("spotify", "not asked before the options are right")
+		r.skip("spotify", "skipped until the options are valid")
 	default:
 		checkSpotify(ctx, &r, h)
 	}
@@ -159,10 +159,10 @@ func (r *Report) Print(w io.Writer) {
 	}
 	switch wrong {
 	case 0:
-		fmt.Fprintln(w, "\nNothing is wrong.")
+		fmt.Fprintln(w, "\nAll checks passed.")
 	case 1:
-		fmt.Fprintln(w, "\nOne thing is wrong.")
+		fmt.Fprintln(w, "\n1 check failed.")
 	default:
-		fmt.Fprintf(w, "\n%d things are wrong.\n", wrong)
+		fmt.Fprintf(w, "\n%d checks failed.\n", wrong)
 	}
 }

@@ -55,7 +55,7 @@ func TestExampleReactVite(t *testing.T) {
 	waitForServer(t, origin, ended)
 
 	b.do("opening the page", chromedp.Navigate(origin))
-	b.waitText("status", "Nobody is logged in.")
+	b.waitText("status", "Not logged in.")
 	a.inspect(b, "react-vite-logged-out")
 	b.press("button")
 	b.do("waiting for the consent page", chromedp.WaitVisible(chromedp.ID("agree")))
@@ -90,7 +90,7 @@ func TestExampleReactVite(t *testing.T) {
 		t.Errorf("after the edit there are %d artists", n)
 	}
 	b.press("button")
-	b.waitText("status", "Nobody is logged in.")
+	b.waitText("status", "Not logged in.")
 	b.expectQuiet()
 
 	if err := syscall.Kill(-start.Process.Pid, syscall.SIGINT); err != nil {

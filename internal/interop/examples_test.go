@@ -33,7 +33,7 @@ func TestExamplePlain(t *testing.T) {
 	b := startBrowser(t)
 	d := startExample(t, "plain")
 	b.do("opening the page", chromedp.Navigate(d.url))
-	b.waitText("status", "Nobody is logged in.")
+	b.waitText("status", "Not logged in.")
 	a.inspect(b, "plain-logged-out")
 
 	b.press("button")
@@ -44,7 +44,7 @@ func TestExamplePlain(t *testing.T) {
 	a.inspect(b, "plain-logged-in")
 
 	b.press("button")
-	b.waitText("status", "Nobody is logged in.")
+	b.waitText("status", "Not logged in.")
 	if n := b.count("#artists li"); n != 0 {
 		t.Errorf("%d artists are still shown", n)
 	}

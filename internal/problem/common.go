@@ -96,7 +96,7 @@ func MethodNotAllowed(methods []string) *Problem {
 func NotFound(prefix string) *Problem {
 	return &Problem{
 		Status: http.StatusNotFound, Reason: reason.NotFound,
-		Message: "There is nothing here. The Web API is below " + prefix + "/v1/.",
+		Message: "Not found. The Web API is below " + prefix + "/v1/.",
 	}
 }
 

@@ -113,7 +113,7 @@ func (s *Share) ServeStatus(w http.ResponseWriter, r *http.Request) error {
 		page := page.Data{
 			Kind: page.KindNote, Title: "The account is connected", Home: "/",
 			Message: "This site shows what its owner has chosen to share.",
-			Next:    s.connectPath(), Action: "Connect anew",
+			Next:    s.connectPath(), Action: "Reconnect",
 		}
 		if !connected {
 			page.Title, page.Action = "No account is connected", "Connect with Spotify"

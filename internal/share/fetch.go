@@ -96,7 +96,7 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 	case why == reason.InsufficientScope:
 		return nil, s.failedWith(g, &problem.Problem{
 			Status: http.StatusServiceUnavailable, Reason: why,
-			Message: "The owner of this site has not allowed it to show this. The scope that it takes has to be added to share scopes, and the account connected anew.",
+			Message: "The owner of this site has not allowed it to show this. The scope that it takes has to be added to share scopes, and the account connected again.",
 			Err:     fmt.Errorf("the shared account's session lacks the scope %s", rec.header.Get(upstream.MissingScopeHeader)),
 		})
 	case rec.status == http.StatusUnauthorized:

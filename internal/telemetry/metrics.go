@@ -54,7 +54,7 @@ func newMetricSet() *metricSet {
 		requests: counter("requests_total",
 			"Requests for the Web API, by the reason that the answer carries, or none.", "site", "reason"),
 		replays: counter("replays_total",
-			"Requests sent once more with a newer token after the Web API had said 401, by what came of it.", "site", "outcome"),
+			"Requests sent once more with a newer token after the Web API had said 401, by outcome.", "site", "outcome"),
 		rateLimited: counter("rate_limited_total",
 			"Requests answered 429, by who did: spotify, or the proxy, which knew that Spotify would.", "site", "by"),
 		ended: counter("sessions_ended_total",

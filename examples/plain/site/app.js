@@ -9,6 +9,6 @@ onSessionChange(async ({ authenticated, account }) => {
   button.onclick = () => (authenticated ? logout() : login());
   const answer = authenticated && (await fetch("/v1/me/top/artists?limit=10"));
   const { items = [], error } = answer ? await answer.json() : {};
-  status.textContent = error?.message ?? (authenticated ? `Logged in as ${account.display_name}` : "Nobody is logged in.");
+  status.textContent = error?.message ?? (authenticated ? `Logged in as ${account.display_name}` : "Not logged in.");
   list.replaceChildren(...items.map(({ name }) => Object.assign(document.createElement("li"), { textContent: name })));
 });

@@ -12,7 +12,7 @@ export default function App() {
   return (
     <>
       <h1>My top artists</h1>
-      <p role="status" id="status">{session.authenticated ? `Logged in as ${session.account.display_name}` : "Nobody is logged in."}</p>
+      <p role="status" id="status">{session.authenticated ? `Logged in as ${session.account.display_name}` : "Not logged in."}</p>
       {session.authenticated ? (
         <>
           <button type="button" id="button" onClick={() => logout()}>Log out</button>

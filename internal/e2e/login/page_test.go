@@ -134,11 +134,11 @@ func TestPagesInTheVisitorsLanguage(t *testing.T) {
 		if got := a.Header.Get("Content-Language"); got != want || !strings.Contains(a.Text, `<html lang="`+want+`">`) || !strings.Contains(a.Header.Get("Vary"), "Accept-Language") {
 			t.Errorf("%.40q: %s, want %s", accept, got, want)
 		}
-		if (want == "de") != strings.Contains(a.Text, "Hier ist nichts") {
+		if (want == "de") != strings.Contains(a.Text, "Seite nicht gefunden") {
 			t.Errorf("%.40q: %s", accept, a.Text)
 		}
 		// Words that have not been translated say so.
-		if (want == "de") != strings.Contains(a.Text, `<p lang="en">There is nothing here.`) {
+		if (want == "de") != strings.Contains(a.Text, `<p lang="en">Not found.`) {
 			t.Errorf("%.40q: %s", accept, a.Text)
 		}
 	}
@@ -167,10 +167,10 @@ func TestPagesThroughHandleErrors(t *testing.T) {
 		}
 	`})
 	b := s.NewBrowser()
-	if a := b.Navigate("/spotify/nothing"); a.StatusCode != 404 || !strings.HasPrefix(a.Text, "<h1>own page</h1> 404 There is nothing here.") {
+	if a := b.Navigate("/spotify/nothing"); a.StatusCode != 404 || !strings.HasPrefix(a.Text, "<h1>own page</h1> 404 Not found.") {
 		t.Errorf("a page: %d %s", a.StatusCode, a.Text)
 	}
-	if a := b.Do("GET", "/spotify/nothing", ""); a.StatusCode != 404 || !strings.HasPrefix(a.Text, "own 404 There is nothing here.") || a.Header.Get("Spotify-Proxy-Reason") != "not_found" {
+	if a := b.Do("GET", "/spotify/nothing", ""); a.StatusCode != 404 || !strings.HasPrefix(a.Text, "own 404 Not found.") || a.Header.Get("Spotify-Proxy-Reason") != "not_found" {
 		t.Errorf("for code: %d %v %s", a.StatusCode, a.Header, a.Text)
 	}
 	callback := spotifytest.Decline(t, b.Client, b.Origin+"/spotify/login")

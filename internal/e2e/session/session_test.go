@@ -97,7 +97,7 @@ func TestLoggedOutPage(t *testing.T) {
 		edits []proxytest.Edit
 		want  []string
 	}{
-		"in English":             {nil, []string{`<html lang="en">`, "<h1>You are logged out</h1>", "Your session on this site has ended.", ">Log in again</a>", ">Back to the start</a>"}},
+		"in English":             {nil, []string{`<html lang="en">`, "<h1>You are logged out</h1>", "Your session on this site has ended.", ">Log in again</a>", ">Home</a>"}},
 		"in German":              {[]proxytest.Edit{proxytest.Header("Accept-Language", "de-CH, de;q=0.8")}, []string{`<html lang="de">`, "<h1>Du bist abgemeldet</h1>", "Deine Sitzung", ">Wieder anmelden</a>", ">Zur Startseite</a>"}},
 		"without Fetch Metadata": {[]proxytest.Edit{proxytest.Header("Sec-Fetch-Site", ""), proxytest.Header("Sec-Fetch-Mode", ""), proxytest.Header("Sec-Fetch-Dest", "")}, []string{"<h1>You are logged out</h1>"}},
 	} {

@@ -197,7 +197,7 @@ func TestPagesThroughHandleErrors(t *testing.T) {
 // Text has the contrast of WCAG 2.2 §1.4.3 (level AA) against what it stands on,
 // by day and by night.
 func TestPagesHaveContrast(t *testing.T) {
-	css, err := os.ReadFile("../../../pages/page.css")
+	css, err := os.ReadFile("../../../internal/page/html/page.css")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ type store struct {
 
 	releaseGate chan struct{}
 	loadGate    chan struct{}
-	saving      int // calls of Save under way
+	saving      int      // calls of Save under way
 	log         []string // what was done, in order
 	pins        int
 

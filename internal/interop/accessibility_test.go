@@ -131,7 +131,7 @@ func TestOwnPagesAreAccessible(t *testing.T) {
 	for name, page := range map[string]struct{ path, text string }{
 		"not-found":     {"/spotify/nothing", "not_found"},
 		"login-foreign": {"/spotify/callback?code=c&state=s", "login_failed"},
-		"popup":         {"/spotify/popup?id=x", "You can close it"},
+		"popup":         {"/spotify/popup?id=x", "You can close this window"},
 		"share":         {"/spotify/share", "Connect"},
 	} {
 		b.do("opening "+page.path, chromedp.Navigate(origin+page.path))

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"io"
 	"math"
@@ -48,7 +47,7 @@ func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, e
 		if res != nil {
 			discard(res)
 		}
-		err = sleep(c.in.Context(), wait)
+		err = pkce.Sleep(c.in.Context(), clock.Get(), wait)
 		heldBack.Add(-1)
 		if err != nil {
 			return nil, err
@@ -94,17 +93,4 @@ func (t *Transport) retryWait(n int, res *http.Response, err error) (time.Durati
 func connectionLost(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// sleep waits for d, or for the end of ctx and returns its error.
-func sleep(ctx context.Context, d time.Duration) error {
-	due := make(chan struct{})
-	stop := clock.Get().AfterFunc(d, func() { close(due) })
-	select {
-	case <-due:
-		return nil
-	case <-ctx.Done():
-		stop()
-		return ctx.Err()
-	}
 }

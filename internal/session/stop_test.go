@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/pkce"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
 
@@ -88,5 +89,55 @@ func TestIdleConnectionsEndWithTheSessions(t *testing.T) {
 	case <-closed:
 	case <-time.After(20 * time.Second):
 		t.Error("the connection is open still")
+	}
+}
+
+// closing counts how often its idle connections were closed.
+type closing struct {
+	http.RoundTripper
+	closed int
+}
+
+func (c *closing) CloseIdleConnections() { c.closed++ }
+
+// provided provides a store for one test.
+type provided struct {
+	store tokenstore.Store
+	key   string
+}
+
+func (p provided) Store() (tokenstore.Store, error) { return p.store, nil }
+
+func (p provided) UsageKey() string { return p.key }
+
+// A config whose sessions another one made has a client of its own, whose connections
+// end with that config. Those of the other one's end with the sessions.
+func TestIdleConnectionsOfEveryConfig(t *testing.T) {
+	provider := provided{memory.New(memory.Config{}), t.Name()}
+	var clients [2]closing
+	var acquired [2]*Acquired
+	for i := range clients {
+		tokens := &pkce.Config{ClientID: "client", HTTPClient: &http.Client{Transport: &clients[i]}}
+		var err error
+		if acquired[i], err = Acquire(provider, tokens, time.Hour, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if acquired[0].Sessions != acquired[1].Sessions {
+		t.Fatal("the configs share no sessions")
+	}
+	// The first goes first, as in a reload.
+	if err := acquired[0].Release(); err != nil {
+		t.Fatal(err)
+	}
+	first := clients[0].closed
+	if first == 0 || clients[1].closed != 0 {
+		t.Errorf("after the first config: closed %d and %d times", first, clients[1].closed)
+	}
+	if err := acquired[1].Release(); err != nil {
+		t.Fatal(err)
+	}
+	if clients[0].closed == first || clients[1].closed == 0 {
+		t.Errorf("after the second: closed %d and %d times", clients[0].closed-first, clients[1].closed)
 	}
 }

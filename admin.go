@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -105,32 +104,8 @@ func answerAdmin(w http.ResponseWriter, status int, v any) error {
 	return err
 }
 
-// gateState is how the gate of a client ID stands.
-type gateState struct {
-	ClientID string     `json:"client_id"`
-	Closed   bool       `json:"closed"`
-	Until    *time.Time `json:"until,omitempty"`
-	Reason   string     `json:"reason,omitempty"`
-}
-
 func (adminAPI) gate(w http.ResponseWriter, _ *http.Request, _ string) error {
-	gates := []gateState{}
-	upstream.GatePool.Range(func(key, value any) bool {
-		clientID, ok1 := key.(string)
-		gate, ok2 := value.(upstream.PooledGate)
-		if !ok1 || !ok2 {
-			return true
-		}
-		state := gateState{ClientID: clientID}
-		if until, why := gate.Snapshot(); !until.IsZero() {
-			until = until.UTC()
-			state.Closed, state.Until, state.Reason = true, &until, string(why)
-		}
-		gates = append(gates, state)
-		return true
-	})
-	slices.SortFunc(gates, func(a, b gateState) int { return strings.Compare(a.ClientID, b.ClientID) })
-	return answerAdmin(w, http.StatusOK, map[string]any{"gates": gates})
+	return answerAdmin(w, http.StatusOK, map[string]any{"gates": upstream.Gates()})
 }
 
 // storeHealth and siteHealth are what GET health says of a store and a site.
@@ -180,8 +155,8 @@ func (adminAPI) health(w http.ResponseWriter, r *http.Request, _ string) error {
 }
 
 // storeFailed says that a store did not do what it was asked for.
-func storeFailed(store session.StoreInUse, doing string, err error) error {
-	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: fmt.Errorf("%s in store %s: %w", doing, store.Name, err)}
+func storeFailed(err error) error {
+	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
 }
 
 var errNotHex = errors.New("a session goes by 12 hexadecimal digits, as logs and the list of sessions show them")

@@ -1,18 +1,12 @@
 package caddyspotify
 
 import (
-	"encoding/json"
-	"strings"
-
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
-	"github.com/caddyspotify/caddy-spotify/internal/browser"
-	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
@@ -92,17 +86,6 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return segment.Errf("unknown option %q: see the documentation of spotify_auth for those there are", segment.Val())
 		}
 	}
-	return nil
-}
-
-// options remembers which options were given, since each may be given once.
-type options map[string]struct{}
-
-func (o options) once(d *caddyfile.Dispenser, name string) error {
-	if _, ok := o[name]; ok {
-		return d.Errf("%s is given twice: remove one", name)
-	}
-	o[name] = struct{}{}
 	return nil
 }
 
@@ -202,215 +185,6 @@ func (h *Handler) unmarshalStore(d *caddyfile.Dispenser) error {
 	}
 	h.StoreRaw = caddyconfig.JSONModuleObject(unm, "module", name, nil)
 	return nil
-}
-
-// block reads the options of a nested block.
-func block(d *caddyfile.Dispenser, name string, option func(string) (known bool, err error)) error {
-	if d.NextArg() {
-		return d.Errf("unexpected argument %q: put the options of %s in a block", d.Val(), name)
-	}
-	seen := make(options)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		inner := d.Val()
-		if err := seen.once(d, name+" "+inner); err != nil {
-			return err
-		}
-		known, err := option(inner)
-		if err != nil {
-			return err
-		}
-		if !known {
-			return d.Errf("unknown option %q in %s", inner, name)
-		}
-	}
-	if len(seen) == 0 {
-		return d.Errf("%s has no options: give some in a block, or leave it out", name)
-	}
-	return nil
-}
-
-func oneArg(d *caddyfile.Dispenser, name string, to *string) error {
-	args := d.RemainingArgs()
-	if len(args) != 1 || args[0] == "" {
-		return d.Errf("%s takes one value, not %d (if it is a variable, set it)", name, len(args))
-	}
-	*to = args[0]
-	return nil
-}
-
-func someArgs(d *caddyfile.Dispenser, name string, to *[]string) error {
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return d.Errf("%s needs at least one value, or leave it out", name)
-	}
-	*to = args
-	return nil
-}
-
-func flag(d *caddyfile.Dispenser, name string, to *bool) error {
-	if d.NextArg() {
-		return d.Errf("%s takes no value: remove %q", name, d.Val())
-	}
-	*to = true
-	return nil
-}
-
-func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
-	var arg string
-	if err := oneArg(d, name, &arg); err != nil {
-		return err
-	}
-	parsed, err := caddy.ParseDuration(arg)
-	if err != nil {
-		return d.Errf("%s %q is not a duration: write it like 90s, 5m or 30d", name, arg)
-	}
-	if parsed <= 0 {
-		return d.Errf("%s %s is not positive: write it like 90s, 5m or 30d", name, arg)
-	}
-	*to = caddy.Duration(parsed)
-	return nil
-}
-
-// parseProxy parses the spotify_proxy directive, which lets a front end call
-// the Spotify Web API without a token. Syntax:
-//
-//	spotify_proxy [<matcher>] {
-//	    <options of spotify_auth>
-//	    replay_body <size>|off
-//	    links       rewrite|keep
-//	    retry       <times> [<max_wait>]
-//	    compression off
-//	    <options of reverse_proxy>
-//	}
-//
-// It is a shortcut. This:
-//
-//	spotify_proxy {
-//	    client_id    {env.SPOTIFY_CLIENT_ID}
-//	    redirect_uri http://127.0.0.1:8080/spotify/callback
-//	    scopes       user-read-private
-//	}
-//
-// is the same as this:
-//
-//	route {
-//	    spotify_auth {
-//	        client_id    {env.SPOTIFY_CLIENT_ID}
-//	        redirect_uri http://127.0.0.1:8080/spotify/callback
-//	        scopes       user-read-private
-//	    }
-//	    @api spotify_api
-//	    reverse_proxy @api https://api.spotify.com {
-//	        transport spotify
-//	    }
-//	}
-//
-// What it does not know itself it hands to reverse_proxy, so timeouts, header
-// operations, handle_response and the rest work as they do there. Only the
-// upstream and the transport are its own.
-func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
-	if !h.Next() {
-		return nil, h.ArgErr()
-	}
-	userMatcher, err := h.ExtractMatcherSet()
-	if err != nil {
-		return nil, err
-	}
-	h.Next() // looking for a matcher went back to the start
-	d := h.NewFromNextSegment()
-	d.Next() // the directive's name
-	name := d.Token()
-	if d.NextArg() {
-		return nil, d.Errf("unexpected argument %q: put the options in a block", d.Val())
-	}
-
-	auth, transport := new(Handler), new(Transport)
-	seen := make(options)
-	var rest []caddyfile.Token
-	for d.NextBlock(0) {
-		tokens := d.NextSegment()
-		segment := caddyfile.NewDispenser(tokens)
-		segment.Next()
-		known, err := auth.unmarshalOption(segment, seen)
-		if err == nil && !known {
-			known, err = transport.unmarshalOption(segment, seen)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if known {
-			continue
-		}
-		switch segment.Val() {
-		case "to", "dynamic":
-			return nil, segment.Errf("spotify_proxy has one upstream, the Web API: remove %s, or set api_url", segment.Val())
-		case "transport":
-			return nil, segment.Err("spotify_proxy brings its own transport: remove it, or write out spotify_auth and reverse_proxy with transport spotify { … }")
-		}
-		rest = append(rest, tokens...)
-	}
-
-	// Missing and malformed values are refused when the config is adapted, and
-	// so before it is loaded.
-	for _, o := range []struct{ name, value string }{{"redirect_uri", auth.RedirectURI}, {"api_url", auth.APIURL}} {
-		if strings.ContainsAny(o.value, "{}") {
-			return nil, h.Errf("%s %s: the routes depend on it, so write it out or use {$VARIABLE}, which is replaced while the Caddyfile is read", o.name, o.value)
-		}
-	}
-	if _, err := browser.ParseRedirectURI(auth.RedirectURI); err != nil {
-		return nil, h.WrapErr(err)
-	}
-	if auth.ClientID == "" {
-		return nil, h.Err("client_id is missing: give the app's Client ID from https://developer.spotify.com/dashboard")
-	}
-	proxy, err := proxyHandler(h, name, rest, auth.APIURL, transport)
-	if err != nil {
-		return nil, err
-	}
-
-	subroute := caddyhttp.Subroute{Routes: caddyhttp.RouteList{
-		{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(auth, "handler", "spotify_auth", nil)}},
-		{
-			MatcherSetsRaw: []caddy.ModuleMap{{"spotify_api": h.JSON(MatchAPI{})}},
-			HandlersRaw:    []json.RawMessage{caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil)},
-		},
-	}}
-	if userMatcher == nil {
-		return []httpcaddyfile.ConfigValue{{Class: "route", Value: subroute}}, nil
-	}
-	return []httpcaddyfile.ConfigValue{{Class: "route", Value: caddyhttp.Route{
-		MatcherSetsRaw: []caddy.ModuleMap{userMatcher},
-		HandlersRaw:    []json.RawMessage{caddyconfig.JSONModuleObject(subroute, "handler", "subroute", nil)},
-	}}}, nil
-}
-
-// proxyHandler makes the reverse_proxy behind spotify_proxy out of the options
-// that are not spotify_proxy's own.
-func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile.Token, apiURL string, transport *Transport) (*reverseproxy.Handler, error) {
-	rp := new(reverseproxy.Handler)
-	if err := rp.UnmarshalCaddyfile(inBlock(name, rest)); err != nil {
-		return nil, err
-	}
-	if err := rp.FinalizeUnmarshalCaddyfile(h); err != nil {
-		return nil, err
-	}
-	if apiURL == "" {
-		apiURL = defaultAPIURL
-	}
-	api, err := browser.ParseServiceURL("api_url", apiURL)
-	if err != nil {
-		return nil, h.WrapErr(err)
-	}
-	transport.APIURL = strings.TrimSuffix(apiURL, "/")
-	if transport.APIURL == defaultAPIURL {
-		transport.APIURL = ""
-	}
-	if api.Scheme == "https" {
-		transport.TLS = new(reverseproxy.TLSConfig)
-	}
-	rp.Upstreams = reverseproxy.UpstreamPool{{Dial: upstream.DialAddress(api)}}
-	rp.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "spotify", nil)
-	return rp, nil
 }
 
 var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -72,7 +72,7 @@ could not be run.`,
 
 func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*doctor.Report, error) {
 	text, err := config.load()
-	if errors.Is(err, errAdapt) {
+	if errors.Is(err, doctor.ErrAdapt) {
 		report := &doctor.Report{Sites: []doctor.SiteReport{{Site: "config", Checks: []doctor.CheckResult{{Check: "config", Status: doctor.CheckFailed, Message: err.Error()}}}}}
 		return report, nil
 	}

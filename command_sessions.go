@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/spf13/cobra"
 )
 
@@ -113,8 +114,8 @@ show, too. It is of no use to anybody but "caddy spotify revoke".`,
 }
 
 // fetchSessions gets the sessions page by page, up to a limit if there is one.
-func fetchSessions(admin *adminFlags, account string, limit int) (*sessionList, error) {
-	all := &sessionList{Sessions: []listedSession{}}
+func fetchSessions(admin *adminFlags, account string, limit int) (*session.Page, error) {
+	all := &session.Page{Sessions: []session.Listed{}}
 	for cursor := ""; ; {
 		query := url.Values{"limit": {strconv.Itoa(maxPage)}}
 		if limit > 0 {
@@ -126,7 +127,7 @@ func fetchSessions(admin *adminFlags, account string, limit int) (*sessionList, 
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
-		var page sessionList
+		var page session.Page
 		if err := admin.call(http.MethodGet, "sessions?"+query.Encode(), &page); err != nil {
 			return nil, err
 		}
@@ -138,7 +139,7 @@ func fetchSessions(admin *adminFlags, account string, limit int) (*sessionList, 
 	}
 }
 
-func printSessions(w io.Writer, list *sessionList) error {
+func printSessions(w io.Writer, list *session.Page) error {
 	if list.Total == 0 {
 		_, err := fmt.Fprintln(w, "There are no sessions.")
 		return err

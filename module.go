@@ -107,7 +107,7 @@ const (
 // `{spotify.session.ref}` | A reference to the session, the same in all logs, events and the admin API; it is not the session's id
 // `{spotify.session.kind}` | `session`, or `key` if an access key was used
 // `{spotify.session.age}` | Seconds since the login, or since the access key was created
-// `{spotify.session.reauthorize_by}` | When the session ends because Spotify wants consent anew (RFC 3339)
+// `{spotify.session.reauthorize_by}` | When the session ends because Spotify wants consent again (RFC 3339)
 //
 // It emits these events, whose data always hold the `site` (the host of its
 // public origin) and, if they are about a session, its `session` (the
@@ -121,17 +121,17 @@ const (
 //     data: `expires_at`, `duration_seconds`, `background` (no request waited
 //     for it) and `rotated` (there is a new refresh token, too).
 //   - `spotify.session_ended`: a session ended in another way. Also in the data:
-//     `reason`, which is `replaced` (the same browser logged in anew),
+//     `reason`, which is `replaced` (the same browser logged in again),
 //     `reauthorization_required` (Spotify no longer renews it),
 //     `ended_elsewhere` (it is gone from the store: another instance ended it)
 //     or `administrator`. Sessions that nobody uses expire without a word.
 //   - `spotify.reauthorization_due`: a session in use ends soon because Spotify
-//     wants consent anew. Also in the data: `reauthorize_by`. It comes with a
+//     wants consent again. Also in the data: `reauthorize_by`. It comes with a
 //     refresh, and once for as long as the session is in memory.
 //   - `spotify.key_created`: somebody created an access key. Also in the data:
 //     `scopes` and `expires_at`.
 //   - `spotify.key_revoked`: its owner revoked an access key.
-//   - `spotify.rate_limited`: Spotify has had enough of the app's requests for
+//   - `spotify.rate_limited`: Spotify refuses the app's requests for
 //     now. Also in the data: `until` and `reason` (`rate_limited` or
 //     `quota_exceeded`). There is no session in it.
 type Handler struct {
@@ -272,7 +272,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.requireLogin.Provision(ctx); err != nil {
 		return fmt.Errorf("require_login: %w", err)
 	}
-	if err := telemetry.Register(ctx, sessionCollector{}); err != nil {
+	if err := telemetry.Register(ctx, site.SessionCollector{}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	tokens, err := h.tokenConfig()
@@ -331,21 +331,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		return h.keys.Serve(w, r, rest[len("/keys"):])
 	}
-	methods, serve := []string{http.MethodGet}, h.serveSession
+	methods, serve := []string{http.MethodGet}, h.login.ServeSession
 	switch rest {
 	case "/login":
 		serve = h.login.ServeLogin
 	case browser.CallbackSegment:
 		serve = h.login.ServeCallback
 	case "/logout":
-		methods, serve = []string{http.MethodPost}, h.serveLogout
+		methods, serve = []string{http.MethodPost}, h.login.ServeLogout
 	case "/session":
 	case "/popup":
 		serve = h.servePopup
 	case "/client.js":
-		methods, serve = []string{http.MethodGet, http.MethodHead}, clientScript.serve
+		methods, serve = []string{http.MethodGet, http.MethodHead}, clientScript.Serve
 	case "/client.d.ts":
-		methods, serve = []string{http.MethodGet, http.MethodHead}, clientTypes.serve
+		methods, serve = []string{http.MethodGet, http.MethodHead}, clientTypes.Serve
 	case "/health":
 		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveHealth
 	case "/health/live":
@@ -354,7 +354,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		if !h.ExposeToken {
 			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
 		}
-		methods, serve = []string{http.MethodPost}, h.serveToken
+		methods, serve = []string{http.MethodPost}, h.login.ServeToken
 	case "/share", "/share/connect":
 		if h.share == nil {
 			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ import (
 // logged in: what its owner is listening to, for example.
 //
 // The owner connects the account at `GET <prefix>/share/connect`, once, and
-// again when Spotify wants consent anew. That login is apart from the owner's
+// again when Spotify wants consent again. That login is apart from the owner's
 // own session in the browser and needs none. Nobody but the accounts listed
 // can become the one that is shown, whoever logs in there.
 //
@@ -58,7 +57,7 @@ type ShareConfig struct {
 	// more. May be a placeholder such as `{env.SPOTIFY_SHARE_KEY}`. Default: one
 	// that is made once and kept in Caddy's storage. Give one if the sessions
 	// are kept there as well and a copy of that storage must be of no use.
-	// Another key means connecting anew.
+	// Another key means connecting again.
 	Key string `json:"key,omitempty"`
 
 	key givenKey // Key, once it is resolved
@@ -106,7 +105,7 @@ func (c *ShareConfig) check(rules []webapi.Rule) error {
 		}
 	}
 	for _, origin := range c.CORS {
-		if err := checkCORSOrigin(origin, len(c.CORS)); err != nil {
+		if err := share.CheckOrigin(origin, len(c.CORS)); err != nil {
 			return err
 		}
 	}
@@ -154,18 +153,4 @@ func (h *Handler) newSharedAccount(ctx caddy.Context) (*share.Share, error) {
 		Origins: c.CORS,
 		Secret:  secret.New(c.key.secret, ctx.Storage(), "share", "connect the account again"),
 	})
-}
-
-func checkCORSOrigin(origin string, of int) error {
-	if origin == "*" {
-		if of > 1 {
-			return errors.New("share cors: * covers all origins: give it alone")
-		}
-		return nil
-	}
-	u, err := url.Parse(origin)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Scheme+"://"+strings.ToLower(u.Host) != origin {
-		return fmt.Errorf("share cors %q is not an origin: write it like https://www.example.com, in lower case and without a path, or *", origin)
-	}
-	return nil
 }

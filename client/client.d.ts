@@ -7,7 +7,7 @@ export type Session =
       scopes: string[];
       /** When the session ends unless it is used before (RFC 3339). */
       expires_at: string;
-      /** When the user has to consent anew in any case (RFC 3339). */
+      /** When the user has to consent again in any case (RFC 3339). */
       reauthorize_by: string;
       logout_url: string;
     }

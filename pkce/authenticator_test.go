@@ -114,7 +114,7 @@ func TestInvalidate(t *testing.T) {
 		a := r.authenticator()
 		first := a.Current()
 
-		// The same token read anew is the same token.
+		// The same token read again is the same token.
 		a.Invalidate(pkce.NewToken(first.Fields()))
 		mustGet(t, a, "access-1")
 		a.Invalidate(first) // a late 401 for a token that is gone

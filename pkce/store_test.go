@@ -85,7 +85,7 @@ func (s *store) Load(ctx context.Context) (*pkce.Token, error) {
 	if s.token == nil {
 		return nil, pkce.ErrGone
 	}
-	return pkce.NewToken(s.token.Fields()), nil // read anew, as a real one is
+	return pkce.NewToken(s.token.Fields()), nil // read again, as a real one is
 }
 
 func (s *store) Save(ctx context.Context, old, next *pkce.Token) (*pkce.Token, error) {

@@ -120,13 +120,13 @@ type Lease interface {
 }
 
 // Watcher is implemented by stores that learn at once of what other instances
-// change. Callers of other stores load a record anew from time to time.
+// change. Callers of other stores load a record again from time to time.
 type Watcher interface {
 	// Watch calls changed with the key of every record that this instance has
 	// loaded and that was then updated, deleted or expired through another
 	// instance, until ctx ends. It calls lost when changes may have been missed,
 	// for example after a broken connection: everything cached is then to be
-	// loaded anew. Both are called one at a time and must not block.
+	// loaded again. Both are called one at a time and must not block.
 	// It returns when ctx ends, with ctx's error.
 	Watch(ctx context.Context, changed func(key string), lost func()) error
 }

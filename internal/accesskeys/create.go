@@ -246,7 +246,7 @@ func (k *Keys) stillLoggedIn(r *http.Request, account string) *problem.Problem {
 	case err != nil && !errors.Is(err, session.ErrNone):
 		return problem.StoreUnavailable(err, k.path())
 	}
-	if _, sent := browser.CookieValue(r.Header, k.site.Session); !sent && k.site.SameSite == http.SameSiteStrictMode {
+	if _, sent := browser.CookieValue(r.Header, k.site.SessionName); !sent && k.site.SameSite == http.SameSiteStrictMode {
 		return nil
 	}
 	return &problem.Problem{
@@ -257,7 +257,7 @@ func (k *Keys) stillLoggedIn(r *http.Request, account string) *problem.Problem {
 }
 
 // terms are those of a key that is created now. What the browser kept is checked
-// as if it came anew.
+// as if it came again.
 func (k *Keys) terms(key pendingKey) (*session.KeyTerms, error) {
 	rules, err := webapi.ParseRules(key.Allow)
 	if err != nil {

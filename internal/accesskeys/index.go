@@ -43,9 +43,9 @@ type indexedKey struct {
 func (i indexedKey) ref() string { return tokenstore.Ref(i.Key) }
 
 const (
-	// keySettles is how long a key that is listed may have no record, because it
+	// unsavedKeyLifetime is how long a key that is listed may have no record, because it
 	// is only being created.
-	keySettles = 5 * time.Minute
+	unsavedKeyLifetime = 5 * time.Minute
 	// maxIndexConflicts bounds how often a change of the index starts over.
 	maxIndexConflicts = 8
 )
@@ -122,7 +122,7 @@ func (k *Keys) saveIndex(ctx context.Context, account string, id tokenstore.Sess
 	now := k.site.Clock.Now().UTC().Truncate(time.Second)
 	rec := &tokenstore.Record{
 		Meta: tokenstore.Meta{
-			Kind: tokenstore.KindKeyIndex, AccountID: account, CreatedAt: now, AuthorizedAt: now, ExpiresAt: now.Add(keySettles),
+			Kind: tokenstore.KindKeyIndex, AccountID: account, CreatedAt: now, AuthorizedAt: now, ExpiresAt: now.Add(unsavedKeyLifetime),
 		},
 		Sealed: sealed,
 	}
@@ -162,7 +162,7 @@ func (k *Keys) look(ctx context.Context, index *keyIndex) (live, settling []inde
 			live = append(live, key)
 		case !errors.Is(err, tokenstore.ErrNotFound):
 			return nil, nil, fmt.Errorf("looking for a key: %w", err)
-		case now.Sub(key.CreatedAt) < keySettles:
+		case now.Sub(key.CreatedAt) < unsavedKeyLifetime:
 			settling = append(settling, key)
 		}
 	}

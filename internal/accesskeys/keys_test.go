@@ -114,7 +114,7 @@ func TestKeyThatWasNeverCreated(t *testing.T) {
 	if err := k.enter(ctx, "account", entry("d")); !errors.Is(err, errTooManyKeys) {
 		t.Errorf("a fourth: %v", err)
 	}
-	fake.Advance(keySettles)
+	fake.Advance(unsavedKeyLifetime)
 	if err := k.enter(ctx, "account", entry("d")); err != nil || !slices.Equal(names(), []string{"d"}) {
 		t.Errorf("later: %v, %v", names(), err)
 	}

@@ -84,7 +84,7 @@ func run() error {
 	flag.Float64Var(&s.seconds, "seconds", 2, "seconds for which a server is driven in a round")
 	flag.IntVar(&s.connections, "connections", 64, "connections, or streams over HTTP/2")
 	flag.IntVar(&s.sessions, "sessions", 10_000, "sessions in use in the scenarios named so; each is logged in first, at some 1000 a second")
-	flag.BoolVar(&s.restart, "restart", true, "start both servers anew for each round; without it a run is shorter and says less")
+	flag.BoolVar(&s.restart, "restart", true, "start both servers again for each round; without it a run is shorter and says less")
 	flag.StringVar(&s.profiles, "profiles", "", "a folder to write profiles of both servers to, of their CPU time and of what they allocate, in two more turns after the rounds")
 	flag.StringVar(&names, "scenario", "all", "scenarios, separated by commas:\n"+scenarioHelp())
 	flag.Parse()

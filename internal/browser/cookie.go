@@ -33,7 +33,7 @@ func CookieValue(h http.Header, name string) (value string, ok bool) {
 
 // Cookies are the cookies of a site: what they are called and their attributes.
 type Cookies struct {
-	Session      string
+	SessionName  string
 	Login        string // name prefix of the pending logins' cookies
 	JustLoggedIn string // marks a login that has just succeeded
 	secure       bool   // https: Secure, and a name prefix that browsers insist on
@@ -44,7 +44,7 @@ type Cookies struct {
 // NewCookies returns the cookies of a site. An empty name stands for the default.
 func NewCookies(secure bool, name string, strict bool, lifetime time.Duration) *Cookies {
 	c := &Cookies{
-		Session:      name,
+		SessionName:  name,
 		Login:        "spotify_login_",
 		JustLoggedIn: "spotify_login_done",
 		secure:       secure,
@@ -52,9 +52,9 @@ func NewCookies(secure bool, name string, strict bool, lifetime time.Duration) *
 		lifetime:     lifetime,
 	}
 	if name == "" {
-		c.Session = "spotify_session"
+		c.SessionName = "spotify_session"
 		if secure {
-			c.Session = HostPrefix + c.Session
+			c.SessionName = HostPrefix + c.SessionName
 		}
 	}
 	if secure {
@@ -83,7 +83,7 @@ func (s *Cookies) New(name, value string, maxAge int) *http.Cookie {
 
 // SetSession gives the browser the session's cookie.
 func (s *Cookies) SetSession(w http.ResponseWriter, value string) {
-	c := s.New(s.Session, value, int(s.lifetime.Seconds()))
+	c := s.New(s.SessionName, value, int(s.lifetime.Seconds()))
 	c.SameSite = s.SameSite
 	http.SetCookie(w, c)
 }

@@ -43,7 +43,7 @@ func freeAddress(addr netip.AddrPort, wanted bool) (free netip.AddrPort, err err
 	case err != nil:
 		return addr, fmt.Errorf("opening a port for the demo: %w", err)
 	}
-	// Caddy opens it anew a moment later. That somebody else is faster is
+	// Caddy opens it again a moment later. That somebody else is faster is
 	// possible and would be reported as any taken port is.
 	defer ln.Close()
 	return ln.Addr().(*net.TCPAddr).AddrPort(), nil

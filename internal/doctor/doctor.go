@@ -59,6 +59,8 @@ const checkTimeout = 30 * time.Second
 // Subject is a site as a config describes it, with placeholders replaced and
 // defaults filled in, right or wrong.
 type Subject struct {
+	Found
+
 	ClientID     string
 	RedirectURI  string
 	Scopes       []string
@@ -72,21 +74,8 @@ type Subject struct {
 	// State is one as logins have.
 	State string
 
-	Listen  []string // addresses of the server
-	Proxied bool     // the server trusts a proxy in front of it
-	// Matchers are those of the routes that lead to the site, from the outside
-	// in. Each must let a request through, and has alternatives.
-	Matchers [][]Matcher
-
-	// Store is the JSON of the token store, and Storage that of Caddy's storage.
-	Store, Storage json.RawMessage
-}
-
-// Matcher is one alternative of a route's matchers: nil where it takes all hosts
-// or paths.
-type Matcher struct {
-	Host []string `json:"host"`
-	Path []string `json:"path"`
+	// Store is the JSON of the token store.
+	Store json.RawMessage
 }
 
 // Check checks the sites of a config. Offline, it asks nothing of Spotify.

@@ -170,7 +170,7 @@ func (in *instance) order(what string) {
 	}
 }
 
-// reload loads the config anew, with further options of spotify_proxy.
+// reload loads the config again, with further options of spotify_proxy.
 func (in *instance) reload(extra string) error {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,

@@ -81,7 +81,7 @@ func TestExampleReactVite(t *testing.T) {
 	}
 	b.waitFor("the page shows the edit", `document.querySelector("h1").textContent === "Those I hear most"`)
 	if !read(b, "looking for traces of a reload", chromedp.Evaluate[bool](`window.before === true && document.querySelector("input[type=radio]").checked`)) {
-		t.Error("the page was loaded anew, or lost its state")
+		t.Error("the page was loaded again, or lost its state")
 	}
 	if got := b.text("status"); got != "Logged in as Mira Okafor" {
 		t.Errorf("after the edit: %q", got)

@@ -183,7 +183,7 @@ func (f *Flow) validate(a callbackAnswer) *problem.Problem {
 // the address of a login that worked just goes on to the app.
 func (f *Flow) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, state string) error {
 	next, worked := f.Used.worked(state)
-	if value, ok := browser.CookieValue(r.Header, f.site.Session); ok && worked {
+	if value, ok := browser.CookieValue(r.Header, f.site.SessionName); ok && worked {
 		if _, err := f.site.Sessions.Get(r.Context(), value); err == nil {
 			return problem.Redirect(w, next, http.StatusSeeOther)
 		}
@@ -234,13 +234,13 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 		zap.Strings("scopes", token.Scopes()),
 		site.ClientIP(r))
 	s.Observer.Emit(telemetry.EventLogin, sess, telemetry.Payload{"scopes": token.Scopes()})
-	return f.goOn(w, r, pending.returnTo)
+	return f.returnToApp(w, r, pending.returnTo)
 }
 
 // EndReplaced ends the session that this browser had before: an id is never
 // used for two logins.
 func (f *Flow) endReplaced(ctx context.Context, r *http.Request, by *session.Session) {
-	value, ok := browser.CookieValue(r.Header, f.site.Session)
+	value, ok := browser.CookieValue(r.Header, f.site.SessionName)
 	if !ok {
 		return
 	}
@@ -258,11 +258,11 @@ func (f *Flow) againURL(p pendingLogin) string {
 	return f.site.LoginURLFor(p.returnTo)
 }
 
-// goOn returns to the app. A redirect would carry on the chain that began at
+// returnToApp returns to the app. A redirect would carry on the chain that began at
 // Spotify, and the browser then calls the request cross-site: it would come
 // without a strict cookie, and the Web API would refuse it. A page that moves
 // on by itself begins a new chain.
-func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, path string) error {
+func (f *Flow) returnToApp(w http.ResponseWriter, r *http.Request, path string) error {
 	_, api := f.site.Below(path)
 	if f.site.SameSite == http.SameSiteStrictMode || api {
 		return f.site.Pages.Page(w, r, http.StatusOK, page.Data{Kind: page.KindReturn, Next: path})

@@ -1,5 +1,5 @@
-// Package login is the Authorization Code flow through the browser: pending logins,
-// the callback, and whose account it is.
+// Package login is the Authorization Code flow through the browser, from the pending
+// login to the logout.
 package login
 
 import (
@@ -153,7 +153,7 @@ func decodePendingLogin(value string) (pendingLogin, error) {
 	return pendingLogin{
 		started:  time.Unix(seconds, 0),
 		verifier: verifier,
-		// The browser kept it; what it says is checked as if it came anew.
+		// The browser kept it; what it says is checked as if it came again.
 		returnTo: browser.ReturnPath(string(path)),
 		purpose:  purpose,
 		details:  string(details),
@@ -276,7 +276,7 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	if err != nil {
 		return f.site.Fail(w, r, &problem.Problem{Status: http.StatusInternalServerError, Reason: reason.LoginFailed, Message: "The login could not be started.", Err: err})
 	}
-	f.makeRoom(w, r, o.Purpose)
+	f.dropPending(w, r, o.Purpose)
 	pending := pendingLogin{started: s.Clock.Now(), verifier: codes.Verifier, returnTo: o.ReturnTo, details: o.Details}
 	if o.Purpose != nil {
 		pending.purpose = o.Purpose.Name
@@ -290,10 +290,10 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 // more is rid of the rest at its next logins.
 const maxDropped = 2 * maxPendingLogins
 
-// makeRoom drops pending logins that have expired or make no sense, and the
+// dropPending drops pending logins that have expired or make no sense, and the
 // oldest of too many. A new login is never refused. One with an exclusive purpose
 // takes the place of another such one.
-func (f *Flow) makeRoom(w http.ResponseWriter, r *http.Request, purpose *Purpose) {
+func (f *Flow) dropPending(w http.ResponseWriter, r *http.Request, purpose *Purpose) {
 	type entry struct {
 		name    string
 		started time.Time
@@ -336,7 +336,7 @@ func (f *Flow) startFor(w http.ResponseWriter, r *http.Request) error {
 		f.site.Clear(w, f.site.JustLoggedIn)
 		message := "You logged in a moment ago, but your browser came back without the session's cookie. " +
 			"Check that it accepts cookies from this site, then try again."
-		if _, ok := browser.CookieValue(r.Header, f.site.Session); ok {
+		if _, ok := browser.CookieValue(r.Header, f.site.SessionName); ok {
 			message = "You logged in a moment ago, but the session has ended already. Try again."
 		}
 		return f.site.Fail(w, r, &problem.Problem{

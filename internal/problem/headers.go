@@ -6,7 +6,7 @@ import (
 )
 
 // First is http.Header.Get for a name known to be canonical, which that would
-// find out anew in every request.
+// find out again in every request.
 func First(values []string) string {
 	if len(values) == 0 {
 		return ""

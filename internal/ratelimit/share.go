@@ -28,7 +28,7 @@ const (
 	minBurst  = 20
 	burstSpan = 5 * time.Second
 
-	// levelEvery is how often the fair share is worked out anew.
+	// levelEvery is how often the fair share is worked out again.
 	levelEvery = 250 * time.Millisecond
 
 	// maxAccounts bounds the accounts told apart. Those beyond it share what

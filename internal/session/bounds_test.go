@@ -74,7 +74,7 @@ func (m *Manager) begin(t *testing.T, i int) *Session {
 // never for so long that somebody would have to wait.
 func TestRefreshesAheadAreSpread(t *testing.T) {
 	m, _, _ := newBoundsRig(t, nil)
-	for range calm - 1 {
+	for range freeRefreshes - 1 {
 		if err := m.beginRefresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestRefreshesAheadAreSpread(t *testing.T) {
 			t.Errorf("with %s to go there were %d different waits of 1000", within, len(waits))
 		}
 	}
-	for range calm {
+	for range freeRefreshes {
 		m.endRefresh()
 	}
 }

@@ -9,7 +9,7 @@ import (
 // Why sessions end before their time.
 const (
 	EndLogout        = "logout"                   // the user logged out
-	EndReplaced      = "replaced"                 // the same browser logged in anew
+	EndReplaced      = "replaced"                 // the same browser logged in again
 	endReauthorize   = "reauthorization_required" // Spotify no longer accepts the refresh token
 	endElsewhere     = "ended_elsewhere"          // it is no longer in the store: another instance ended it
 	EndAdministrator = "administrator"            // through the admin API
@@ -19,11 +19,11 @@ const (
 // ended tells of a session's end, unless that has been told.
 func (m *Manager) ended(s *Session, why string, fields ...zap.Field) {
 	if s.begin(toldEnd) {
-		m.tellEnd(s, why, fields...)
+		m.emitEnd(s, why, fields...)
 	}
 }
 
-func (m *Manager) tellEnd(s telemetry.Subject, why string, fields ...zap.Field) {
+func (m *Manager) emitEnd(s telemetry.Subject, why string, fields ...zap.Field) {
 	m.Observers.Observer().SessionEnded(why)
 	line := "session ended"
 	switch {

@@ -48,17 +48,17 @@ const (
 )
 
 const (
-	// calm is how many refreshes under way leave the requests alone. One more
+	// freeRefreshes is how many refreshes under way leave the requests alone. One more
 	// that nobody waits for is put off for up to longestPace, or up to half of
 	// the time there is.
-	calm        = 4
-	longestPace = 10 * time.Second
+	freeRefreshes = 4
+	longestPace   = 10 * time.Second
 )
 
 // pace returns how long to put off a refresh that nobody waits for until within.
 func (m *Manager) pace(within time.Duration) time.Duration {
 	most := min(within/2, longestPace)
-	if len(m.refreshes) < calm || most <= 0 {
+	if len(m.refreshes) < freeRefreshes || most <= 0 {
 		return 0
 	}
 	return rand.N(most)

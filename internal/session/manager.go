@@ -356,7 +356,7 @@ func (m *Manager) Remove(ctx context.Context, cookie, why string) (*Session, err
 	}
 	m.forget(s)
 	if tell {
-		m.tellEnd(s, why)
+		m.emitEnd(s, why)
 	}
 	return s, nil
 }

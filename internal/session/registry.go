@@ -166,7 +166,7 @@ func (s StoreInUse) End(ctx context.Context, entry tokenstore.Entry, why string,
 		m.forgetKey(entry.Key)
 	}
 	for sess := range here {
-		sess.owner.tellEnd(sess, why)
+		sess.owner.emitEnd(sess, why)
 	}
 	// Whose client ID a session is for cannot be told from the store. If there
 	// is more than one, nobody is the right one to tell.
@@ -174,7 +174,7 @@ func (s StoreInUse) End(ctx context.Context, entry tokenstore.Entry, why string,
 		teller = s.users[0]
 	}
 	if !told && teller != nil {
-		teller.tellEnd(listedEntry{entry}, why)
+		teller.emitEnd(listedEntry{entry}, why)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
 
-// The owner connects anew through another instance: this one lets go of the
+// The owner connects again through another instance: this one lets go of the
 // session it has and finds the new one, with the new consent's dates.
 func TestReplacedElsewhere(t *testing.T) {
 	fake := fakeclock.New(time.Now())

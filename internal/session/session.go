@@ -114,7 +114,7 @@ func (s *Session) endsAt() int64 {
 	return s.CreatedAt + s.owner.lifetimeSeconds
 }
 
-// ReauthorizeBy is when the user has to consent anew: Spotify ends refresh
+// ReauthorizeBy is when the user has to consent again: Spotify ends refresh
 // tokens six months after consent, and refreshing does not extend that.
 func (s *Session) ReauthorizeBy() time.Time {
 	consent := time.Unix(s.authorizedAt, 0).UTC().AddDate(0, 6, 0)
@@ -125,7 +125,7 @@ func (s *Session) ReauthorizeBy() time.Time {
 	return consent
 }
 
-// ReauthorizeDue reports whether the user has to consent anew within notice, or
+// ReauthorizeDue reports whether the user has to consent again within notice, or
 // within half of the session's life if that is less: what is said from the
 // first request on is no announcement.
 func (s *Session) ReauthorizeDue(now time.Time, notice time.Duration) bool {
@@ -300,7 +300,7 @@ func fingerprint(t *pkce.Token) uint64 {
 }
 
 // sameToken reports whether two tokens came from the same answer of the token
-// endpoint. They are compared by content, since a stored one is read anew.
+// endpoint. They are compared by content, since a stored one is read again.
 func sameToken(a, b *pkce.Token) bool {
 	return a.AccessToken() == b.AccessToken() && a.RefreshToken() == b.RefreshToken()
 }

@@ -82,15 +82,15 @@ func (c *shard) add(s *Session) {
 		s.slot = int32(len(c.ring)) //nolint:gosec // below size, of which there are 2^20 at most
 		c.ring = append(c.ring, nil)
 	default:
-		s.slot = c.makeRoom()
+		s.slot = c.evict()
 	}
 	c.ring[s.slot] = s
 	c.byID[beginning(s.ID)] = s
 	c.byDigest[beginning(s.digest)] = s
 }
 
-// makeRoom drops a session and returns its place.
-func (c *shard) makeRoom() int32 {
+// evict drops a session and returns its place.
+func (c *shard) evict() int32 {
 	for {
 		slot := c.hand % len(c.ring)
 		c.hand = slot + 1

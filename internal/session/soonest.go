@@ -6,10 +6,10 @@ import (
 )
 
 // soonestEvery is how often it is found out which session has to be authorized
-// anew first. With a million of them that takes a fifth of a second.
+// again first. With a million of them that takes a fifth of a second.
 const soonestEvery = time.Minute
 
-// soonest remembers when the first session has to be authorized anew.
+// soonest remembers when the first session has to be authorized again.
 type soonest struct {
 	mu    sync.Mutex
 	asked time.Duration

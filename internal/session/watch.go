@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
@@ -27,7 +28,7 @@ func (m *Manager) watch(w tokenstore.Watcher) {
 		if err := w.Watch(m.Ctx, m.changed, m.Cache.invalidateAll); m.Ctx.Err() == nil {
 			m.logger().Warn("token store watch failed; cached sessions are revalidated before use", zap.Error(err))
 			m.Cache.invalidateAll()
-			m.pause(time.Second)
+			_ = pkce.Sleep(m.Ctx, m.Clock, time.Second)
 			// Those that were used meanwhile have been checked too early.
 			m.Cache.invalidateAll()
 		}
@@ -42,7 +43,7 @@ func (m *Manager) changed(key string) {
 }
 
 func (m *Manager) sweep(s tokenstore.Sweeper) {
-	for m.pause(sweepEvery/2 + rand.N(sweepEvery)) {
+	for pkce.Sleep(m.Ctx, m.Clock, sweepEvery/2+rand.N(sweepEvery)) == nil {
 		removed, err := s.Sweep(m.Ctx)
 		switch {
 		case m.Ctx.Err() != nil:
@@ -52,18 +53,5 @@ func (m *Manager) sweep(s tokenstore.Sweeper) {
 		case removed > 0:
 			m.logger().Info("removed expired sessions", zap.Int("count", removed))
 		}
-	}
-}
-
-// pause waits for d and reports whether to go on.
-func (m *Manager) pause(d time.Duration) bool {
-	due := make(chan struct{})
-	stop := m.Clock.AfterFunc(d, func() { close(due) })
-	select {
-	case <-due:
-		return m.Ctx.Err() == nil
-	case <-m.Ctx.Done():
-		stop()
-		return false
 	}
 }

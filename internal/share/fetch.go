@@ -28,7 +28,7 @@ var (
 
 // fetcher returns what asks Spotify through the handlers that follow, as a
 // request of the owner's own would be: with the same refreshes, rate limits and
-// options of reverse_proxy. The request is made anew, so nothing of the visitor's
+// options of reverse_proxy. The request is made again, so nothing of the visitor's
 // is in it.
 func (s *Share) fetcher(next caddyhttp.Handler, server *caddyhttp.Server) sharedFetch {
 	return func(ctx context.Context, g *sharedGet) (*sharedAnswer, *problem.Problem) {
@@ -47,7 +47,7 @@ func (s *Share) fetcher(next caddyhttp.Handler, server *caddyhttp.Server) shared
 			s.site.Sessions.Touch(sess)
 			rec, err := s.send(ctx, next, server, g, sess)
 			if err == nil && rec.ended() {
-				// The owner may have connected anew through another instance.
+				// The owner may have connected again through another instance.
 				before = sess
 				continue
 			}

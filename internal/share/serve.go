@@ -2,7 +2,10 @@ package share
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,3 +116,19 @@ func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult
 }
 
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
+// CheckOrigin refuses what is not an origin whose pages may read the shared
+// responses, of so many that are listed. "*" stands for all origins.
+func CheckOrigin(origin string, of int) error {
+	if origin == "*" {
+		if of > 1 {
+			return errors.New("share cors: * covers all origins: give it alone")
+		}
+		return nil
+	}
+	u, err := url.Parse(origin)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Scheme+"://"+strings.ToLower(u.Host) != origin {
+		return fmt.Errorf("share cors %q is not an origin: write it like https://www.example.com, in lower case and without a path, or *", origin)
+	}
+	return nil
+}

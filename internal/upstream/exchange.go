@@ -56,7 +56,7 @@ func (ex *Exchange) sessionRef() string {
 	return ex.Session.Ref()
 }
 
-// reauthorizeByHeader says until when the user has to consent anew, once that
+// reauthorizeByHeader says until when the user has to consent again, once that
 // is near.
 const reauthorizeByHeader = "Spotify-Proxy-Reauthorize-By"
 

@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,21 +17,21 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
-// GatePool keeps one gate for each client ID: Spotify counts an app's requests
+// gatePool keeps one gate for each client ID: Spotify counts an app's requests
 // together, whoever they are for. Reloading the config does not open it.
-var GatePool = caddy.NewUsagePool()
+var gatePool = caddy.NewUsagePool()
 
-// PooledGate is a gate in the pool.
-type PooledGate struct{ *ratelimit.Gate }
+// pooledGate is a gate in the pool.
+type pooledGate struct{ *ratelimit.Gate }
 
 // Destruct implements caddy.Destructor.
-func (PooledGate) Destruct() error { return nil }
+func (pooledGate) Destruct() error { return nil }
 
 // AcquireGate returns the gate of a client ID, and what lets go of it.
 func AcquireGate(clientID string) (*ratelimit.Gate, func() error) {
-	gate, _ := GatePool.LoadOrStore(clientID, PooledGate{ratelimit.New(clock.Get())})
-	return gate.(PooledGate).Gate, func() error {
-		_, err := GatePool.Delete(clientID)
+	gate, _ := gatePool.LoadOrStore(clientID, pooledGate{ratelimit.New(clock.Get())})
+	return gate.(pooledGate).Gate, func() error {
+		_, err := gatePool.Delete(clientID)
 		return err
 	}
 }
@@ -93,15 +95,32 @@ func (c *call) account() string {
 	return c.ex.Session.Account.ID
 }
 
-// GateOf returns until when a client ID's gate is closed, or the zero time.
-func GateOf(clientID string) (until time.Time) {
-	GatePool.Range(func(key, value any) bool {
-		gate, ok := value.(PooledGate)
-		if !ok || key != clientID {
+// GateState is how the gate of a client ID stands.
+type GateState struct {
+	ClientID string        `json:"client_id"`
+	Closed   bool          `json:"closed"`
+	Until    *time.Time    `json:"until,omitempty"`
+	Reason   reason.Reason `json:"reason,omitempty"`
+}
+
+// Gates returns the state of every gate in the process, in the order of the
+// client IDs.
+func Gates() []GateState {
+	gates := []GateState{}
+	gatePool.Range(func(key, value any) bool {
+		gate, ok := value.(pooledGate)
+		clientID, isString := key.(string)
+		if !ok || !isString {
 			return true
 		}
-		until, _ = gate.Snapshot()
-		return false
+		state := GateState{ClientID: clientID}
+		if until, why := gate.Snapshot(); !until.IsZero() {
+			until = until.UTC()
+			state.Closed, state.Until, state.Reason = true, &until, why
+		}
+		gates = append(gates, state)
+		return true
 	})
-	return until
+	slices.SortFunc(gates, func(a, b GateState) int { return strings.Compare(a.ClientID, b.ClientID) })
+	return gates
 }

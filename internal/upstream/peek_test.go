@@ -110,7 +110,7 @@ func TestLongRefusalIsWhole(t *testing.T) {
 	}
 }
 
-// The one request with which a closed gate tries anew may come to nothing. Then
+// The one request with which a closed gate tries again may come to nothing. Then
 // another one may try, at once.
 func TestProbeThatHangsUp(t *testing.T) {
 	fake := fakeTime(t)

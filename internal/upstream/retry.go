@@ -26,8 +26,8 @@ const (
 // heldBack counts the requests that are held back, in the whole process.
 var heldBack atomic.Int64
 
-// sendPatiently sends a call, and again as the retry option allows.
-func (t *Transport) sendPatiently(c *call, token *pkce.Token) (*http.Response, error) {
+// sendWithRetry sends a call, and again as the retry option allows.
+func (t *Transport) sendWithRetry(c *call, token *pkce.Token) (*http.Response, error) {
 	res, err := t.send(c, token)
 	if t.retries == 0 || c.in.Method != http.MethodGet && c.in.Method != http.MethodHead ||
 		c.out.Body != nil && c.out.Body != http.NoBody {

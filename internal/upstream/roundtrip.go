@@ -110,7 +110,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := c.readBody(t.replayLimit); err != nil {
 		return t.refuse(req, ex, err)
 	}
-	res, err := t.sendPatiently(c, token)
+	res, err := t.sendWithRetry(c, token)
 	if err != nil {
 		return t.refuse(req, ex, err)
 	}

@@ -142,7 +142,7 @@ func TestUnixSocket(t *testing.T) {
 }
 
 // The master is found through the sentinels, and the new one after it died. What
-// was cached is loaded anew then, for a failover may lose writes.
+// was cached is loaded again then, for a failover may lose writes.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t, redistest.Persistent())

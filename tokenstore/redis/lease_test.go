@@ -137,7 +137,7 @@ func TestLeaseThroughOutage(t *testing.T) {
 		held := acquire(t, store, key)
 		server.Kill()
 		server.Restart()
-		// The renewal of a lease sets its time to live anew.
+		// The renewal of a lease sets its time to live again.
 		server.Do("PEXPIRE", leaseName(key), "60000")
 		eventually(t, "lease renewed after the outage", func() bool {
 			return server.Do("PTTL", leaseName(key)).(int64) <= 5000

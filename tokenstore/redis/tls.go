@@ -7,7 +7,7 @@ import (
 )
 
 // TLS says whom to trust and what to show. Its zero value trusts what the system
-// trusts. The files are read anew for each connection, so that renewed
+// trusts. The files are read again for each connection, so that renewed
 // certificates need no reload.
 type TLS struct {
 	// CA is the path of a PEM file with the authorities to trust instead of the

@@ -129,7 +129,7 @@ func TestPendingKeyIsBounded(t *testing.T) {
 	p.WantStatus(p.Me(), 403)
 }
 
-// What the browser kept is checked as if it came anew.
+// What the browser kept is checked as if it came again.
 func TestPendingKeyIsNotTrusted(t *testing.T) {
 	s := proxytest.Start(t, proxytest.Options{Auth: "access_keys {\nlifetime 10d\n}"})
 	b := s.NewBrowser()

@@ -99,7 +99,7 @@ func TestShareOutageOfTheTokenEndpoint(t *testing.T) {
 		t.Errorf("Spotify was asked %d times with a token that had expired", n)
 	}
 	if strings.Contains(s.Log.String(), "shared account is not connected") {
-		t.Error("the log sends the owner to log in anew")
+		t.Error("the log sends the owner to log in again")
 	}
 	in.Clear()
 	s.clock.Advance(2 * time.Minute)

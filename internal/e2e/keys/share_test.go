@@ -291,7 +291,7 @@ func TestShareConditionalRequests(t *testing.T) {
 	if a.Text != "" || a.Header.Get("ETag") != tag {
 		t.Errorf("HEAD: %v %q", a.Header, a.Text)
 	}
-	// The same answer, fetched anew, is still the same.
+	// The same answer, fetched again, is still the same.
 	s.clock.Advance(time.Minute)
 	v.WantStatus(v.Fetch("GET", target, "", proxytest.Header("If-None-Match", tag)), 304)
 	if n := s.asked("/v1/me/top/tracks"); n != 2 {

@@ -91,7 +91,7 @@ func TestMetricsTell(t *testing.T) {
 	want(0, "sessions_busy")
 	want(0, "pending_saves")
 	if at := time.Unix(int64(metric(s, "reauthorize_soonest_timestamp_seconds")), 0); time.Until(at) < 170*24*time.Hour {
-		t.Errorf("the soonest session is to be authorized anew at %s", at)
+		t.Errorf("the soonest session is to be authorized again at %s", at)
 	}
 
 	if s.Sim.RevokeUser("mira") == 0 {

@@ -81,7 +81,7 @@ func TestReauthorizationIsAnnounced(t *testing.T) {
 	if err != nil || !by.Equal(b.Session().ReauthorizeBy) || by.Sub(fake.Now()) > 14*24*time.Hour {
 		t.Errorf("reauthorize by %v: %v", by, err)
 	}
-	// Fresh consent starts the clock anew and comes back to the page.
+	// Fresh consent starts the clock again and comes back to the page.
 	callback := spotifytest.Approve(t, b.Client, s.Origin+"/spotify/login?return_to=/app", "")
 	if got := b.WantStatus(b.ComeBack(callback), http.StatusSeeOther).Header.Get("Location"); got != "/app" {
 		t.Errorf("back to %q", got)

@@ -1,4 +1,4 @@
-package caddyspotify
+package login
 
 import (
 	"encoding/json"
@@ -15,39 +15,39 @@ import (
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
-// serveToken hands the access token to the site's own page, for the Web
+// ServeToken hands the access token to the site's own page, for the Web
 // Playback SDK, which needs it there. It is what the proxy otherwise never
 // does, so it is off unless the site's owner turns it on, and only for
 // sessions that were granted the scope that the SDK needs.
 //
 // https://developer.spotify.com/documentation/web-playback-sdk
-func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) error {
-	s := h.site
+func (f *Flow) ServeToken(w http.ResponseWriter, r *http.Request) error {
+	s := f.site
 	if p := s.CheckTransport(r); p != nil {
-		return h.site.Fail(w, r, p)
+		return s.Fail(w, r, p)
 	}
 	if p := s.CheckOrigin(r); p != nil {
-		return h.site.Fail(w, r, p)
+		return s.Fail(w, r, p)
 	}
-	sess, err := h.site.SessionOf(r)
+	sess, err := s.SessionOf(r)
 	if errors.Is(err, session.ErrNone) {
-		return h.site.Fail(w, r, problem.LoginRequired(s.LoginURL(), reason.LoginRequired))
+		return s.Fail(w, r, problem.LoginRequired(s.LoginURL(), reason.LoginRequired))
 	}
 	if err != nil {
-		return h.site.Fail(w, r, problem.StoreUnavailable(err, ""))
+		return s.Fail(w, r, problem.StoreUnavailable(err, ""))
 	}
 	token, err := upstream.AccessToken(r.Context(), &upstream.Exchange{Auth: &sess.Auth, Session: sess, Policy: s})
 	if p := problem.As(err); p != nil {
-		return h.site.Fail(w, r, p)
+		return s.Fail(w, r, p)
 	}
 	if err != nil {
 		return err
 	}
 	if !token.HasScope(pkce.ScopeStreaming) {
-		return h.site.Fail(w, r, &problem.Problem{
+		return s.Fail(w, r, &problem.Problem{
 			Status: http.StatusForbidden, Reason: reason.InsufficientScope,
 			Message:  "The token is for the Web Playback SDK, and this session was not granted the scope streaming.",
-			LoginURL: h.login.LoginURLForScopes([]string{pkce.ScopeStreaming}),
+			LoginURL: f.LoginURLForScopes([]string{pkce.ScopeStreaming}),
 		})
 	}
 	s.Sessions.Touch(sess)

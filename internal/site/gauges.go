@@ -1,4 +1,4 @@
-package caddyspotify
+package site
 
 import (
 	"time"
@@ -9,9 +9,10 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
-// sessionCollector says how many sessions there are. It looks when it is asked,
-// at whatever sessions the process has then.
-type sessionCollector struct{}
+// SessionCollector is a prometheus.Collector of how many sessions and access keys
+// each site has in memory, and of how its gate stands. It looks when it is asked,
+// at what the process has then.
+type SessionCollector struct{}
 
 var (
 	sessionsCachedDesc = prometheus.NewDesc("caddy_spotify_sessions_cached",
@@ -29,7 +30,7 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (sessionCollector) Describe(ch chan<- *prometheus.Desc) {
+func (SessionCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- sessionsCachedDesc
 	ch <- sessionsBusyDesc
 	ch <- pendingSavesDesc
@@ -39,7 +40,7 @@ func (sessionCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector.
-func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
+func (SessionCollector) Collect(ch chan<- prometheus.Metric) {
 	type sums struct {
 		cached, busy, pending int
 		reauthorize           int64
@@ -48,6 +49,12 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 	// Two sets of sessions may belong to one site, for example while a config
 	// that changes their limits takes over.
 	sites := make(map[string]*sums)
+	gates := make(map[string]time.Time)
+	for _, g := range upstream.Gates() {
+		if g.Until != nil {
+			gates[g.ClientID] = *g.Until
+		}
+	}
 	for _, m := range session.InUse() {
 		o := m.Observers.Observer()
 		if o == nil {
@@ -64,7 +71,7 @@ func (sessionCollector) Collect(ch chan<- prometheus.Metric) {
 		if at := m.SoonestReauthorization(); at != 0 && (s.reauthorize == 0 || at < s.reauthorize) {
 			s.reauthorize = at
 		}
-		if until := upstream.GateOf(m.Namespace); until.After(s.gate) {
+		if until := gates[m.Namespace]; until.After(s.gate) {
 			s.gate = until
 		}
 	}

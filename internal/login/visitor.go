@@ -1,0 +1,92 @@
+package login
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/page"
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
+)
+
+// sessionInfo is what GET session answers.
+type sessionInfo struct {
+	Authenticated bool             `json:"authenticated"`
+	Account       *session.Account `json:"account,omitempty"`
+	Scopes        []string         `json:"scopes,omitempty"`
+	ExpiresAt     *time.Time       `json:"expires_at,omitempty"`
+	ReauthorizeBy *time.Time       `json:"reauthorize_by,omitempty"`
+	LoginURL      string           `json:"login_url,omitempty"`
+	LogoutURL     string           `json:"logout_url,omitempty"`
+}
+
+// ServeSession says who is logged in. Asking does not count as using the
+// session, so a page that polls does not keep it alive.
+func (f *Flow) ServeSession(w http.ResponseWriter, r *http.Request) error {
+	s := f.site
+	if p := s.CheckTransport(r); p != nil {
+		return s.Fail(w, r, p)
+	}
+	if p := s.CheckOriginOrAllowed(r); p != nil {
+		return s.Fail(w, r, p)
+	}
+	sess, err := s.SessionOf(r)
+	if err != nil && !errors.Is(err, session.ErrNone) {
+		return s.Fail(w, r, problem.StoreUnavailable(err, ""))
+	}
+	info := sessionInfo{LoginURL: s.LoginURL()}
+	if err == nil {
+		site.Identify(r, sess)
+		if token := sess.Auth.Current(); token != nil {
+			expires, reauthorize := time.Unix(sess.ExpiresAt(), 0).UTC(), sess.ReauthorizeBy()
+			info = sessionInfo{
+				Authenticated: true,
+				Account:       &sess.Account,
+				Scopes:        append([]string{}, token.Scopes()...),
+				ExpiresAt:     &expires,
+				ReauthorizeBy: &reauthorize,
+				LogoutURL:     s.LogoutURL(),
+			}
+		}
+	}
+	problem.SetJSONHeaders(w.Header())
+	w.Header().Add("Vary", "Cookie")
+	return json.NewEncoder(w).Encode(info)
+}
+
+// ServeLogout ends the session, in the store and so everywhere.
+func (f *Flow) ServeLogout(w http.ResponseWriter, r *http.Request) error {
+	s := f.site
+	if p := s.CheckTransport(r); p != nil {
+		return s.Fail(w, r, p)
+	}
+	if p := s.CheckOriginOrAllowed(r); p != nil {
+		return s.Fail(w, r, p)
+	}
+	if value, ok := browser.CookieValue(r.Header, s.SessionName); ok {
+		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout)
+		switch {
+		case err == nil:
+			site.Identify(r, sess)
+		case !errors.Is(err, session.ErrNone):
+			p := problem.StoreUnavailable(err, "")
+			p.Message = "You could not be logged out just now. Try again in a moment."
+			return s.Fail(w, r, p)
+		}
+	}
+	s.Clear(w, s.SessionName)
+	s.Clear(w, s.JustLoggedIn)
+	w.Header().Set("Cache-Control", "no-store")
+	if browser.WantsPageAfterForm(r) {
+		if query := r.URL.Query(); query.Has("return_to") {
+			return problem.Redirect(w, browser.ReturnPath(query.Get("return_to")), http.StatusSeeOther)
+		}
+		return s.Pages.Page(w, r, http.StatusOK, page.Data{Kind: page.KindLoggedOut, Next: s.LoginURL(), Home: "/"})
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

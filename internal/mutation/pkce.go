@@ -34,22 +34,22 @@ var ofPKCE = []regression{
 		name: "a logout leaves a pending save", file: "pkce/authenticator.go", packages: pkceTests,
 		old: "\ta.dropPending()\n", new: "",
 	}, {
-		name: "a token refused at the tail of its refresh is handed out", file: "pkce/refresh.go", packages: pkceTests,
+		name: "a token refused at the tail of its refresh is handed out", file: "pkce/flight.go", packages: pkceTests,
 		old: "force && looked || err == nil && h.deadline.Load() == refused", new: "force && looked",
 	}, {
-		name: "a forced refresh is content with a look", file: "pkce/refresh.go", packages: pkceTests,
+		name: "a forced refresh is content with a look", file: "pkce/flight.go", packages: pkceTests,
 		old: "force && looked || err == nil", new: "looked && false || err == nil",
 	}, {
-		name: "nothing is looked up again after the lock", file: "pkce/refresh.go", packages: pkceTests,
+		name: "nothing is looked up again after the lock", file: "pkce/flight.go", packages: pkceTests,
 		old: "if p == fresh || p == ahead {", new: "if false {",
 	}, {
-		name: "a client that hangs up cancels the refresh", file: "pkce/refresh.go", packages: pkceTests,
-		old: "go a.fly(context.WithoutCancel(ctx), f, f.early)", new: "go a.fly(ctx, f, f.early)",
+		name: "a client that hangs up cancels the refresh", file: "pkce/flight.go", packages: pkceTests,
+		old: "go a.run(context.WithoutCancel(ctx), f, f.early)", new: "go a.run(ctx, f, f.early)",
 	}, {
-		name: "a refresh that is waited for stays put off", file: "pkce/refresh.go", packages: pkceTests,
+		name: "a refresh that is waited for stays put off", file: "pkce/flight.go", packages: pkceTests,
 		old: "\tf.waiters++\n\ta.hurry()\n", new: "\tf.waiters++\n",
 	}, {
-		name: "every refresh is put off", file: "pkce/refresh.go", packages: pkceTests,
+		name: "every refresh is put off", file: "pkce/flight.go", packages: pkceTests,
 		old: "if f.background {\n", new: "if true {\n",
 	}, {
 		name: "the store is not read under the lease", file: "pkce/refresh.go", packages: pkceTests,
@@ -82,7 +82,7 @@ var ofPKCE = []regression{
 		name: "the result of a refresh outlives a logout", file: "pkce/refresh.go", packages: pkceTests,
 		old: "\tif a.token.Load() == nil {\n\t\treturn false\n\t}\n\ta.hold(t)\n\treturn true", new: "\ta.hold(t)\n\treturn true",
 	}, {
-		name: "an idle session stays pinned", file: "pkce/refresh.go", packages: pkceTests,
+		name: "an idle session stays pinned", file: "pkce/flight.go", packages: pkceTests,
 		old: "\t\t\tp.Unpin()\n", new: "\t\t\t_ = p\n",
 	}, {
 		name: "a token is used before it is saved", file: "pkce/save.go", packages: pkceTests,

@@ -97,6 +97,12 @@ var ends = map[string]func(t *testing.T, l *late){
 		}
 		l.m.Cache.invalidateAll()
 	},
+	"here, for one who has it": func(t *testing.T, l *late) {
+		if err := l.inner.Delete(t.Context(), l.s.Key()); err != nil {
+			t.Error(err)
+		}
+		l.m.forget(l.s)
+	},
 	"here, by its operator": func(t *testing.T, l *late) {
 		if err := l.inner.Delete(t.Context(), l.s.Key()); err != nil {
 			t.Error(err)

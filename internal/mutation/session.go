@@ -1,0 +1,122 @@
+package main
+
+var sessionTests = []string{"./internal/session"}
+
+// ofSession are ways to break the sessions: caching, confirming, ending, saving.
+var ofSession = []regression{
+	{
+		name: "a session past its time is served from memory", file: "internal/session/manager.go", packages: sessionTests,
+		old: "if !ok || now >= s.ExpiresAt() {\n\t\t// Another", new: "if !ok {\n\t\t// Another",
+	}, {
+		name: "a stored session past its time is loaded", file: "internal/session/manager.go", packages: sessionTests,
+		old: "if now >= s.ExpiresAt() {\n\t\tm.Cache.remove(id, key)", new: "if false {\n\t\tm.Cache.remove(id, key)",
+	}, {
+		name: "an ended session is found in memory", file: "internal/session/manager.go", packages: sessionTests,
+		old: "if s.Auth.Ended() {\n\t\treturn nil, ErrNone\n\t}", new: "",
+	}, {
+		name: "a session to be confirmed is used before that", file: "internal/session/manager.go", packages: sessionTests,
+		old: "case trustNot:\n\t\treturn m.confirm(ctx, s, now)", new: "case trustNot:",
+	}, {
+		name: "a session that is gone from the store lives on", file: "internal/session/manager.go", packages: sessionTests,
+		old: "\t\ts.Auth.End()\n\t\tm.Cache.remove(s.ID, s.IsKey())\n\t\tm.ended(s, endElsewhere)\n\t\treturn nil, ErrNone", new: "\t\treturn s, nil",
+	}, {
+		name: "an outage of the store logs out", file: "internal/session/manager.go", packages: sessionTests,
+		old: "case s.Auth.Current() != nil:\n\t\t// The store", new: "case false:\n\t\t// The store",
+	}, {
+		name: "an outage of the store counts as a confirmation", file: "internal/session/manager.go", packages: sessionTests,
+		old: "m.Cache.checkedUnlessChanged(s, since, -now, mono)", new: "m.Cache.checkedUnlessChanged(s, since, now, mono)",
+	}, {
+		name: "a change during a confirmation is lost", file: "internal/session/cache.go", packages: sessionTests,
+		old: "\tif changes.changed(s.digest, since) {\n\t\ts.checked.Store(0)\n\t\treturn false\n\t}\n", new: "",
+	}, {
+		name: "a change during a reading is lost", file: "internal/session/manager.go", packages: sessionTests,
+		old: "m.Cache.addUnlessChanged(s, since)", new: "m.Cache.add(s)",
+	}, {
+		name: "a reading from before a change is joined", file: "internal/session/reading.go", packages: sessionTests,
+		old: "r == nil || m.Cache.changed(of.digest, r.since)", new: "r == nil",
+	}, {
+		name: "readings are not shared", file: "internal/session/reading.go", packages: sessionTests,
+		old: "r == nil || m.Cache.changed(of.digest, r.since)", new: "true",
+	}, {
+		name: "one caller's hanging up ends the reading for all", file: "internal/session/reading.go", packages: sessionTests,
+		old: "go m.perform(context.WithoutCancel(ctx), of, r, read)", new: "go m.perform(ctx, of, r, read)",
+	}, {
+		name: "changes that are forgotten count as none", file: "internal/session/cache.go", packages: sessionTests,
+		old: "func(_ [32]byte, at cacheEpoch) { changes.dropped = max(changes.dropped, at) }", new: "func(_ [32]byte, at cacheEpoch) { _ = max(changes.dropped, at) }",
+	}, {
+		name: "a lost watch leaves sessions trusted", file: "internal/session/cache.go", packages: sessionTests,
+		old: "\t\tfor _, s := range c.shards[i].all() {\n\t\t\ts.checked.Store(0)\n\t\t}", new: "\t\t_ = i",
+	}, {
+		name: "a failed watch is not resumed", file: "internal/session/watch.go", packages: sessionTests,
+		old: "for m.Ctx.Err() == nil {", new: "for range 1 {",
+	}, {
+		name: "a busy session is loaded twice", file: "internal/session/manager.go", packages: sessionTests,
+		old: "if s := m.busy(digest); s != nil &&", new: "if s := m.busy(digest); false &&",
+	}, {
+		name: "a busy session is used unconfirmed", file: "internal/session/manager.go", packages: sessionTests,
+		old: "\t\ts.checked.Store(0)\n\t\tm.Cache.add(s)\n\t\treturn m.confirm(ctx, s, now)", new: "\t\tm.Cache.add(s)\n\t\treturn s, nil",
+	}, {
+		name: "a key opens as a session", file: "internal/session/session.go", packages: sessionTests,
+		old: "if (data.Key != nil) != key {", new: "if false {",
+	}, {
+		name: "a logout ends here although the store failed", file: "internal/session/manager.go", packages: sessionTests,
+		old: "\tif err := m.store.Delete(ctx, s.Key()); err != nil {\n\t\tif tell {", new: "\tm.forget(s)\n\tif err := m.store.Delete(ctx, s.Key()); err != nil {\n\t\tif tell {",
+	}, {
+		name: "a logout ends with its client", file: "internal/session/manager.go", packages: sessionTests,
+		old: "context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)\n\tdefer cancel()\n\t// A refresh", new: "context.WithTimeout(ctx, StoreTimeout)\n\tdefer cancel()\n\t// A refresh",
+	}, {
+		name: "a logout that failed is told of", file: "internal/session/manager.go", packages: sessionTests,
+		old: "\t\tif tell {\n\t\t\ts.end(toldEnd)\n\t\t}\n\t\treturn nil, fmt.Errorf(\"deleting the session: %w\", err)", new: "\t\treturn nil, fmt.Errorf(\"deleting the session: %w\", err)",
+	}, {
+		name: "a logout is undone by a reading under way", file: "internal/session/manager.go", packages: sessionTests,
+		old: "\tm.Cache.invalidate(s.digest)\n\tm.Cache.remove(s.ID, s.IsKey())\n}", new: "\tm.Cache.remove(s.ID, s.IsKey())\n}",
+	}, {
+		name: "other sets of sessions hear nothing of a change", file: "internal/session/store.go", packages: sessionTests,
+		old: "if m != by && m.Namespace == by.Namespace {", new: "if false {",
+	}, {
+		name: "the monotonic clock does not count", file: "internal/session/revalidate.go", packages: sessionTests,
+		old: "age = max(age, int64(mono/time.Second))", new: "_ = mono",
+	}, {
+		name: "an unconfirmed session is trusted for ever", file: "internal/session/revalidate.go", packages: sessionTests,
+		old: "\tcase age < 2*int64(revalidateAfter/time.Second):\n\t\treturn trustForNow\n\t}\n\treturn trustNot", new: "\t}\n\treturn trustForNow",
+	}, {
+		name: "a save overwrites a newer token", file: "internal/session/session.go", packages: sessionTests,
+		old: "case !sameToken(stored, old):\n\t\t\t\treturn stored, nil\n", new: "",
+	}, {
+		name: "a conflict ends the save", file: "internal/session/session.go", packages: sessionTests,
+		old: "case !errors.Is(err, tokenstore.ErrConflict):", new: "default:",
+	}, {
+		name: "a record that holds a newer token is deleted", file: "internal/session/session.go", packages: sessionTests,
+		old: "case err == nil && !sameToken(stored, t):", new: "case err == nil && false && sameToken(stored, t):",
+	}, {
+		name: "a refresh keeps its slot", file: "internal/session/limits.go", packages: sessionTests,
+		old: "\tdefer l.owner.endRefresh()\n", new: "",
+	}, {
+		name: "a lease that is not given keeps its slot", file: "internal/session/session.go", packages: sessionTests,
+		old: "\t\ts.owner.endRefresh()\n\t\treturn nil, err", new: "\t\treturn nil, err",
+	}, {
+		name: "a save that worked counts as pending", file: "internal/session/session.go", packages: sessionTests,
+		old: "\t\ts.owner.PendingSaves.Add(-1)", new: "",
+	}, {
+		name: "refreshes go on although none can be saved", file: "internal/session/limits.go", packages: sessionTests,
+		old: "if m.PendingSaves.Load() >= maxPendingSaves {", new: "if false {",
+	}, {
+		name: "readings have no limit", file: "internal/session/limits.go", packages: sessionTests,
+		old: "if m.waitingLoads.Add(1) > maxWaitingLoads {", new: "if m.waitingLoads.Add(1); false {",
+	}, {
+		name: "the last use is never saved", file: "internal/session/background.go", packages: sessionTests,
+		old: "if now-s.savedSeen.Load() < every {", new: "if _ = every; true {",
+	}, {
+		name: "the last use elsewhere is not heard of", file: "internal/session/session.go", packages: sessionTests,
+		old: "\traise(&s.LastSeen, data.LastSeen.Unix())\n\traise(&s.savedSeen", new: "\traise(&s.savedSeen",
+	}, {
+		name: "work begins after the end", file: "internal/session/background.go", packages: sessionTests,
+		old: "\tif m.closed {\n\t\treturn false\n\t}\n", new: "",
+	}, {
+		name: "stopping waits for an event handler for ever", file: "internal/session/manager.go", packages: sessionTests,
+		old: "case <-time.After(stopTimeout):", new: "case <-make(chan time.Time):",
+	}, {
+		name: "an operator's end is undone by a reading under way", file: "internal/session/registry.go", packages: sessionTests,
+		old: "\tif digest, ok := digestOf(key); ok {\n\t\tm.Cache.invalidate(digest)\n\t}\n}", new: "}",
+	},
+}

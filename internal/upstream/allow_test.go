@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
@@ -20,4 +22,18 @@ func TestAllowJudgesWhatIsSent(t *testing.T) {
 	if n := r.refreshes.Load(); n != 0 {
 		t.Errorf("%d refreshes", n)
 	}
+}
+
+// forbidding is a policy that lets nothing pass.
+type forbidding struct{ visitor }
+
+func (forbidding) Permits(*session.Session, *http.Request) *problem.Problem {
+	return problem.NotAllowed()
+}
+
+// So does the policy of whoever asks: a rewrite must not widen what a key may do.
+func TestPolicyJudgesWhatIsSent(t *testing.T) {
+	r := newRig(t, recording(ok))
+	r.ex.Policy = forbidding{}
+	r.wantRefused(r.request("GET", "/v1/me", nil), http.StatusForbidden, "not_allowed")
 }

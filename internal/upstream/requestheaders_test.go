@@ -95,3 +95,18 @@ func TestRequestHeadersOfUnknownClient(t *testing.T) {
 		t.Errorf("sent on: %v", got)
 	}
 }
+
+// P57: where links are rewritten, a part of a response would not fit the rest.
+func TestRequestHeadersForWholeResponses(t *testing.T) {
+	client := http.Header{"Accept": {"*/*"}, "Accept-Encoding": {"br"}, "Range": {"bytes=5-"}, "If-Range": {`"tag"`}}
+	for whole, want := range map[bool][]string{
+		true:  {"Accept"},
+		false: {"Accept", "Accept-Encoding", "If-Range", "Range"},
+	} {
+		got := make(http.Header)
+		setRequestHeaders(got, client.Clone(), client, whole)
+		if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
+			t.Errorf("whole %v: sent on: %q, want %q", whole, names, want)
+		}
+	}
+}

@@ -22,12 +22,20 @@ type APIError struct {
 	LoginURL string `json:"login_url"`
 }
 
-// APIError returns the error in a response, which there must be.
+// APIError returns the error in a response, which there must be. If the proxy
+// made it, which its reason shows, the header must give the same reason, and no
+// cache may keep the response (P54).
 func (a Response) APIError(t testing.TB) APIError {
 	t.Helper()
 	var e struct{ Error APIError }
 	if err := json.Unmarshal([]byte(a.Text), &e); err != nil {
 		t.Fatalf("not an error in JSON: %v: %q", err, a.Text)
+	}
+	if e.Error.Reason != "" && a.Header.Get("Spotify-Proxy-Reason") != e.Error.Reason {
+		t.Errorf("reason %q in the body, %q in the header", e.Error.Reason, a.Header["Spotify-Proxy-Reason"])
+	}
+	if cc := a.Header.Get("Cache-Control"); e.Error.Reason != "" && cc != "no-store" {
+		t.Errorf("Cache-Control of a refusal: %q", cc)
 	}
 	return e.Error
 }

@@ -228,9 +228,10 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	case err == nil && newer.AccessToken() != token.AccessToken():
 	case p != nil:
 		// The session is over, or no newer token is to be had for now. The
-		// API's 401 would say the first of both.
+		// API's 401 would say the first of both. It is an error, because a
+		// response would be taken for the API's, and its reason read again.
 		discard(res)
-		return t.report(c.in, c.ex, p), nil
+		return nil, p
 	case c.in.Context().Err() != nil:
 		discard(res)
 		return nil, c.in.Context().Err()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,7 +182,7 @@ func TestReplayOff(t *testing.T) {
 	}
 }
 
-// R35, R39: the API's 401 would have clients send their user to log in, which
+// R35, R39, P54: the API's 401 would have clients send their user to log in, which
 // does not help if there is merely no newer token for now.
 func TestUnauthorizedWhileRefreshingFails(t *testing.T) {
 	r := newRig(t, recording(unlessToken("token-2", ok)))
@@ -191,9 +192,12 @@ func TestUnauthorizedWhileRefreshingFails(t *testing.T) {
 	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, string(reason.UpstreamUnavailable)) || len(r.requests()) != 1 {
 		t.Errorf("%d %q after %d requests", res.StatusCode, body, len(r.requests()))
 	}
+	if got := res.Header[reason.Header]; !slices.Equal(got, []string{string(reason.UpstreamUnavailable)}) {
+		t.Errorf("reason in the header: %q", got)
+	}
 }
 
-// R35, R39
+// R35, R39, P54: the header has the reason that the body has, whoever asked.
 func TestUnauthorizedWhenTheGrantHasEnded(t *testing.T) {
 	r := newRig(t, recording(unlessToken("token-2", ok)))
 	ended := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -205,6 +209,9 @@ func TestUnauthorizedWhenTheGrantHasEnded(t *testing.T) {
 	res, body := r.do(r.request("GET", "/v1/me", nil))
 	if res.StatusCode != 401 || !strings.Contains(body, string(reason.ReauthorizationRequired)) || !strings.Contains(body, "/spotify/login") {
 		t.Errorf("%d %q", res.StatusCode, body)
+	}
+	if got := res.Header[reason.Header]; !slices.Equal(got, []string{string(reason.ReauthorizationRequired)}) {
+		t.Errorf("reason in the header: %q", got)
 	}
 }
 

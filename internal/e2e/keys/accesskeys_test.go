@@ -13,7 +13,8 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
 
-// wantInvalid fails unless a key is refused as RFC 6750 §3.1 says.
+// wantInvalid fails unless a key is refused as RFC 6750 §3.1 says, with the same
+// reason in header and body (P54).
 func wantInvalid(b *proxytest.Browser, a proxytest.Response) {
 	b.T.Helper()
 	if e := b.WantStatus(a, http.StatusUnauthorized).APIError(b.T); e.Reason != "invalid_access_key" || e.LoginURL != "" {

@@ -72,10 +72,18 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp
 	delete(r.Header, "Cookie")
 	delete(r.Header, "Authorization")
 	ex := &upstream.Exchange{Context: r.Context(), Auth: &sess.Auth, Site: s.Upstream, Session: sess, Policy: may, Header: r.Header, Now: now}
+	asked := *r.URL
 	webapi.StripPrefix(r.URL, s.Prefix)
 	ex.Request = *r.WithContext(ex)
 	ex.Request.Header = upstream.HeadersForAPI(r.Header)
-	return next.ServeHTTP(w, &ex.Request)
+	err := next.ServeHTTP(w, &ex.Request)
+	p := upstream.Unreachable(err)
+	if p == nil {
+		return err
+	}
+	*r.URL = asked // what error routes match
+	p.ForCode = sess.IsKey()
+	return s.Fail(w, r, p)
 }
 
 // serveOther hands on a request for anything else, once its visitor is logged

@@ -89,7 +89,11 @@ func (s *Share) send(ctx context.Context, next caddyhttp.Handler, server *caddyh
 // judge tells an answer that visitors may see from a failure.
 func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnswer, *problem.Problem) {
 	if err != nil {
-		return nil, s.failedWith(g, shareUnavailable(err))
+		p := upstream.Unreachable(err)
+		if p == nil {
+			p = shareUnavailable(err)
+		}
+		return nil, s.failedWith(g, p)
 	}
 	why := reason.Reason(rec.header.Get(reason.Header))
 	switch {
@@ -138,7 +142,8 @@ func (s *Share) failedWith(g *sharedGet, p *problem.Problem) *problem.Problem {
 func shareUnavailable(err error) *problem.Problem {
 	return &problem.Problem{
 		Status: http.StatusServiceUnavailable, Reason: reason.UpstreamUnavailable, Err: err,
-		Message: "Spotify cannot be reached just now. Try again in a moment.",
+		Message:    "Spotify cannot be reached just now. Try again in a moment.",
+		RetryAfter: 5 * time.Second,
 	}
 }
 

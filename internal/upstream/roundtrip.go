@@ -83,7 +83,8 @@ func New(o Options) *Transport {
 }
 
 // RoundTrip implements http.RoundTripper. An error of our own comes back as a
-// response, so that reverse_proxy neither retries it nor turns it into a 502.
+// response, so that reverse_proxy neither retries it nor turns it into a 502. If
+// the Web API did not respond, it is an UnreachableError.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	ex, ok := FromContext(ctx)
@@ -112,7 +113,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	res, err := t.sendWithRetry(c, token)
 	if err != nil {
-		return t.refuse(req, ex, err)
+		return t.refuse(req, ex, unreachable(ctx, err))
 	}
 	return t.answer(c, res)
 }

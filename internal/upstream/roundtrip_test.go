@@ -223,14 +223,16 @@ func TestAPIBelowAPath(t *testing.T) {
 	}
 }
 
-// The API's connection trouble is reverse_proxy's to handle, as ever.
+// P54: connection trouble passes reverse_proxy as an error, so that its retries and
+// health checks see it, and says what it is.
 func TestConnectionErrorsPass(t *testing.T) {
 	r := newRig(t, recording(ok))
 	broken := errors.New("broken")
 	r.transport.next = roundTripper(func(*http.Request) (*http.Response, error) { return nil, broken })
 	body := &testBody{Reader: strings.NewReader("x")}
 	req := r.request("PUT", "/v1/me", body)
-	if _, err := r.transport.RoundTrip(req); err != broken {
+	_, err := r.transport.RoundTrip(req)
+	if e, ok := errors.AsType[*UnreachableError](err); !ok || e.Unwrap() != broken {
 		t.Errorf("error: %v", err)
 	}
 }

@@ -72,6 +72,26 @@ func TestShareOutageOfTheAPI(t *testing.T) {
 	s.wantShared(200, "")
 }
 
+// P54: visitors learn as much of an API that is out of reach as those who are
+// logged in.
+func TestShareUnreachableAPI(t *testing.T) {
+	s := startSharing(t, shareOptions)
+	b, a := s.connect("mira")
+	b.WantStatus(a, http.StatusSeeOther)
+	s.Sim.Inject(spotifytest.Fault{Path: "/v1/", Cut: true})
+	for range 2 { // the second is told what came of the first
+		a := s.wantShared(502, "")
+		if e := a.APIError(t); e.Reason != "upstream_unavailable" || a.Header.Get("Retry-After") != "5" {
+			t.Errorf("error: %+v, Retry-After %q", e, a.Header.Get("Retry-After"))
+		}
+	}
+	v := s.NewBrowser()
+	page := v.WantStatus(v.Navigate("/spotify"+nowPlaying), 502)
+	if !strings.Contains(page.Text, "<code>upstream_unavailable</code>") || page.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("header %v, page %s", page.Header, page.Text)
+	}
+}
+
 // R36: while the token endpoint is down and the Web API is not, the owner's token
 // is used to its end. Then visitors see the last answer, marked, and at last a
 // 503, and the owner has to do nothing about it.

@@ -52,11 +52,13 @@ const (
 	KindLoggedOut = "logged-out"
 )
 
-// What pages say of problems with access keys that share their reason with others.
+// What pages say of problems with access keys, and with shared data, that share
+// their reason with others.
 const (
 	WordingKeyCancelled  = "key_cancelled"
 	WordingKeyLoggedOut  = "key_logged_out"
 	WordingKeyNotRevoked = "key_not_revoked"
+	WordingShareRefused  = "share_refused"
 )
 
 // Data is what a page shows. The template escapes all of it.

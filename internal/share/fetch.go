@@ -2,6 +2,7 @@ package share
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +13,19 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/page"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
 // maxSharedBody bounds an answer that is kept for all visitors.
 const maxSharedBody = 1 << 20
+
+// maxLoggedBody is how much of a refusal is logged, in bytes.
+const maxLoggedBody = 256
 
 var (
 	errClosing       = errors.New("the server is shutting down")
@@ -107,13 +113,17 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 		return nil, s.notConnected()
 	case rec.status == http.StatusTooManyRequests:
 		p := &problem.Problem{
-			Status: http.StatusTooManyRequests, Reason: reason.RateLimited,
+			Status: http.StatusTooManyRequests, Reason: cmp.Or(why, reason.RateLimited),
 			Message: "This app has used up its share of requests to Spotify for now. Try again later.",
 		}
-		if d, err := time.ParseDuration(rec.header.Get("Retry-After") + "s"); err == nil && d > 0 {
-			p.RetryAfter = d
-		}
+		p.RetryAfter, _ = retryafter.Parse(rec.header.Get("Retry-After"), s.site.Clock.Now())
 		return nil, p
+	case rec.status == http.StatusForbidden:
+		return nil, s.failedWith(g, &problem.Problem{
+			Status: http.StatusForbidden, Reason: cmp.Or(why, reason.Forbidden), Wording: page.WordingShareRefused,
+			Message: "Spotify does not let this site show this just now.",
+			Err:     fmt.Errorf("spotify refused the owner's request: %q", rec.body.Bytes()[:min(rec.body.Len(), maxLoggedBody)]),
+		})
 	case rec.status >= http.StatusInternalServerError:
 		return nil, s.failedWith(g, shareUnavailable(fmt.Errorf("answered with status %d (%s)", rec.status, why)))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
@@ -68,6 +69,23 @@ func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error)
 	}
 	c.ex.Site.gateMoved(gate.Report(admission, res.StatusCode, res.Header.Get("Retry-After"), c.reason == reason.QuotaExceeded))
 	return res, nil
+}
+
+// ownLimitWait is how long a client is told to wait after a 429 that came without
+// Retry-After and did not close the gate.
+const ownLimitWait = 5 * time.Second
+
+// setRetryAfter says on a 429 of Spotify's how long to wait, if that does not say
+// so itself: until the gate opens again, which it closed.
+func (s *Site) setRetryAfter(res *http.Response) {
+	if _, ok := retryafter.Parse(problem.First(res.Header["Retry-After"]), clock.Get().Now()); ok {
+		return
+	}
+	wait := ownLimitWait
+	if until, _ := s.Gate.Snapshot(); !until.IsZero() {
+		wait = until.Sub(clock.Get().Now()) // at least a second by RetryAfterSeconds
+	}
+	res.Header.Set("Retry-After", problem.RetryAfterSeconds(wait))
 }
 
 // gateMoved tells of a gate that closed or opened.

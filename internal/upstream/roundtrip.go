@@ -290,6 +290,9 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 		c.reason = refusalReason(&c.res)
 	}
 	explainRefusal(c, c.res.Header, c.reason)
+	if c.res.StatusCode == http.StatusTooManyRequests {
+		c.ex.Site.setRetryAfter(&c.res)
+	}
 	announceRemoval(c, c.res.Header)
 	c.ex.remindToReauthorize(c.res.Header)
 	nameJSON(&c.res)

@@ -72,6 +72,48 @@ func TestShareOutageOfTheAPI(t *testing.T) {
 	s.wantShared(200, "")
 }
 
+// P58: what Spotify refuses the owner is no data: it does not take the place of the
+// last good response, no cache keeps it, and it says truly why.
+func TestShareRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault      spotifytest.Fault
+		status     int
+		reason     string
+		retryAfter string
+	}{
+		"forbidden":   {spotifytest.Fault{Status: 403, Body: `{"error":{"status":403,"message":"Forbidden."}}`}, 403, "forbidden", "5"},
+		"premium":     {spotifytest.Fault{Status: 403, Body: `{"error":{"status":403,"message":"Premium required","reason":"PREMIUM_REQUIRED"}}`}, 403, "premium_required", "5"},
+		"rate limit":  {spotifytest.Fault{Effect: spotifytest.RateLimitedBare}, 429, "rate_limited", "5"},
+		"until then":  {spotifytest.Fault{Status: 429, Header: http.Header{"Retry-After": {"90"}}}, 429, "rate_limited", "90"},
+		"quota":       {spotifytest.Fault{Effect: spotifytest.QuotaExceeded}, 429, "quota_exceeded", "60"},
+		"until later": {spotifytest.Fault{Effect: spotifytest.QuotaExceeded, RetryAfter: 10 * time.Hour}, 429, "quota_exceeded", "36000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startSharing(t, shareOptions)
+			b, a := s.connect("mira")
+			b.WantStatus(a, http.StatusSeeOther)
+			test.fault.Path = "/v1/"
+			in := s.Sim.Inject(test.fault)
+			a = s.wantShared(test.status, "")
+			if e := a.APIError(t); e.Reason != test.reason || a.Header.Get("Retry-After") != test.retryAfter {
+				t.Errorf("error: %+v, header %v", e, a.Header)
+			}
+			v := s.NewBrowser()
+			if page := v.WantStatus(v.Navigate("/spotify"+nowPlaying), test.status); !strings.Contains(page.Text, "<code>"+test.reason+"</code>") {
+				t.Errorf("page: %s", page.Text)
+			}
+			in.Clear()
+			s.clock.Advance(11 * time.Hour) // past any gate
+			good := s.wantShared(200, "")
+			s.Sim.Inject(test.fault)
+			s.clock.Advance(6 * time.Second)
+			if a := s.wantShared(200, "1"); a.Text != good.Text || a.Header.Get("Cache-Control") != "public, no-cache" {
+				t.Errorf("header %v: %s", a.Header, a.Text)
+			}
+		})
+	}
+}
+
 // P54: visitors learn as much of an API that is out of reach as those who are
 // logged in.
 func TestShareUnreachableAPI(t *testing.T) {

@@ -72,3 +72,39 @@ func TestRetryHoldsRequestsBack(t *testing.T) {
 	s.Sim.Inject(spotifytest.Fault{Path: "/v1/me", Times: 1, Status: 503, RetryAfter: time.Minute, Body: "no"})
 	b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusServiceUnavailable)
 }
+
+// P58: a 429 that Spotify sends without Retry-After gets one: how long the proxy
+// itself is going to wait.
+func TestEvery429SaysHowLongToWait(t *testing.T) {
+	const upload, volume = "/v1/playlists/37i9dQZF1DXcBWIGoYBM5M/images", "/v1/me/player/volume?volume_percent=7"
+	for name, test := range map[string]struct {
+		fault  spotifytest.Fault
+		target string
+		want   string
+		second string // of the next request, which the gate responds to; empty if it is open
+	}{
+		"none":             {spotifytest.Fault{Effect: spotifytest.RateLimitedBare}, volume, "5", "5"},
+		"quota":            {spotifytest.Fault{Effect: spotifytest.QuotaExceeded}, volume, "60", "60"},
+		"unreadable":       {spotifytest.Fault{Status: 429, Header: http.Header{"Retry-After": {"soon"}}}, volume, "5", "5"},
+		"Spotify's own":    {spotifytest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, volume, "7", "7"},
+		"a limit apart":    {spotifytest.Fault{Effect: spotifytest.RateLimitedBare}, upload, "5", ""},
+		"in all its bytes": {spotifytest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}, "Content-Encoding": {"br"}}, Body: "?"}, volume, "7", "7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fakeclock.New(time.Now()).Install(t) // it stands still
+			s := proxytest.Start(t, proxytest.Options{})
+			b := s.NewBrowser()
+			b.Login("")
+			test.fault.Times = 1
+			s.Sim.Inject(test.fault)
+			a := b.WantStatus(b.Fetch("PUT", "/spotify"+test.target, ""), http.StatusTooManyRequests)
+			if got := a.Header["Retry-After"]; len(got) != 1 || got[0] != test.want {
+				t.Errorf("Retry-After %q, want %q", got, test.want)
+			}
+			a = b.Fetch("PUT", "/spotify"+test.target, "")
+			if got := a.Header.Get("Retry-After"); got != test.second || (a.StatusCode == 429) != (test.second != "") {
+				t.Errorf("then: status %d, Retry-After %q, want %q", a.StatusCode, got, test.second)
+			}
+		})
+	}
+}

@@ -90,7 +90,7 @@ func (s *Share) Preflight(w http.ResponseWriter, r *http.Request) error {
 func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult) error {
 	a, h := result.answer, w.Header()
 	for name, values := range a.header {
-		h[name] = values
+		h[name] = slices.Clone(values) // handlers before this one may change them
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", problem.InertPolicy)

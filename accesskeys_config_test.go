@@ -16,6 +16,8 @@ func TestAccessKeysWrongOptions(t *testing.T) {
 		{"access_keys on", `unexpected argument "on": put the options of access_keys in a block`},
 		{"access_keys\naccess_keys", "access_keys is given twice"},
 		{"access_keys {\nbanana\n}", `unknown option "banana" in access_keys`},
+		{"access_keys {\nlife 1d\n}", `unknown option "life" in access_keys: did you mean lifetime?`},
+		{"access_keys {\nlifetime 1 week\n}", `access_keys lifetime "1 week" is not a duration: write 7d`},
 		{"access_keys {\nlifetime\n}", "access_keys lifetime takes one value"},
 		{"access_keys {\nlifetime soon\n}", `access_keys lifetime "soon" is not a duration`},
 		{"access_keys {\nlifetime 10s\n}", "access_keys lifetime 10s is too short: give at least 1m"},

@@ -83,41 +83,46 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 		if !known {
-			return segment.Errf("unknown option %q: see the documentation of spotify_auth for those there are", segment.Val())
+			return h.setters(segment).unknown(segment, "spotify_auth")
 		}
 	}
 	return nil
 }
 
-// unmarshalOption sets the option that d stands at, if it is one of h's.
-func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
-	name := d.Val()
-	set, ok := map[string]func() error{
-		"client_id":       func() error { return oneArg(d, name, &h.ClientID) },
-		"redirect_uri":    func() error { return oneArg(d, name, &h.RedirectURI) },
-		"authorize_url":   func() error { return oneArg(d, name, &h.AuthorizeURL) },
-		"token_url":       func() error { return oneArg(d, name, &h.TokenURL) },
-		"api_url":         func() error { return oneArg(d, name, &h.APIURL) },
-		"scopes":          func() error { return someArgs(d, name, &h.Scopes) },
-		"optional_scopes": func() error { return someArgs(d, name, &h.OptionalScopes) },
-		"require_login":   func() error { return someArgs(d, name, &h.RequireLogin) },
+// setters are h's options.
+func (h *Handler) setters(d *caddyfile.Dispenser) setters {
+	return setters{
+		"client_id":       func() error { return oneArg(d, "client_id", &h.ClientID) },
+		"redirect_uri":    func() error { return oneArg(d, "redirect_uri", &h.RedirectURI) },
+		"authorize_url":   func() error { return oneArg(d, "authorize_url", &h.AuthorizeURL) },
+		"token_url":       func() error { return oneArg(d, "token_url", &h.TokenURL) },
+		"api_url":         func() error { return oneArg(d, "api_url", &h.APIURL) },
+		"scopes":          func() error { return someArgs(d, "scopes", &h.Scopes) },
+		"optional_scopes": func() error { return someArgs(d, "optional_scopes", &h.OptionalScopes) },
+		"require_login":   func() error { return someArgs(d, "require_login", &h.RequireLogin) },
 		"allow":           func() error { return h.unmarshalAllow(d) },
-		"allow_origin":    func() error { return someArgs(d, name, &h.AllowOrigin) },
-		"expose_token":    func() error { return flag(d, name, &h.ExposeToken) },
+		"allow_origin":    func() error { return someArgs(d, "allow_origin", &h.AllowOrigin) },
+		"expose_token":    func() error { return flag(d, "expose_token", &h.ExposeToken) },
 		"session":         func() error { return h.unmarshalSession(d) },
 		"refresh":         func() error { return h.unmarshalRefresh(d) },
 		"store":           func() error { return h.unmarshalStore(d) },
 		"share":           func() error { return h.unmarshalShare(d) },
 		"access_keys":     func() error { return h.unmarshalAccessKeys(d) },
-	}[name]
+		noSecret:          func() error { return errNoSecret(d) },
+	}
+}
+
+// unmarshalOption sets the option that d stands at, if it is one of h's.
+func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
+	name := d.Val()
+	set, ok := h.setters(d)[name]
 	if !ok {
 		return false, nil
 	}
-	if name == "allow" {
-		return true, set()
-	}
-	if err := seen.once(d, name); err != nil {
-		return true, err
+	if name != "allow" { // which may be given many times
+		if err := seen.once(d, name); err != nil {
+			return true, err
+		}
 	}
 	return true, set()
 }
@@ -133,36 +138,24 @@ func (h *Handler) unmarshalAllow(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) unmarshalSession(d *caddyfile.Dispenser) error {
-	h.Session = new(SessionConfig)
-	return block(d, "session", func(name string) (bool, error) {
-		switch name {
-		case "idle":
-			return true, duration(d, "session idle", &h.Session.Idle)
-		case "lifetime":
-			return true, duration(d, "session lifetime", &h.Session.Lifetime)
-		case "cookie":
-			return true, oneArg(d, "session cookie", &h.Session.Cookie)
-		case "reauthorize_notice":
-			return true, duration(d, "session reauthorize_notice", &h.Session.ReauthorizeNotice)
-		case "same_site":
-			return true, oneArg(d, "session same_site", &h.Session.SameSite)
-		}
-		return false, nil
+	c := new(SessionConfig)
+	h.Session = c
+	return block(d, "session", setters{
+		"idle":               func() error { return duration(d, "session idle", &c.Idle) },
+		"lifetime":           func() error { return duration(d, "session lifetime", &c.Lifetime) },
+		"cookie":             func() error { return oneArg(d, "session cookie", &c.Cookie) },
+		"reauthorize_notice": func() error { return duration(d, "session reauthorize_notice", &c.ReauthorizeNotice) },
+		"same_site":          func() error { return oneArg(d, "session same_site", &c.SameSite) },
 	})
 }
 
 func (h *Handler) unmarshalRefresh(d *caddyfile.Dispenser) error {
-	h.Refresh = new(RefreshConfig)
-	return block(d, "refresh", func(name string) (bool, error) {
-		switch name {
-		case "margin":
-			return true, duration(d, "refresh margin", &h.Refresh.Margin)
-		case "ahead":
-			return true, duration(d, "refresh ahead", &h.Refresh.Ahead)
-		case "timeout":
-			return true, duration(d, "refresh timeout", &h.Refresh.Timeout)
-		}
-		return false, nil
+	c := new(RefreshConfig)
+	h.Refresh = c
+	return block(d, "refresh", setters{
+		"margin":  func() error { return duration(d, "refresh margin", &c.Margin) },
+		"ahead":   func() error { return duration(d, "refresh ahead", &c.Ahead) },
+		"timeout": func() error { return duration(d, "refresh timeout", &c.Timeout) },
 	})
 }
 

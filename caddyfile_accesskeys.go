@@ -15,36 +15,37 @@ func (h *Handler) unmarshalAccessKeys(d *caddyfile.Dispenser) error {
 	}
 	c := new(AccessKeysConfig)
 	h.AccessKeys = c
+	known := setters{
+		"lifetime": func() error { return duration(d, "access_keys lifetime", &c.Lifetime) },
+		"max":      func() error { return c.unmarshalMax(d) },
+		"key":      func() error { return oneArg(d, "access_keys key", &c.Key) },
+		"allow":    func() error { return c.unmarshalAllow(d) },
+	}
 	seen := make(options)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
-		option := "access_keys " + name
-		if name == "allow" {
-			rule := webapi.NewRule(d.RemainingArgs())
-			if err := rule.Check(); err != nil {
-				return d.Errf("access_keys %w", err)
+		set, ok := known[name]
+		if !ok {
+			return known.unknown(d, "access_keys")
+		}
+		if name != "allow" { // which may be given many times
+			if err := seen.once(d, "access_keys "+name); err != nil {
+				return err
 			}
-			c.Allow = append(c.Allow, AllowRule(rule))
-			continue
 		}
-		if err := seen.once(d, option); err != nil {
-			return err
-		}
-		var err error
-		switch name {
-		case "lifetime":
-			err = duration(d, option, &c.Lifetime)
-		case "max":
-			err = c.unmarshalMax(d)
-		case "key":
-			err = oneArg(d, option, &c.Key)
-		default:
-			err = d.Errf("unknown option %q in access_keys", name)
-		}
-		if err != nil {
+		if err := set(); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (c *AccessKeysConfig) unmarshalAllow(d *caddyfile.Dispenser) error {
+	rule := webapi.NewRule(d.RemainingArgs())
+	if err := rule.Check(); err != nil {
+		return d.Errf("access_keys %w", err)
+	}
+	c.Allow = append(c.Allow, AllowRule(rule))
 	return nil
 }
 

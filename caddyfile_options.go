@@ -1,8 +1,15 @@
 package caddyspotify
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddyspotify/caddy-spotify/internal/suggest"
 )
 
 // options remembers which options were given, since each may be given once.
@@ -16,23 +23,62 @@ func (o options) once(d *caddyfile.Dispenser, name string) error {
 	return nil
 }
 
+// setters set options, by name.
+type setters map[string]func() error
+
+// unknown is the error for an option that is none of within's.
+func (s setters) unknown(d *caddyfile.Dispenser, within string) error {
+	var hint string
+	switch near := s.nearest(d.Val()); near {
+	case "":
+		names := slices.Sorted(maps.Keys(s))
+		hint = "use " + strings.Join(slices.DeleteFunc(names, func(n string) bool { return n == noSecret }), ", ")
+	case noSecret:
+		return errNoSecret(d)
+	default:
+		hint = "did you mean " + near + "?"
+	}
+	return d.Errf("unknown option %q in %s: %s", d.Val(), within, hint)
+}
+
+func (s setters) nearest(name string) string {
+	return suggest.Nearest(name, slices.Collect(maps.Keys(s)))
+}
+
+// meant returns another module's error for an option that it does not know, or a
+// better one if one of ours may have been meant. The others are what it was given.
+func (s setters) meant(others []*caddyfile.Dispenser, within string, err error) error {
+	for _, d := range others {
+		if strings.Contains(err.Error(), "unrecognized subdirective "+d.Val()) && s.nearest(d.Val()) != "" {
+			return s.unknown(d, within)
+		}
+	}
+	return err
+}
+
+// noSecret is an option that many expect, and that there is not.
+const noSecret = "client_secret"
+
+func errNoSecret(d *caddyfile.Dispenser) error {
+	return d.Err(noSecret + " is not an option: logins use PKCE, which needs no secret. Remove it; the Client ID is enough")
+}
+
 // block reads the options of a nested block.
-func block(d *caddyfile.Dispenser, name string, option func(string) (known bool, err error)) error {
+func block(d *caddyfile.Dispenser, name string, known setters) error {
 	if d.NextArg() {
 		return d.Errf("unexpected argument %q: put the options of %s in a block", d.Val(), name)
 	}
 	seen := make(options)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		inner := d.Val()
-		if err := seen.once(d, name+" "+inner); err != nil {
+		set, ok := known[d.Val()]
+		if !ok {
+			return known.unknown(d, name)
+		}
+		if err := seen.once(d, name+" "+d.Val()); err != nil {
 			return err
 		}
-		known, err := option(inner)
-		if err != nil {
+		if err := set(); err != nil {
 			return err
-		}
-		if !known {
-			return d.Errf("unknown option %q in %s", inner, name)
 		}
 	}
 	if len(seen) == 0 {
@@ -68,13 +114,14 @@ func flag(d *caddyfile.Dispenser, name string, to *bool) error {
 }
 
 func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
-	var arg string
-	if err := oneArg(d, name, &arg); err != nil {
-		return err
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.Errf("%s takes one value, not 0 (if it is a variable, set it)", name)
 	}
+	arg := strings.Join(args, " ")
 	parsed, err := caddy.ParseDuration(arg)
 	if err != nil {
-		return d.Errf("%s %q is not a duration: write it like 90s, 5m or 30d", name, arg)
+		return d.Errf("%s %q is not a duration: write %s", name, arg, cmp.Or(suggest.Duration(arg), "it like 90s, 5m or 30d"))
 	}
 	if parsed <= 0 {
 		return d.Errf("%s %s is not positive: write it like 90s, 5m or 30d", name, arg)

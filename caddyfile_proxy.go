@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,6 +71,7 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	auth, transport := new(Handler), new(Transport)
 	seen := make(options)
 	var rest []caddyfile.Token
+	var others []*caddyfile.Dispenser
 	for d.NextBlock(0) {
 		tokens := d.NextSegment()
 		segment := caddyfile.NewDispenser(tokens)
@@ -90,7 +92,7 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		case "transport":
 			return nil, segment.Err("spotify_proxy brings its own transport: remove it, or write out spotify_auth and reverse_proxy with transport spotify { … }")
 		}
-		rest = append(rest, tokens...)
+		rest, others = append(rest, tokens...), append(others, segment)
 	}
 
 	// Missing and malformed values are refused when the config is adapted, and
@@ -100,15 +102,17 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			return nil, h.Errf("%s %s: the routes depend on it, so write it out or use {$VARIABLE}, which is replaced while the Caddyfile is read", o.name, o.value)
 		}
 	}
+	proxy, err := proxyHandler(h, name, rest, auth.APIURL, transport)
+	if err != nil {
+		known := auth.setters(nil)
+		maps.Copy(known, transport.setters(nil))
+		return nil, known.meant(others, "spotify_proxy", err)
+	}
 	if _, err := browser.ParseRedirectURI(auth.RedirectURI); err != nil {
 		return nil, h.WrapErr(err)
 	}
 	if auth.ClientID == "" {
 		return nil, h.Err("client_id is missing: give the app's Client ID from https://developer.spotify.com/dashboard")
-	}
-	proxy, err := proxyHandler(h, name, rest, auth.APIURL, transport)
-	if err != nil {
-		return nil, err
 	}
 
 	subroute := caddyhttp.Subroute{Routes: caddyhttp.RouteList{

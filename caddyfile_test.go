@@ -98,7 +98,17 @@ var wrongConfigs = []struct{ name, options, want string }{
 	{"redirect uri without prefix", "client_id x\nredirect_uri https://app.example.com/callback", "must end in a prefix and /callback"},
 	{"redirect uri with dots", "client_id x\nredirect_uri https://app.example.com/a/../b/callback", "has a path that is not plain"},
 	{"redirect uri placeholder", "client_id x\nredirect_uri {env.X}/spotify/callback", "use {$VARIABLE}"},
-	{"unknown option", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nclientid y", "clientid"},
+	{"unknown option", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nbanana y", "unrecognized subdirective banana"},
+	{"misspelt option", "clientid x\nredirect_uri http://127.0.0.1:8080/spotify/callback", "unknown option \"clientid\" in spotify_proxy: did you mean client_id?"},
+	{"option in the singular", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nscope user-top-read", "did you mean scopes?"},
+	{"option of the transport", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nreplaybody 1MiB", "did you mean replay_body?"},
+	{"another after one of reverse_proxy's", "client_id x\nredirect_url http://127.0.0.1:8080/spotify/callback\nheader_up X-A b", "did you mean redirect_uri?"},
+	{"secret", "client_id x\nclient_secret hidden\nredirect_uri http://127.0.0.1:8080/spotify/callback", "logins use PKCE, which needs no secret"},
+	{"secret, misspelt", "client_id x\nclientSecret hidden\nredirect_uri http://127.0.0.1:8080/spotify/callback", "logins use PKCE, which needs no secret"},
+	{"misspelt in a block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nlife_time 1h\n}", "unknown option \"life_time\" in session: did you mean lifetime?"},
+	{"duration in words", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle 30 days\n}", "session idle \"30 days\" is not a duration: write 30d"},
+	{"duration without a unit", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle 30\n}", "session idle \"30\" is not a duration: write it like 90s, 5m or 30d"},
+	{"retry with a wait in words", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry 2 10 seconds", "write it like retry 2 10s"},
 	{"repeated option", "client_id x\nclient_id y\nredirect_uri http://127.0.0.1:8080/spotify/callback", "client_id is given twice: remove one"},
 	{"repeated block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle 1h\n}\nsession {\nidle 2h\n}", "session is given twice: remove one"},
 	{"repeated in a block", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nsession {\nidle 1h\nidle 2h\n}", "session idle is given twice: remove one"},
@@ -165,7 +175,7 @@ func TestWrongConfigs(t *testing.T) {
 			if err == nil {
 				t.Fatal("it is accepted")
 			}
-			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hidden") {
 				t.Errorf("message: %v", err)
 			}
 		})
@@ -176,7 +186,9 @@ func TestWrongConfigs(t *testing.T) {
 func TestWrongAuthConfigs(t *testing.T) {
 	for name, c := range map[string]struct{ directive, want string }{
 		"argument":       {"spotify_auth now {\nclient_id x\n}", "unexpected argument \"now\""},
-		"unknown option": {"spotify_auth {\nreplay_body 1MiB\n}", "unknown option \"replay_body\""},
+		"unknown option": {"spotify_auth {\nreplay_body 1MiB\n}", "unknown option \"replay_body\" in spotify_auth: use access_keys, allow, allow_origin, "},
+		"misspelt":       {"spotify_auth {\nscope x\n}", "did you mean scopes?"},
+		"secret":         {"spotify_auth {\nclient_secret hidden\n}", "logins use PKCE, which needs no secret"},
 		"two values":     {"spotify_auth {\nclient_id x y\n}", "client_id takes one value, not 2"},
 	} {
 		t.Run(name, func(t *testing.T) {

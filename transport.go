@@ -16,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
+	"github.com/caddyspotify/caddy-spotify/internal/suggest"
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
@@ -224,6 +225,7 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	seen := make(options)
 	var rest []caddyfile.Token
+	var others []*caddyfile.Dispenser
 	for d.NextBlock(0) {
 		tokens := d.NextSegment()
 		segment := caddyfile.NewDispenser(tokens)
@@ -233,10 +235,13 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 		if !known {
-			rest = append(rest, tokens...)
+			rest, others = append(rest, tokens...), append(others, segment)
 		}
 	}
-	return t.HTTPTransport.UnmarshalCaddyfile(inBlock(name, rest))
+	if err := t.HTTPTransport.UnmarshalCaddyfile(inBlock(name, rest)); err != nil {
+		return t.setters(nil).meant(others, "transport spotify", err)
+	}
+	return nil
 }
 
 // inBlock returns a dispenser for a name and a block of what is in it.
@@ -253,31 +258,35 @@ func inBlock(name caddyfile.Token, content []caddyfile.Token) *caddyfile.Dispens
 	return caddyfile.NewDispenser(tokens)
 }
 
+// setters are t's own options.
+func (t *Transport) setters(d *caddyfile.Dispenser) setters {
+	return setters{
+		"api_url":     func() error { return oneArg(d, "api_url", &t.APIURL) },
+		"replay_body": func() error { return t.unmarshalReplayBody(d) },
+		"links":       func() error { return t.unmarshalLinks(d) },
+		"retry":       func() error { return t.unmarshalRetry(d) },
+		"compression": func() error { return t.unmarshalCompression(d) },
+	}
+}
+
 // unmarshalOption sets the option that d stands at, if it is one of t's own.
 func (t *Transport) unmarshalOption(d *caddyfile.Dispenser, seen options) (known bool, err error) {
 	name := d.Val()
-	switch name {
-	case "api_url", "replay_body", "links", "retry", "compression":
-	default:
+	set, ok := t.setters(d)[name]
+	if !ok {
 		return false, nil
 	}
 	if err := seen.once(d, name); err != nil {
 		return true, err
 	}
-	switch name {
-	case "api_url":
-		return true, oneArg(d, name, &t.APIURL)
-	case "links":
-		if err := oneArg(d, name, &t.Links); err != nil {
-			return true, err
-		}
-		return true, wrapped(d, t.checkLinks())
-	case "retry":
-		return true, t.unmarshalRetry(d)
-	case "compression":
-		return true, t.unmarshalCompression(d)
+	return true, set()
+}
+
+func (t *Transport) unmarshalLinks(d *caddyfile.Dispenser) error {
+	if err := oneArg(d, "links", &t.Links); err != nil {
+		return err
 	}
-	return true, t.unmarshalReplayBody(d)
+	return wrapped(d, t.checkLinks())
 }
 
 // wrapped says where in the Caddyfile an error is, if it is one.
@@ -328,7 +337,7 @@ func (t *Transport) checkLinks() error {
 
 func (t *Transport) unmarshalRetry(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
-	if len(args) < 1 || len(args) > 2 {
+	if len(args) == 0 {
 		return d.Err("retry takes the number of times and, if you like, the longest wait: write it like retry 2 10s")
 	}
 	times, err := strconv.Atoi(args[0])
@@ -336,10 +345,10 @@ func (t *Transport) unmarshalRetry(d *caddyfile.Dispenser) error {
 		return d.Errf("retry %q is not a number of times: write it like retry 2 10s", args[0])
 	}
 	t.Retry = &RetryConfig{Times: times}
-	if len(args) == 2 {
-		wait, err := caddy.ParseDuration(args[1])
+	if text := strings.Join(args[1:], " "); text != "" {
+		wait, err := caddy.ParseDuration(text)
 		if err != nil || wait <= 0 {
-			return d.Errf("retry %q is not a positive duration: write it like retry 2 10s", args[1])
+			return d.Errf("retry %q is not a positive duration: write it like retry %d %s", text, times, cmp.Or(suggest.Duration(text), "10s"))
 		}
 		t.Retry.MaxWait = caddy.Duration(wait)
 	}

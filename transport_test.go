@@ -84,6 +84,7 @@ func TestTransportCaddyfileErrors(t *testing.T) {
 		"{\nreplay_body 1GiB\n}":            `replay_body 1.0 GiB is more than all requests share: give at most 64 MiB`,
 		"{\nreplay_body 9EB\n}":             `is more than all requests share`,
 		"{\nunknown x\n}":                   `unrecognized subdirective unknown`,
+		"{\ncompresion off\n}":              `unknown option "compresion" in transport spotify: did you mean compression?`,
 	} {
 		_, err := unmarshalTransport(t, block)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

@@ -1,27 +1,62 @@
 package caddyspotify
 
 import (
+	"encoding/json"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("spotify_auth", parseAuth)
+	httpcaddyfile.RegisterDirective("spotify_auth", parseAuth)
 	httpcaddyfile.RegisterDirective("spotify_proxy", parseProxy)
 	// After what guards and compresses a whole site, and before what answers.
 	httpcaddyfile.RegisterDirectiveOrder("spotify_auth", httpcaddyfile.Before, "templates")
 	httpcaddyfile.RegisterDirectiveOrder("spotify_proxy", httpcaddyfile.Before, "templates")
 }
 
-func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+func parseAuth(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
 	handler := new(Handler)
-	err := handler.UnmarshalCaddyfile(h.Dispenser)
-	return handler, err
+	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	if err := checkGuards(h, matcher, handler.RequireLogin); err != nil {
+		return nil, err
+	}
+	return h.NewRoute(matcher, handler), nil
+}
+
+// checkGuards refuses pages of require_login that a directive's matcher keeps from
+// it: nobody would guard them, and nobody would notice.
+func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []string) error {
+	raw, ok := matcher["path"]
+	if !ok {
+		return nil
+	}
+	var paths []string
+	if err := json.Unmarshal(raw, &paths); err != nil {
+		return h.Errf("reading the matcher: %v", err)
+	}
+	for _, path := range guarded {
+		if !browser.CoversPath(paths, path) {
+			return h.Errf("require_login %s: the matcher lets only %s through, so that nothing would guard it: remove the matcher, or have it take %[1]s, too",
+				path, strings.Join(paths, ", "))
+		}
+	}
+	return nil
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:

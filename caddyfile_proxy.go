@@ -114,6 +114,9 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if auth.ClientID == "" {
 		return nil, h.Err("client_id is missing: give the app's Client ID from https://developer.spotify.com/dashboard")
 	}
+	if err := checkGuards(h, userMatcher, auth.RequireLogin); err != nil {
+		return nil, err
+	}
 
 	subroute := caddyhttp.Subroute{Routes: caddyhttp.RouteList{
 		{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(auth, "handler", "spotify_auth", nil)}},

@@ -22,16 +22,19 @@ import (
 
 // checked is a set-up for `caddy spotify check`, as the lines of its Caddyfile.
 type checked struct {
-	global, site, client, redirect, authorize, extra, around string
+	global, site, client, redirect, authorize, extra, before, around string
 }
 
 func (c checked) caddyfile() string {
 	proxy := fmt.Sprintf("spotify_auth {\nclient_id %s\nredirect_uri %s\nscopes user-read-private\nauthorize_url %s/authorize\ntoken_url %[3]s/api/token\napi_url %[3]s\n%s\n}\n",
 		c.client, c.redirect, c.authorize, c.extra)
-	if c.around != "" {
+	switch {
+	case strings.HasSuffix(c.around, "\n"): // a block that has begun
+		proxy = c.around + proxy + "}\n"
+	case c.around != "":
 		proxy = c.around + " {\n" + proxy + "}\n"
 	}
-	return fmt.Sprintf("{\n%s\n}\n%s {\n%s}\n", c.global, c.site, proxy)
+	return fmt.Sprintf("{\n%s\n}\n%s {\n%s%s}\n", c.global, c.site, c.before, proxy)
 }
 
 var aKey = regexp.MustCompile(`[0-9a-f]{2}/[0-9a-f]{64}`)
@@ -84,6 +87,19 @@ func TestCheckDiagnoses(t *testing.T) {
 		{"good-https", with(func(c *checked) {
 			c.site, c.redirect = "app.example.com", "https://app.example.com/spotify/callback"
 		})},
+		{"good-behind-development-server", with(func(c *checked) { c.global += "\ndefault_bind 127.0.0.1"; c.site = "http://127.0.0.1:8081" })},
+		{"never-reached", with(func(c *checked) { c.around = "route {\nrespond hi\n" })},
+		{"never-reached-redirect", with(func(c *checked) { c.before = "redir https://www.example.com{uri}\n" })},
+		{"good-after-others", with(func(c *checked) {
+			c.before = "redir /old /new\n@post method POST\nrespond @post no\n"
+			c.around = "handle /other {\nrespond hi\n}\nhandle /spotify/*"
+		})},
+		// O60
+		{"require-login-outside", with(func(c *checked) { c.around, c.extra = "handle /spotify/*", "require_login /app/*" })},
+		{"require-login-answered-before", with(func(c *checked) {
+			c.around, c.extra = "route {\nfile_server /app/*\n", "require_login /app/*"
+		})},
+		{"good-require-login", with(func(c *checked) { c.around, c.extra = "handle /s*", "require_login /secret /SHOP/*" })},
 		{"client-id-cut", with(func(c *checked) { c.client = proxytest.ClientID[:31] })},
 		{"client-id-unset", with(func(c *checked) { c.client = "{env.NOT_SET_ANYWHERE}" })},
 		{"client-id-unknown", with(func(c *checked) { c.client = strings.Repeat("ab", 16) })},

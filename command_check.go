@@ -20,7 +20,7 @@ func checkCommand() *cobra.Command {
 		asJSON, quick bool
 	)
 	cmd := &cobra.Command{
-		Use:   "check [--config <path>] [--adapter <name>] [--offline] [--json]",
+		Use:   "check [--config <path>] [--adapter <name>] [--envfile <path>] [--offline] [--json]",
 		Short: "Finds out why logging in does not work",
 		Long: `
 Reads a configuration and checks, for each spotify_proxy or spotify_auth in it,
@@ -28,7 +28,9 @@ what has to be right for a login to work, and says what to do where it is not:
 
   client_id     has the shape of Spotify's
   redirect_uri  follows Spotify's rules
-  address       redirect_uri leads to this very site: host, port and path
+  address       redirect_uri leads to this very site: host, port and path, and
+                nothing before it in the site responds in its place
+  require_login its pages come to the handler, which guards them
   store         takes a record, gives it back and deletes it
   …_url         the names of Spotify's services resolve, and they answer with
                 certificates that are good
@@ -37,7 +39,8 @@ what has to be right for a login to work, and says what to do where it is not:
 
 It needs the environment that Caddy has, if the configuration refers to it. A
 running Caddy is neither needed nor disturbed, no login takes place, and nothing
-is left in the store.
+is left in the store. Run it as Caddy's user: as root it does not try a store in
+files of another user's, where root may write what Caddy's user may not.
 
 It exits with 0 if all checks passed, with 2 if one failed, and with 1 if they
 could not be run.`,

@@ -15,18 +15,26 @@ import (
 // configFlags say where a command finds its config.
 type configFlags struct {
 	file, adapter string
+	env           []string
 }
 
 func (f *configFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&f.file, "config", "c", "", "Configuration file, or - for standard input (default Caddyfile)")
 	flags.StringVarP(&f.adapter, "adapter", "a", "", "Name of the adapter of the configuration, if the file's name does not tell")
+	flags.StringSliceVar(&f.env, "envfile", nil, "Environment file to load; may be given several times")
 	_ = cmd.MarkFlagFilename("config")
+	_ = cmd.MarkFlagFilename("envfile")
 	_ = cmd.RegisterFlagCompletionFunc("adapter", cobra.FixedCompletions([]string{"caddyfile"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // load reads the config and returns it as JSON.
-func (f *configFlags) load() ([]byte, error) { return doctor.LoadConfig(f.file, f.adapter) }
+func (f *configFlags) load() ([]byte, error) {
+	if err := doctor.LoadEnvFiles(f.env); err != nil {
+		return nil, err
+	}
+	return doctor.LoadConfig(f.file, f.adapter)
+}
 
 // subjectsOf returns the sites of a config, given as JSON, as the checks see them.
 func subjectsOf(config []byte) ([]doctor.Subject, error) {
@@ -47,6 +55,7 @@ func subjectsOf(config []byte) ([]doctor.Subject, error) {
 			ClientID:     h.ClientID,
 			RedirectURI:  h.RedirectURI,
 			Scopes:       h.Scopes,
+			RequireLogin: h.RequireLogin,
 			AuthorizeURL: cmp.Or(h.AuthorizeURL, defaultAuthorizeURL),
 			TokenURL:     cmp.Or(h.TokenURL, defaultTokenURL),
 			APIURL:       cmp.Or(h.APIURL, defaultAPIURL),

@@ -153,7 +153,8 @@ type Handler struct {
 	// at its later logins.
 	OptionalScopes []string `json:"optional_scopes,omitempty"`
 
-	// Paths of pages whose visitors are sent to log in first. A `*` at the end
+	// Paths of pages whose visitors are sent to log in first. Only requests that
+	// come to this handler are guarded, so its route must match them. A `*` at the end
 	// stands for whatever follows. Case and superfluous slashes and dots do not
 	// matter, as in Caddy's path matcher. The Web API always needs a session.
 	RequireLogin []string `json:"require_login,omitempty"`

@@ -64,6 +64,7 @@ type Subject struct {
 	ClientID     string
 	RedirectURI  string
 	Scopes       []string
+	RequireLogin []string
 	AuthorizeURL string
 	TokenURL     string
 	APIURL       string
@@ -117,6 +118,7 @@ func checkSite(ctx context.Context, h *Subject, offline bool) SiteReport {
 	okOptions := client && okRedirect && checkOtherOptions(&r, h)
 	if okRedirect {
 		checkAddress(&r, h, redirect)
+		checkRequireLogin(&r, h, redirect)
 	}
 	checkStore(ctx, &r, h.Store, h.Storage)
 	switch {

@@ -29,7 +29,7 @@ func checkStore(ctx context.Context, r *SiteReport, raw, storage json.RawMessage
 		r.fail("store", "names no module: use caddy, memory or redis")
 		return
 	}
-	store, err := openForCheck(named.Module, raw, storage)
+	store, folders, err := openForCheck(named.Module, raw, storage)
 	if err != nil {
 		r.fail("store", "%s: cannot be opened: %s", named.Module, err)
 		return
@@ -37,7 +37,20 @@ func checkStore(ctx context.Context, r *SiteReport, raw, storage json.RawMessage
 	if c, ok := store.(io.Closer); ok {
 		defer c.Close()
 	}
-	if err := tryStore(ctx, store); err != nil {
+	key := tokenstore.NewSessionID().Key("check")
+	if folders != nil {
+		if path, owner, ok := folders.rootsOwn(); ok {
+			r.fail("store", "%s: %s belongs to root, and Caddy's user cannot write there: chown -R %s %[2]s", named.Module, path, owner)
+			return
+		}
+		if owner, ok := folders.notOurs(); ok {
+			r.skip("store", "%s: not tried as root, since %s belongs to user %s, who would be left with folders of root's: run this command as "+
+				"that user, for example with sudo -u %[3]s", named.Module, folders.root, owner)
+			return
+		}
+		defer folders.tidy(key)()
+	}
+	if err := tryStore(ctx, store, key); err != nil {
 		r.fail("store", "%s: %s: %s", named.Module, err, storeRemedy(named.Module))
 		return
 	}
@@ -51,8 +64,9 @@ func storeRemedy(module string) string {
 	return "see that the storage of the configuration exists and that Caddy's user may write there"
 }
 
-// openForCheck provisions a store beside no app but with the config's storage.
-func openForCheck(module string, raw, storage json.RawMessage) (tokenstore.Store, error) {
+// openForCheck provisions a store beside no app but with the config's storage. If
+// the store is in files, it returns where.
+func openForCheck(module string, raw, storage json.RawMessage) (tokenstore.Store, *storeFolders, error) {
 	ctx, err := caddy.ProvisionContext(&caddy.Config{
 		StorageRaw: storage,
 		Logging: &caddy.Logging{Logs: map[string]*caddy.CustomLog{
@@ -60,32 +74,35 @@ func openForCheck(module string, raw, storage json.RawMessage) (tokenstore.Store
 		}},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	options := map[string]json.RawMessage{}
 	if err := json.Unmarshal(raw, &options); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	delete(options, "module")
 	if raw, err = json.Marshal(options); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mod, err := ctx.LoadModuleByID(storesNamespace+module, raw)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	provider, ok := mod.(tokenstore.Provider)
 	if !ok {
-		return nil, fmt.Errorf("module %T is no token store", mod)
+		return nil, nil, fmt.Errorf("module %T is no token store", mod)
 	}
-	return provider.Store()
+	store, err := provider.Store()
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, foldersOf(store, ctx.Storage()), nil
 }
 
-// tryStore uses a key that no session has, and leaves nothing behind.
-func tryStore(ctx context.Context, store tokenstore.Store) error {
+// tryStore uses a key that no session has, and leaves no record behind.
+func tryStore(ctx context.Context, store tokenstore.Store, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
 	defer cancel()
-	key := tokenstore.NewSessionID().Key("check")
 	now := time.Now()
 	rec := &tokenstore.Record{
 		Meta:   tokenstore.Meta{CreatedAt: now, AuthorizedAt: now, ExpiresAt: now.Add(time.Minute)},

@@ -67,6 +67,9 @@ func New(storage certmagic.Storage, cfg Config) (*Store, error) {
 // Close ends the use of the store. Leases held may still be released.
 func (s *Store) Close() error { return s.close() }
 
+// Folder returns the folder of the records within the storage.
+func (s *Store) Folder() string { return s.prefix }
+
 // begin is what every method does first.
 func begin(ctx context.Context, key string) error {
 	if err := tokenstore.CheckKey(key); err != nil {

@@ -67,7 +67,7 @@ func (adminAPI) endSession(w http.ResponseWriter, r *http.Request, ref string) e
 }
 
 func (adminAPI) endAccount(w http.ResponseWriter, r *http.Request, account string) error {
-	ended, err := session.EndMatching(r.Context(), func(e tokenstore.Entry) bool { return e.AccountID == account })
+	ended, err := session.EndAccount(r.Context(), account)
 	if err != nil {
 		return storeFailed(err)
 	}

@@ -107,7 +107,7 @@ show, too. It is of no use to anybody but "caddy spotify revoke".`,
 	}
 	admin.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&account, "account", "", "List the sessions of this account only")
+	flags.StringVar(&account, "account", "", "List the sessions of this account only, named by its account_id or the user's id")
 	flags.IntVar(&limit, "limit", 0, "List no more than this many sessions (default all)")
 	flags.BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
@@ -224,7 +224,7 @@ https://www.spotify.com/account/apps.`,
 	}
 	admin.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&account, "account", "", "End all sessions of this account")
+	flags.StringVar(&account, "account", "", "End all sessions of this account, named by its account_id or the user's id")
 	flags.BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
 }

@@ -44,6 +44,9 @@ type Meta struct {
 	Kind string `json:"kind,omitempty"`
 	// AccountID is the Spotify account the session belongs to.
 	AccountID string `json:"account_id"`
+	// UserID is another ID of the account: the user's id, where AccountID is the
+	// immutable account_id.
+	UserID string `json:"user_id,omitempty"`
 	// CreatedAt is when the session began.
 	CreatedAt time.Time `json:"created_at"`
 	// AuthorizedAt is when the user gave consent; Spotify counts the refresh

@@ -27,7 +27,11 @@ type Profile struct {
 
 // Account is the account that the profile is of.
 func (p Profile) Account() session.Account {
-	return session.Account{ID: cmp.Or(p.AccountID, p.ID), DisplayName: strings.ToValidUTF8(p.DisplayName, "")}
+	acct := session.Account{ID: cmp.Or(p.AccountID, p.ID), DisplayName: strings.ToValidUTF8(p.DisplayName, "")}
+	if p.ID != acct.ID {
+		acct.UserID = p.ID
+	}
+	return acct
 }
 
 // LookUpProfile asks the Web API whose token it is. An account that Spotify

@@ -23,12 +23,16 @@ type Account struct {
 	ID string `json:"id"`
 	// DisplayName may be empty.
 	DisplayName string `json:"display_name,omitempty"`
+	// UserID is the user's id where ID is another, for operators who know that one
+	// only. It is "" if it is not known.
+	UserID string `json:"-"`
 }
 
 // sealedSession is what a record holds, sealed.
 type sealedSession struct {
 	Token        pkce.TokenFields `json:"token"`
 	Account      Account          `json:"account"`
+	UserID       string           `json:"user_id,omitempty"` // of Account
 	CreatedAt    time.Time        `json:"created_at"`
 	AuthorizedAt time.Time        `json:"authorized_at"`
 	LastSeen     time.Time        `json:"last_seen"`
@@ -140,6 +144,7 @@ func (s *Session) record(token *pkce.Token) (*tokenstore.Record, error) {
 	plain, err := json.Marshal(sealedSession{
 		Token:        token.Fields(),
 		Account:      s.Account,
+		UserID:       s.Account.UserID,
 		CreatedAt:    time.Unix(s.CreatedAt, 0).UTC(),
 		AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
 		LastSeen:     time.Unix(s.LastSeen.Load(), 0).UTC(),
@@ -155,6 +160,7 @@ func (s *Session) record(token *pkce.Token) (*tokenstore.Record, error) {
 	rec := &tokenstore.Record{
 		Meta: tokenstore.Meta{
 			AccountID:    s.Account.ID,
+			UserID:       s.Account.UserID,
 			CreatedAt:    time.Unix(s.CreatedAt, 0).UTC(),
 			AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
 			ExpiresAt:    time.Unix(s.ExpiresAt(), 0).UTC(),
@@ -212,6 +218,7 @@ func (m *Manager) open(id tokenstore.SessionID, key bool, rec *tokenstore.Record
 	if err := json.Unmarshal(plain, &data); err != nil {
 		return nil, fmt.Errorf("%w: %w", tokenstore.ErrUnsealable, err)
 	}
+	data.Account.UserID = data.UserID
 	if (data.Key != nil) != key {
 		return nil, fmt.Errorf("%w: it is of another kind", tokenstore.ErrUnsealable)
 	}

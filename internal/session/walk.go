@@ -40,16 +40,23 @@ type Page struct {
 }
 
 // List returns up to limit sessions and keys in the stores in use: those after
-// the cursor, in the order of their references, and of one account unless it is
-// "". A store has no order, so all of it is walked for each page, but no more
+// the cursor, in the order of their references, and of one account, by either of
+// its IDs, unless it is "". A store has no order, so all of it is walked for each page, but no more
 // than two pages are kept.
 func List(ctx context.Context, account, cursor string, limit int) (*Page, error) {
 	page := &Page{Sessions: []Listed{}}
+	var of accountIDs
+	if account != "" {
+		var err error
+		if of, err = findAccount(ctx, account); err != nil {
+			return nil, err
+		}
+	}
 	for entry, err := range walkInUse(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		if entry.Kind == tokenstore.KindKeyIndex || account != "" && entry.AccountID != account {
+		if entry.Kind == tokenstore.KindKeyIndex || account != "" && !of.have(entry.Entry) {
 			continue
 		}
 		page.Total++

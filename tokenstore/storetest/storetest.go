@@ -134,6 +134,7 @@ func (s *suite) record(life time.Duration) *tokenstore.Record {
 	return &tokenstore.Record{
 		Meta: tokenstore.Meta{
 			AccountID:    "account-" + rand.Text(),
+			UserID:       "user-" + rand.Text(),
 			CreatedAt:    now.Add(-time.Hour),
 			AuthorizedAt: now.Add(-2 * time.Hour),
 			ExpiresAt:    now.Add(life),
@@ -182,6 +183,7 @@ func clone(rec *tokenstore.Record) *tokenstore.Record {
 func sameMeta(a, b tokenstore.Meta) bool {
 	return a.Kind == b.Kind &&
 		a.AccountID == b.AccountID &&
+		a.UserID == b.UserID &&
 		a.CreatedAt.Equal(b.CreatedAt) &&
 		a.AuthorizedAt.Equal(b.AuthorizedAt) &&
 		a.ExpiresAt.Equal(b.ExpiresAt) &&

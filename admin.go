@@ -131,7 +131,7 @@ func (adminAPI) health(w http.ResponseWriter, r *http.Request, _ string) error {
 	}{Ready: true, Stores: []storeHealth{}, Sites: []siteHealth{}}
 	for _, store := range session.StoresInUse() {
 		state := storeHealth{Store: store.Name, Ready: true}
-		if err := store.Reachable(r.Context()); err != nil {
+		if err := store.Ready(r.Context()); err != nil {
 			state.Ready, state.Error, answer.Ready = false, err.Error(), false
 		}
 		answer.Stores = append(answer.Stores, state)

@@ -15,7 +15,8 @@ import (
 type health struct {
 	// Live says that the process answers.
 	Live bool `json:"live"`
-	// Ready says that it can do its work: the token store answers.
+	// Ready says that it can do its work: the token store answers and can be
+	// written.
 	Ready bool `json:"ready"`
 	// Reason says why it is not ready.
 	Reason reason.Reason `json:"reason,omitempty"`
@@ -26,9 +27,9 @@ type health struct {
 
 // serveHealth answers 200 if the site is ready, and 503 if not.
 func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) error {
-	if err := h.site.Store.Reachable(r.Context()); err != nil {
+	if err := h.site.Store.Ready(r.Context()); err != nil {
 		if suppressed, ok := h.site.Faults().Admit("health"); ok {
-			h.site.Logger.Warn("not ready: token store is not responding", zap.Error(err), suppressed)
+			h.site.Logger.Warn("not ready: token store is not responding or cannot be written", zap.Error(err), suppressed)
 		}
 		return writeHealth(w, r, http.StatusServiceUnavailable, health{Live: true, Reason: reason.StoreUnavailable})
 	}

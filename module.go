@@ -69,8 +69,8 @@ const (
 //   - `GET client.js` is a module for the site's own pages that does all this for
 //     them, with its types in `client.d.ts`. Its logins in a pop-up end at `GET popup`.
 //   - `POST token`, if `expose_token` is on, answers with the access token.
-//   - `GET health` is for load balancers: 200 if the token store answers, 503 if
-//     not, and a little JSON. It works over plain http as well. `GET
+//   - `GET health` is for load balancers: 200 if the token store answers and can
+//     be written, 503 if not, and a little JSON. It works over plain http as well. `GET
 //     health/live` is 200 for as long as the process answers; sessions in memory
 //     go on working while the store is away.
 //   - `GET share` says what is shared and whether the owner's account is

@@ -34,6 +34,9 @@ const (
 	// KindKeyIndex lists an account's access keys. It opens none of them, and it
 	// is neither a session nor a key.
 	KindKeyIndex = "key_index"
+	// KindProbe is written to see whether the store can be, and deleted at once. It
+	// belongs to nobody.
+	KindProbe = "probe"
 )
 
 // Meta is what a store knows of a record in the clear: enough for the sweeper

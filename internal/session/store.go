@@ -2,12 +2,9 @@ package session
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -25,7 +22,10 @@ type Store struct {
 	Name string
 
 	meter  *telemetry.StoreMeter
-	probe  storeProbe
+	reads  probe
+	writes probe
+	// probeKey is that of the record of writes. No session has it.
+	probeKey string
 	opened tokenstore.Store
 
 	mu    sync.Mutex
@@ -42,7 +42,7 @@ func openStore(provider tokenstore.Provider, clock pkce.Clock) (*Store, error) {
 		name = mod.CaddyModule().ID.Name()
 	}
 	meter := telemetry.NewStoreMeter(name, clock)
-	return &Store{Store: telemetry.Measured(store, meter), Name: name, meter: meter, opened: store}, nil
+	return &Store{Store: telemetry.Measured(store, meter), Name: name, meter: meter, opened: store, probeKey: tokenstore.NewSessionID().Key(tokenstore.KindProbe)}, nil
 }
 
 // Destruct implements caddy.Destructor. It closes the store, for the last
@@ -107,46 +107,5 @@ func (v storeView) Update(ctx context.Context, key string, rec *tokenstore.Recor
 func (v storeView) Delete(ctx context.Context, key string) error {
 	err := v.Store.Delete(ctx, key)
 	v.pool.changed(key, v.user)
-	return err
-}
-
-const (
-	// reachableFor is how long it counts that the store could be reached or
-	// not, so that load balancers that ask often cost nothing.
-	reachableFor = time.Second
-	// probeTimeout bounds one attempt at reaching the store.
-	probeTimeout = 2 * time.Second
-)
-
-// storeProbe remembers what came of the last attempt to reach a store.
-type storeProbe struct {
-	mu   sync.Mutex
-	made bool
-	at   time.Duration
-	err  error
-}
-
-// nobody is a key that no session has: its hash would have to be zero.
-var nobody = strings.Repeat("0", 64)
-
-// Reachable returns nil if the store answers, or has answered in the last second.
-// Callers that come at once share one attempt.
-func (p *Store) Reachable(ctx context.Context) error {
-	if p.meter.AnsweredWithin(reachableFor) {
-		return nil
-	}
-	p.probe.mu.Lock()
-	defer p.probe.mu.Unlock()
-	if p.probe.made && p.meter.Clock.Monotonic()-p.probe.at < reachableFor {
-		return p.probe.err
-	}
-	// One caller's hanging up is not the others' business.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
-	defer cancel()
-	_, err := p.Load(ctx, nobody)
-	if errors.Is(err, tokenstore.ErrNotFound) {
-		err = nil
-	}
-	p.probe.made, p.probe.at, p.probe.err = true, p.meter.Clock.Monotonic(), err
 	return err
 }

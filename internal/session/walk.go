@@ -156,6 +156,9 @@ func walkInUse(ctx context.Context) func(yield func(inStore, error) bool) {
 					yield(inStore{}, fmt.Errorf("listing the sessions in store %s: %w", store.Name, err))
 					return
 				}
+				if entry.Kind == tokenstore.KindProbe {
+					continue
+				}
 				if !yield(inStore{entry, store}, nil) {
 					return
 				}

@@ -19,6 +19,8 @@ type StoreMeter struct {
 	Clock     pkce.Clock
 	// answered is when the store last answered, by the monotonic clock, plus one.
 	answered atomic.Int64
+	// written is when it last took a record, likewise.
+	written atomic.Int64
 }
 
 // NewStoreMeter returns a meter for the store of a name.
@@ -36,6 +38,9 @@ func (m *StoreMeter) done(operation string, began time.Duration, err error) {
 	m.durations.WithLabelValues(operation, outcome).Observe((now - began).Seconds())
 	if outcome != "error" && outcome != "canceled" {
 		m.answered.Store(int64(now) + 1)
+	}
+	if err == nil && (operation == "create" || operation == "update") {
+		m.written.Store(int64(now) + 1)
 	}
 }
 
@@ -56,7 +61,16 @@ func storeOutcome(err error) string {
 
 // AnsweredWithin reports whether the store answered during the last d.
 func (m *StoreMeter) AnsweredWithin(d time.Duration) bool {
-	at := m.answered.Load()
+	return m.within(&m.answered, d)
+}
+
+// WrittenWithin reports whether the store took a record during the last d.
+func (m *StoreMeter) WrittenWithin(d time.Duration) bool {
+	return m.within(&m.written, d)
+}
+
+func (m *StoreMeter) within(event *atomic.Int64, d time.Duration) bool {
+	at := event.Load()
 	return at != 0 && m.Clock.Monotonic()-time.Duration(at-1) < d
 }
 

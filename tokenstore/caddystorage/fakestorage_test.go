@@ -27,7 +27,10 @@ type fakeStorage struct {
 	loads int
 }
 
-var errDown = errors.New("connection refused")
+var (
+	errDown     = errors.New("connection refused")
+	errReadOnly = errors.New("read-only storage")
+)
 
 func newFakeStorage() *fakeStorage {
 	return &fakeStorage{files: make(map[string][]byte), locks: make(map[string]chan struct{})}
@@ -37,6 +40,8 @@ func newFakeStorage() *fakeStorage {
 type handle struct {
 	*fakeStorage
 	down atomic.Bool
+	// readOnly has all fail that changes anything.
+	readOnly atomic.Bool
 	// unlockErr is what Unlock returns instead of unlocking, while it is set.
 	unlockErr atomic.Pointer[error]
 }
@@ -55,8 +60,16 @@ func (h *handle) reach(ctx context.Context) error {
 	return nil
 }
 
+// change is reach for those who change something.
+func (h *handle) change(ctx context.Context) error {
+	if h.readOnly.Load() {
+		return errReadOnly
+	}
+	return h.reach(ctx)
+}
+
 func (h *handle) Store(ctx context.Context, key string, value []byte) error {
-	if err := h.reach(ctx); err != nil {
+	if err := h.change(ctx); err != nil {
 		return err
 	}
 	defer h.mu.Unlock()
@@ -78,7 +91,7 @@ func (h *handle) Load(ctx context.Context, key string) ([]byte, error) {
 
 // Delete takes a missing file for an error, as some storages do.
 func (h *handle) Delete(ctx context.Context, key string) error {
-	if err := h.reach(ctx); err != nil {
+	if err := h.change(ctx); err != nil {
 		return err
 	}
 	defer h.mu.Unlock()
@@ -119,7 +132,7 @@ func (h *handle) Stat(context.Context, string) (certmagic.KeyInfo, error) {
 
 func (h *handle) Lock(ctx context.Context, name string) error {
 	for {
-		if err := h.reach(ctx); err != nil {
+		if err := h.change(ctx); err != nil {
 			return err
 		}
 		held := h.locks[name]

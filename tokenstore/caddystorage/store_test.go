@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func open(t *testing.T, storage certmagic.Storage, cfg caddystorage.Config) *cad
 	return store
 }
 
-// R28 R38 S24 S26 O51 O54: as the suite says, over the files that Caddy uses by default.
+// R28 R38 S24 S26 O51 O54 O58: as the suite says, over the files that Caddy uses by default.
 func TestFileStorage(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Instances {
 		clock := fakeclock.New(epoch)
@@ -92,20 +93,23 @@ func TestSharedStorage(t *testing.T) {
 				t.Errorf("locks are left over: %q", names)
 			}
 		})
-		return storetest.Instances{
-			Stores:  []tokenstore.Store{open(t, a, cfg), open(t, b, cfg), open(t, c, cfg)},
-			Now:     clock.Now,
-			Advance: clock.Advance,
-			Dump:    shared.dump,
-			Down: func(*testing.T) func() {
-				set := func(down bool) {
-					for _, h := range []*handle{a, b, c} {
-						h.down.Store(down)
-					}
+		set := func(what func(*handle) *atomic.Bool) (restore func()) {
+			for _, h := range []*handle{a, b, c} {
+				what(h).Store(true)
+			}
+			return func() {
+				for _, h := range []*handle{a, b, c} {
+					what(h).Store(false)
 				}
-				set(true)
-				return func() { set(false) }
-			},
+			}
+		}
+		return storetest.Instances{
+			Stores:   []tokenstore.Store{open(t, a, cfg), open(t, b, cfg), open(t, c, cfg)},
+			Now:      clock.Now,
+			Advance:  clock.Advance,
+			Dump:     shared.dump,
+			Down:     func(*testing.T) func() { return set(func(h *handle) *atomic.Bool { return &h.down }) },
+			ReadOnly: func(*testing.T) func() { return set(func(h *handle) *atomic.Bool { return &h.readOnly }) },
 		}
 	})
 }

@@ -93,7 +93,7 @@ func isAnswer(err error) bool {
 	return errors.Is(err, tokenstore.ErrNotFound) || errors.Is(err, tokenstore.ErrExists) || errors.Is(err, tokenstore.ErrConflict)
 }
 
-// R28 R38 O51: the suite that every store passes, with the server killed for an
+// R28 R38 O51 O58: the suite that every store passes, with the server killed for an
 // outage.
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Instances {
@@ -103,6 +103,11 @@ func TestConformance(t *testing.T) {
 			Down: func(*testing.T) func() {
 				server.Kill()
 				return server.Restart
+			},
+			ReadOnly: func(*testing.T) func() {
+				// A replica whose master does not answer.
+				server.Do("REPLICAOF", "127.0.0.1", "1")
+				return func() { server.Do("REPLICAOF", "NO", "ONE") }
 			},
 			Dump: func(*testing.T) []byte { return []byte(dump(server)) },
 		}

@@ -34,6 +34,10 @@ type Instances struct {
 	// restore is called. Without it outages are not tested.
 	Down func(t *testing.T) (restore func())
 
+	// ReadOnly makes the data readable but not writable, for these instances at
+	// least, until restore is called. Without it that is not tested.
+	ReadOnly func(t *testing.T) (restore func())
+
 	// Dump returns all that the store keeps, as a thief would find it. Without
 	// it the secrecy of what is stored is not tested.
 	Dump func(t *testing.T) []byte
@@ -70,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) Instances) {
 		{sweeps, sweepTests},
 		{watches, watchTests},
 		{probe.Down != nil, outageTests},
+		{probe.ReadOnly != nil, readOnlyTests},
 	}
 	t.Run("conformance", func(t *testing.T) {
 		for _, group := range groups {

@@ -31,6 +31,8 @@ const (
 	KindSession = ""
 	// KindKey is an access key, which a program sends in place of a token.
 	KindKey = "key"
+	// KindShared is the account that a site shows to visitors who are not logged in.
+	KindShared = "shared"
 	// KindKeyIndex lists an account's access keys. It opens none of them, and it
 	// is neither a session nor a key.
 	KindKeyIndex = "key_index"

@@ -94,7 +94,7 @@ func TestSecurityDocument(t *testing.T) {
 			}
 		}
 	}
-	if len(claims) != 36 {
+	if len(claims) != 37 {
 		t.Errorf("%d lines", len(claims))
 	}
 }

@@ -57,14 +57,14 @@ func (c *sessionCache) shard(id *tokenstore.SessionID) *shard {
 	return c.shards[id[0]%cacheShards]
 }
 
-// get returns the session, or the access key, with an id.
-func (c *sessionCache) get(id tokenstore.SessionID, key bool) (*Session, bool) {
-	return c.shard(&id).get(id, key)
+// get returns the session of a kind with an id.
+func (c *sessionCache) get(id tokenstore.SessionID, kind Kind) (*Session, bool) {
+	return c.shard(&id).get(id, kind)
 }
 
 func (c *sessionCache) add(s *Session) { c.shard(&s.ID).add(s) }
 
-func (c *sessionCache) remove(id tokenstore.SessionID, key bool) { c.shard(&id).remove(id, key) }
+func (c *sessionCache) remove(id tokenstore.SessionID, kind Kind) { c.shard(&id).remove(id, kind) }
 
 // peek finds a session by its digest, without counting that as a use. It asks
 // every shard, which takes a while: the store has something to say about a

@@ -153,16 +153,16 @@ func TestBusySessionIsNotLoadedTwice(t *testing.T) {
 	m, _, s := openFaulty(t)
 	s.Pin()
 	for range 2 {
-		m.Cache.remove(s.ID, false)
+		m.Cache.remove(s.ID, Browser)
 		if got, err := m.Get(t.Context(), s.ID.Cookie()); err != nil || got != s {
 			t.Fatalf("a busy session was loaded a second time: %v", err)
 		}
-		if got, ok := m.Cache.get(s.ID, false); !ok || got != s {
+		if got, ok := m.Cache.get(s.ID, Browser); !ok || got != s {
 			t.Error("the busy session is not in the cache")
 		}
 	}
 	s.Unpin()
-	m.Cache.remove(s.ID, false)
+	m.Cache.remove(s.ID, Browser)
 	if got, err := m.Get(t.Context(), s.ID.Cookie()); err != nil || got == s {
 		t.Errorf("after that: the same %v, %v", got == s, err)
 	}
@@ -183,7 +183,7 @@ func TestBusySessionThatEndedElsewhere(t *testing.T) {
 		}
 		s.Pin()
 		defer s.Unpin()
-		m.Cache.remove(s.ID, false)
+		m.Cache.remove(s.ID, Browser)
 		if err := inner.Delete(t.Context(), s.Key()); err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,6 @@
 package session
 
-import (
-	"github.com/caddyspotify/caddy-spotify/internal/webapi"
-	"github.com/caddyspotify/caddy-spotify/tokenstore"
-)
+import "github.com/caddyspotify/caddy-spotify/internal/webapi"
 
 // keyUseEvery is how often it is noted, in seconds, that a key was used.
 const keyUseEvery = 3600
@@ -18,14 +15,4 @@ type KeyTerms struct {
 	// sealed when the key was created. Under another one the key would be in no
 	// list, so nobody could revoke it, and it counts no longer.
 	Seal uint64 `json:"seal"`
-}
-
-// keyNamespace is where the ids of access keys mean something. Client IDs have
-// no such character in them.
-func keyNamespace(clientID string) string { return clientID + "\x00access key" }
-
-// NewKey returns an access key's session, which is nowhere yet.
-func (m *Manager) NewKey(acct Account, terms *KeyTerms) *Session {
-	now := m.Clock.Now().Unix()
-	return m.newSession(tokenstore.NewSessionID(), acct, now, now, terms)
 }

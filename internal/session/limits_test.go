@@ -182,7 +182,7 @@ func TestLastUseIsSavedNowAndThen(t *testing.T) {
 				store := memory.New(memory.Config{})
 				m := openSessions(t, store, fake)
 				m.idleSeconds, m.lifetimeSeconds = int64(c.idle/time.Second), int64(365*24*time.Hour/time.Second)
-				s := m.newSession(tokenstore.NewSessionID(), Account{ID: "account"}, fake.Now().Unix(), fake.Now().Unix(), nil)
+				s := m.newSession(tokenstore.NewSessionID(), Browser, Account{ID: "account"}, fake.Now().Unix(), fake.Now().Unix(), nil)
 				if c.key {
 					s = m.NewKey(Account{ID: "account"}, &KeyTerms{ExpiresAt: fake.Now().Add(c.idle).Unix()})
 				}
@@ -209,7 +209,7 @@ func TestLastUseIsSavedNowAndThen(t *testing.T) {
 				// Another instance learns of it.
 				there := openSessions(t, store, fake)
 				there.idleSeconds, there.lifetimeSeconds = m.idleSeconds, m.lifetimeSeconds
-				got, err := there.find(t.Context(), s.ID, c.key, fake.Now().Unix())
+				got, err := there.find(t.Context(), s.ID, s.kind, fake.Now().Unix())
 				if err != nil || got.LastSeen.Load() != fake.Now().Unix() {
 					t.Errorf("elsewhere: %v", err)
 				}

@@ -40,8 +40,8 @@ var ErrNone = errors.New("no such session")
 // it for as long as a newer one uses it too. All methods are safe for
 // concurrent use.
 type Manager struct {
-	Namespace       string // of sessions' ids
-	keyNamespace    string // of access keys'
+	Namespace       string // of the ids of browsers' sessions
+	namespaces      [len(stored)]string
 	store           tokenstore.Store
 	watcher         tokenstore.Watcher // nil if the store is none
 	sweeper         tokenstore.Sweeper // nil if the store is none
@@ -86,7 +86,7 @@ func New(cfg config, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clo
 	sweeper, _ := store.(tokenstore.Sweeper)
 	m := &Manager{
 		Namespace:       cfg.clientID,
-		keyNamespace:    keyNamespace(cfg.clientID),
+		namespaces:      namespacesOf(cfg.clientID),
 		store:           store,
 		watcher:         watcher,
 		sweeper:         sweeper,
@@ -154,29 +154,21 @@ func (m *Manager) GetAt(ctx context.Context, cookie string, now int64) (*Session
 	if err != nil {
 		return nil, ErrNone
 	}
-	return m.find(ctx, id, false, now)
+	return m.find(ctx, id, Browser, now)
 }
 
 // GetKey returns what an access key stands for, as get does for a cookie.
 func (m *Manager) GetKey(ctx context.Context, id tokenstore.SessionID, now int64) (*Session, error) {
-	return m.find(ctx, id, true, now)
+	return m.find(ctx, id, Key, now)
 }
 
-// namespaceOf is that of access keys' ids, or of sessions'.
-func (m *Manager) namespaceOf(key bool) string {
-	if key {
-		return m.keyNamespace
-	}
-	return m.Namespace
-}
-
-func (m *Manager) find(ctx context.Context, id tokenstore.SessionID, key bool, now int64) (*Session, error) {
+func (m *Manager) find(ctx context.Context, id tokenstore.SessionID, kind Kind, now int64) (*Session, error) {
 	m.start()
-	s, ok := m.Cache.get(id, key)
+	s, ok := m.Cache.get(id, kind)
 	if !ok || now >= s.ExpiresAt() {
 		// Another instance may have seen the session since, so a cached one
 		// that looks idle is not judged by its own memory.
-		return m.load(ctx, id, key)
+		return m.load(ctx, id, kind)
 	}
 	if s.Auth.Ended() {
 		return nil, ErrNone
@@ -193,7 +185,7 @@ func (m *Manager) find(ctx context.Context, id tokenstore.SessionID, key bool, n
 // confirm asks the store about a cached session. Requests that come at once share
 // one reading.
 func (m *Manager) confirm(ctx context.Context, s *Session, now int64) (*Session, error) {
-	return m.share(ctx, readingOf{s.digest, s.IsKey(), s}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
+	return m.share(ctx, readingOf{s.digest, s.kind, s}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
 		return m.readAgain(ctx, s, since, now)
 	})
 }
@@ -208,7 +200,7 @@ func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, n
 		return s, nil
 	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
 		s.Auth.End()
-		m.Cache.remove(s.ID, s.IsKey())
+		m.Cache.remove(s.ID, s.kind)
 		m.ended(s, endElsewhere)
 		return nil, ErrNone
 	case s.Auth.Current() != nil:
@@ -224,44 +216,44 @@ func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, n
 
 // load reads a session from the store into the cache. Requests that come at
 // once share one reading.
-func (m *Manager) load(ctx context.Context, id tokenstore.SessionID, key bool) (*Session, error) {
+func (m *Manager) load(ctx context.Context, id tokenstore.SessionID, kind Kind) (*Session, error) {
 	now := m.Clock.Now().Unix()
-	digest := id.Digest(m.namespaceOf(key))
-	// The digests of the two kinds never meet. Nobody should have to trust in that.
-	if s := m.busy(digest); s != nil && !s.Auth.Ended() && s.IsKey() == key && now < s.ExpiresAt() {
+	digest := id.Digest(m.namespaces[kind])
+	// The digests of two kinds never meet. Nobody should have to trust in that.
+	if s := m.busy(digest); s != nil && !s.Auth.Ended() && s.kind == kind && now < s.ExpiresAt() {
 		// Nobody told it of changes while it was in no cache.
 		s.checked.Store(0)
 		m.Cache.add(s)
 		return m.confirm(ctx, s, now)
 	}
-	return m.share(ctx, readingOf{digest: digest, key: key}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
+	return m.share(ctx, readingOf{digest: digest, kind: kind}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
 		if err := m.beginLoad(ctx); err != nil {
 			return nil, err
 		}
 		defer m.endLoad()
-		return m.read(ctx, id, key, digest, since)
+		return m.read(ctx, id, kind, digest, since)
 	})
 }
 
-func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, key bool, digest [32]byte, since cacheEpoch) (*Session, error) {
+func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, digest [32]byte, since cacheEpoch) (*Session, error) {
 	name := hex.EncodeToString(digest[:])
 	mono := m.Clock.Monotonic()
 	rec, err := m.store.Load(ctx, name)
 	if errors.Is(err, tokenstore.ErrNotFound) {
-		m.Cache.remove(id, key)
+		m.Cache.remove(id, kind)
 		return nil, ErrNone
 	}
 	if err != nil {
 		return nil, err
 	}
-	data, err := m.open(id, key, rec)
+	data, err := m.open(id, kind, rec)
 	if err != nil {
 		m.logger().Warn("ignoring unreadable session record",
 			zap.String("session", tokenstore.Ref(name)), zap.Error(err))
 		return nil, ErrNone
 	}
 	now := m.Clock.Now().Unix()
-	s := m.newSession(id, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix(), data.Key)
+	s := m.newSession(id, kind, data.Account, data.CreatedAt.Unix(), data.AuthorizedAt.Unix(), data.Key)
 	s.LastSeen.Store(data.LastSeen.Unix())
 	s.savedSeen.Store(data.LastSeen.Unix())
 	s.checkedAt(now, mono)
@@ -269,36 +261,24 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, key bool, d
 	s.know(rec.Version, token)
 	m.tokens.InitAuthenticator(&s.Auth, token, s)
 	if now >= s.ExpiresAt() {
-		m.Cache.remove(id, key)
+		m.Cache.remove(id, kind)
 		return nil, ErrNone
 	}
 	m.Cache.addUnlessChanged(s, since)
 	return s, nil
 }
 
-// newSession makes a session, or what an access key stands for if there are terms.
-func (m *Manager) newSession(id tokenstore.SessionID, acct Account, createdAt, authorizedAt int64, terms *KeyTerms) *Session {
+// newSession makes a session of a kind. The terms are those of an access key.
+func (m *Manager) newSession(id tokenstore.SessionID, kind Kind, acct Account, createdAt, authorizedAt int64, terms *KeyTerms) *Session {
 	return &Session{
-		owner: m, ID: id, digest: id.Digest(m.namespaceOf(terms != nil)),
+		owner: m, ID: id, kind: kind, digest: id.Digest(m.namespaces[kind]),
 		Account: acct, CreatedAt: createdAt, authorizedAt: authorizedAt, Terms: terms,
 	}
 }
 
 // Create begins a session. It is in the store when create returns.
 func (m *Manager) Create(ctx context.Context, token *pkce.Token, acct Account) (*Session, error) {
-	return m.createAs(ctx, tokenstore.NewSessionID(), token, acct)
-}
-
-// createAs is create with an id that is given.
-func (m *Manager) createAs(ctx context.Context, id tokenstore.SessionID, token *pkce.Token, acct Account) (*Session, error) {
-	now := m.Clock.Now().Unix()
-	s := m.newSession(id, acct, now, now, nil)
-	s.LastSeen.Store(now)
-	s.savedSeen.Store(now)
-	if err := m.Keep(ctx, s, token); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return m.createAs(ctx, tokenstore.NewSessionID(), Browser, token, acct)
 }
 
 // Keep stores a session that is new, and has it at hand.
@@ -319,22 +299,6 @@ func (m *Manager) Keep(ctx context.Context, s *Session, token *pkce.Token) error
 	return nil
 }
 
-// ReplaceWith begins a session under an id that may have one already, which then
-// ends.
-func (m *Manager) ReplaceWith(ctx context.Context, id tokenstore.SessionID, token *pkce.Token, acct Account) (*Session, error) {
-	_, err := m.Remove(ctx, id.Cookie(), EndReplaced)
-	if err != nil && !errors.Is(err, ErrNone) {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
-	defer cancel()
-	// A record that cannot be opened or has expired is in the way as well.
-	if err := m.store.Delete(ctx, id.Key(m.Namespace)); err != nil {
-		return nil, fmt.Errorf("deleting the session before: %w", err)
-	}
-	return m.createAs(ctx, id, token, acct)
-}
-
 // Remove ends the session behind a cookie, here and in the store, and tells of
 // it with the reason why. When the store cannot be reached nothing is ended and
 // the error says so: a logout that only looks like one would be worse than none.
@@ -343,6 +307,14 @@ func (m *Manager) Remove(ctx context.Context, cookie, why string) (*Session, err
 	if err != nil {
 		return nil, err
 	}
+	if err := m.end(ctx, s, why); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// end is Remove for a session that has been found.
+func (m *Manager) end(ctx context.Context, s *Session, why string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
 	defer cancel()
 	// A refresh under way may be the first to see that the session is gone. It
@@ -352,13 +324,13 @@ func (m *Manager) Remove(ctx context.Context, cookie, why string) (*Session, err
 		if tell {
 			s.end(toldEnd)
 		}
-		return nil, fmt.Errorf("deleting the session: %w", err)
+		return fmt.Errorf("deleting the session: %w", err)
 	}
 	m.forget(s)
 	if tell {
 		m.emitEnd(s, why)
 	}
-	return s, nil
+	return nil
 }
 
 // forget ends a session in this process. A reading of it that is still under
@@ -366,7 +338,7 @@ func (m *Manager) Remove(ctx context.Context, cookie, why string) (*Session, err
 func (m *Manager) forget(s *Session) {
 	s.Auth.End()
 	m.Cache.invalidate(s.digest)
-	m.Cache.remove(s.ID, s.IsKey())
+	m.Cache.remove(s.ID, s.kind)
 }
 
 // update is the store's Update, bounded.

@@ -20,7 +20,7 @@ func openPool(store tokenstore.Store, clock *fakeclock.Clock) *Store {
 // openOver returns sessions of an app over a store that others in the process share.
 func (p *Store) openOver(t *testing.T, clientID string, clock *fakeclock.Clock) *Manager {
 	m := openSessions(t, p.Store, clock)
-	m.Namespace, m.keyNamespace = clientID, keyNamespace(clientID)
+	m.Namespace, m.namespaces = clientID, namespacesOf(clientID)
 	p.join(m)
 	return m
 }
@@ -39,7 +39,7 @@ func TestLogoutReachesTheProcessesOtherSessions(t *testing.T) {
 				return err
 			},
 			"another login": func(m *Manager, _ *Store, s *Session) error {
-				_, err := m.ReplaceWith(t.Context(), s.ID, newToken(2, time.Now()), Account{ID: "another"})
+				_, err := m.ReplaceShared(t.Context(), s.ID, newToken(2, time.Now()), Account{ID: "another"})
 				return err
 			},
 			"the end of the grant": func(_ *Manager, _ *Store, s *Session) error {
@@ -50,18 +50,22 @@ func TestLogoutReachesTheProcessesOtherSessions(t *testing.T) {
 				fake := fakeclock.New(time.Now())
 				pool := openPool(store, fake)
 				one, two := pool.openOver(t, "client", fake), pool.openOver(t, "client", fake)
-				s, err := one.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
+				of := Browser
+				if what == "another login" {
+					of = Shared // others get an id of their own at each login
+				}
+				s, err := one.createAs(t.Context(), tokenstore.NewSessionID(), of, newToken(1, fake.Now()), Account{ID: "account"})
 				if err != nil {
 					t.Fatal(err)
 				}
 				fake.Advance(time.Second) // so that the login after it is told from it
-				if _, err := two.Get(t.Context(), s.ID.Cookie()); err != nil {
+				if _, err := two.find(t.Context(), s.ID, of, fake.Now().Unix()); err != nil {
 					t.Fatal(err)
 				}
 				if err := end(one, pool, s); err != nil {
 					t.Fatal(err)
 				}
-				if got, err := two.Get(t.Context(), s.ID.Cookie()); err == nil && got.Account.ID != "another" || err != nil && !errors.Is(err, ErrNone) {
+				if got, err := two.find(t.Context(), s.ID, of, fake.Now().Unix()); err == nil && got.Account.ID != "another" || err != nil && !errors.Is(err, ErrNone) {
 					t.Errorf("the other sessions have it still: %v", err)
 				}
 			})

@@ -13,11 +13,11 @@ type reading struct {
 	err     error
 }
 
-// readingOf tells readings apart: those that load a session, of either kind, and
+// readingOf tells readings apart: those that load a session, of any kind, and
 // those that confirm one that is in memory.
 type readingOf struct {
 	digest    [32]byte
-	key       bool
+	kind      Kind
 	confirmed *Session
 }
 

@@ -205,7 +205,7 @@ func TestReadingsAreShared(t *testing.T) {
 				}
 				fake.Advance(2 * revalidateAfter)
 				if !cached {
-					m.Cache.remove(s.ID, false)
+					m.Cache.remove(s.ID, Browser)
 				}
 				ctx, hangUp := context.WithCancel(t.Context())
 				first := make(chan error, 1)

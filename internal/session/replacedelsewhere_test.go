@@ -22,14 +22,14 @@ func TestReplacedElsewhere(t *testing.T) {
 	ctx := t.Context()
 
 	first, second := newToken(1, fake.Now()), newToken(2, fake.Now())
-	if _, err := here.ReplaceWith(ctx, id, first, Account{ID: "account"}); err != nil {
+	if _, err := here.ReplaceShared(ctx, id, first, Account{ID: "account"}); err != nil {
 		t.Fatal(err)
 	}
 	fake.Advance(time.Minute)
-	if _, err := there.ReplaceWith(ctx, id, second, Account{ID: "account"}); err != nil {
+	if _, err := there.ReplaceShared(ctx, id, second, Account{ID: "account"}); err != nil {
 		t.Fatal(err)
 	}
-	old, ok := here.Cache.get(id, false)
+	old, ok := here.Cache.get(id, Shared)
 	if !ok {
 		t.Fatal("the first session is not in memory")
 	}
@@ -40,10 +40,10 @@ func TestReplacedElsewhere(t *testing.T) {
 	if err := old.Delete(ctx, first); err != nil {
 		t.Errorf("deleting the replaced session: %v", err)
 	}
-	if _, err := here.Get(ctx, id.Cookie()); !errors.Is(err, ErrNone) {
+	if _, err := here.find(ctx, id, Shared, fake.Now().Unix()); !errors.Is(err, ErrNone) {
 		t.Errorf("the replaced session: %v", err)
 	}
-	s, err := here.Get(ctx, id.Cookie())
+	s, err := here.find(ctx, id, Shared, fake.Now().Unix())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,9 @@ type sealedSession struct {
 	CreatedAt    time.Time        `json:"created_at"`
 	AuthorizedAt time.Time        `json:"authorized_at"`
 	LastSeen     time.Time        `json:"last_seen"`
-	// Key is there if it is an access key's, and not if it is a session's.
+	// Kind is what the record is for, as the kinds are called when sealed.
+	Kind string `json:"kind,omitempty"`
+	// Key is there if it is an access key's, and not otherwise.
 	Key *KeyTerms `json:"key,omitempty"`
 }
 
@@ -51,7 +53,8 @@ type Session struct {
 	checked   atomic.Int64 // see trust
 	CreatedAt int64
 	used      atomic.Bool // lately, for shard
-	slot      int32       // in shard
+	kind      Kind
+	slot      int32 // in shard
 	Auth      pkce.Authenticator
 	Terms     *KeyTerms // of an access key; nil for a session
 	owner     *Manager
@@ -89,12 +92,12 @@ func (s *Session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
 
 func (s *Session) end(work int32) bool { return s.working.And(^work)&work != 0 }
 
-// namespace is where the session's id means something. Those of keys mean
-// nothing among sessions, nor the other way round.
-func (s *Session) namespace() string { return s.owner.namespaceOf(s.IsKey()) }
+// namespace is where the session's id means something. Those of one kind mean
+// nothing among those of another.
+func (s *Session) namespace() string { return s.owner.namespaces[s.kind] }
 
 // IsKey reports whether it is an access key's.
-func (s *Session) IsKey() bool { return s.Terms != nil }
+func (s *Session) IsKey() bool { return s.kind == Key }
 
 // Key is that of the session's record in the store: SessionID.Key.
 func (s *Session) Key() string { return hex.EncodeToString(s.digest[:]) }
@@ -148,6 +151,7 @@ func (s *Session) record(token *pkce.Token) (*tokenstore.Record, error) {
 		CreatedAt:    time.Unix(s.CreatedAt, 0).UTC(),
 		AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
 		LastSeen:     time.Unix(s.LastSeen.Load(), 0).UTC(),
+		Kind:         stored[s.kind].sealed,
 		Key:          s.Terms,
 	})
 	if err != nil {
@@ -167,8 +171,8 @@ func (s *Session) record(token *pkce.Token) (*tokenstore.Record, error) {
 		},
 		Sealed: sealed,
 	}
+	rec.Kind = stored[s.kind].clear
 	if s.IsKey() {
-		rec.Kind = tokenstore.KindKey
 		if used := s.LastSeen.Load(); used != 0 {
 			rec.UsedAt = time.Unix(used, 0).UTC()
 		}
@@ -182,7 +186,7 @@ func (s *Session) fetch(ctx context.Context) (*pkce.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := s.owner.open(s.ID, s.IsKey(), rec)
+	data, err := s.owner.open(s.ID, s.kind, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -208,9 +212,9 @@ func raise(v *atomic.Int64, n int64) {
 	}
 }
 
-// open opens a record that is to be a session's, or an access key's.
-func (m *Manager) open(id tokenstore.SessionID, key bool, rec *tokenstore.Record) (*sealedSession, error) {
-	plain, err := tokenstore.Open(id, m.namespaceOf(key), rec.Sealed)
+// open opens a record that is to be of a kind.
+func (m *Manager) open(id tokenstore.SessionID, kind Kind, rec *tokenstore.Record) (*sealedSession, error) {
+	plain, err := tokenstore.Open(id, m.namespaces[kind], rec.Sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +223,7 @@ func (m *Manager) open(id tokenstore.SessionID, key bool, rec *tokenstore.Record
 		return nil, fmt.Errorf("%w: %w", tokenstore.ErrUnsealable, err)
 	}
 	data.Account.UserID = data.UserID
-	if (data.Key != nil) != key {
+	if !data.is(kind) {
 		return nil, fmt.Errorf("%w: it is of another kind", tokenstore.ErrUnsealable)
 	}
 	return &data, nil

@@ -37,13 +37,13 @@ func newSecondChance(size int) *shard {
 
 func beginning(of [32]byte) uint64 { return binary.BigEndian.Uint64(of[:]) }
 
-// get returns the session, or the access key, with an id and counts that as a use.
-func (c *shard) get(id tokenstore.SessionID, key bool) (*Session, bool) {
+// get returns the session of a kind with an id and counts that as a use.
+func (c *shard) get(id tokenstore.SessionID, kind Kind) (*Session, bool) {
 	c.mu.Lock()
 	s := c.byID[beginning(id)]
 	c.mu.Unlock()
 	// How long it takes must not tell how much of the id is right.
-	if s == nil || subtle.ConstantTimeCompare(s.ID[:], id[:]) != 1 || s.IsKey() != key {
+	if s == nil || subtle.ConstantTimeCompare(s.ID[:], id[:]) != 1 || s.kind != kind {
 		return nil, false
 	}
 	if !s.used.Load() {
@@ -117,11 +117,11 @@ func (c *shard) drop(s *Session) {
 	c.ring = c.ring[:last]
 }
 
-// remove takes out the session, or the access key, with an id if it is there.
-func (c *shard) remove(id tokenstore.SessionID, key bool) {
+// remove takes out the session of a kind with an id if it is there.
+func (c *shard) remove(id tokenstore.SessionID, kind Kind) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.byID[beginning(id)]; s != nil && s.ID == id && s.IsKey() == key {
+	if s := c.byID[beginning(id)]; s != nil && s.ID == id && s.kind == kind {
 		c.drop(s)
 	}
 }

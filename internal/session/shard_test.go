@@ -12,7 +12,7 @@ func newCachedSessions(n int) []*Session {
 	owner := &Manager{Namespace: "client"}
 	list := make([]*Session, n)
 	for i := range list {
-		list[i] = owner.newSession(tokenstore.NewSessionID(), Account{}, 0, 0, nil)
+		list[i] = owner.newSession(tokenstore.NewSessionID(), Browser, Account{}, 0, 0, nil)
 	}
 	return list
 }
@@ -27,7 +27,7 @@ func TestSecondChanceIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
 		if c.len() > 8 || len(c.byID) != c.len() || len(c.byDigest) != c.len() {
 			t.Fatalf("%d sessions by id, %d by digest and %d in the ring, of at most 8", len(c.byID), len(c.byDigest), c.len())
 		}
-		if got, ok := c.get(used.ID, false); !ok || got != used {
+		if got, ok := c.get(used.ID, Browser); !ok || got != used {
 			t.Fatal("a session in use was dropped")
 		}
 	}
@@ -42,8 +42,8 @@ func TestSecondChanceRemoves(t *testing.T) {
 		c.add(s)
 	}
 	for i, gone := range list {
-		c.remove(gone.ID, false)
-		c.remove(gone.ID, false)
+		c.remove(gone.ID, Browser)
+		c.remove(gone.ID, Browser)
 		if _, ok := c.peek(gone.digest); ok {
 			t.Errorf("session %d is still there", i)
 		}
@@ -51,7 +51,7 @@ func TestSecondChanceRemoves(t *testing.T) {
 			t.Errorf("%d sessions are left of %d", got, len(list)-1-i)
 		}
 		for _, s := range list[i+1:] {
-			if got, ok := c.get(s.ID, false); !ok || got != s || c.ring[s.slot] != s {
+			if got, ok := c.get(s.ID, Browser); !ok || got != s || c.ring[s.slot] != s {
 				t.Fatal("removing one session moved another out of its place")
 			}
 		}
@@ -63,10 +63,10 @@ func TestSecondChanceReplaces(t *testing.T) {
 	for _, s := range list {
 		c.add(s)
 	}
-	again := list[1].owner.newSession(list[1].ID, Account{}, 0, 0, nil)
+	again := list[1].owner.newSession(list[1].ID, Browser, Account{}, 0, 0, nil)
 	c.add(again)
 	c.add(again)
-	if got, _ := c.get(list[1].ID, false); got != again || c.len() != 3 {
+	if got, _ := c.get(list[1].ID, Browser); got != again || c.len() != 3 {
 		t.Errorf("got %p of %d sessions, want %p of 3", got, c.len(), again)
 	}
 	digest := list[1].digest
@@ -81,7 +81,7 @@ func TestSecondChanceComparesAllOfIt(t *testing.T) {
 	for name, alike := range map[string]func(first, second *Session){
 		"ids":     func(first, second *Session) { copy(second.ID[:], first.ID[:8]) },
 		"digests": func(first, second *Session) { copy(second.digest[:], first.digest[:8]) },
-		"kinds":   func(first, second *Session) { second.ID, second.Terms = first.ID, new(KeyTerms) },
+		"kinds":   func(first, second *Session) { second.ID, second.kind = first.ID, Key },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, list := newSecondChance(8), newCachedSessions(3)
@@ -89,26 +89,26 @@ func TestSecondChanceComparesAllOfIt(t *testing.T) {
 			alike(first, second)
 			c.add(first)
 			c.add(third)
-			if _, ok := c.get(second.ID, second.IsKey()); ok {
+			if _, ok := c.get(second.ID, second.kind); ok {
 				t.Error("a session was found by the id of another")
 			}
 			if _, ok := c.peek(second.digest); ok {
 				t.Error("a session was found by the digest of another")
 			}
-			c.remove(second.ID, second.IsKey())
-			if got, _ := c.get(first.ID, false); got != first {
+			c.remove(second.ID, second.kind)
+			if got, _ := c.get(first.ID, Browser); got != first {
 				t.Error("a session was removed by the id of another")
 			}
 			c.add(second)
 			for _, s := range []*Session{second, third} {
-				if got, _ := c.get(s.ID, s.IsKey()); got != s || c.ring[s.slot] != s {
+				if got, _ := c.get(s.ID, s.kind); got != s || c.ring[s.slot] != s {
 					t.Error("a session is not found by its id")
 				}
 				if got, _ := c.peek(s.digest); got != s {
 					t.Error("a session is not found by its digest")
 				}
 			}
-			if _, ok := c.get(first.ID, false); ok || c.len() != 2 || len(c.byID) != 2 || len(c.byDigest) != 2 {
+			if _, ok := c.get(first.ID, Browser); ok || c.len() != 2 || len(c.byID) != 2 || len(c.byDigest) != 2 {
 				t.Errorf("the session that lost its place is found (%v), or %d, %d and %d are there, want 2",
 					ok, c.len(), len(c.byID), len(c.byDigest))
 			}
@@ -125,11 +125,11 @@ func TestSecondChanceIsSafeForConcurrentUse(t *testing.T) {
 				s := list[i%len(list)]
 				switch i % 5 {
 				case 0:
-					c.remove(s.ID, false)
+					c.remove(s.ID, Browser)
 				case 1, 2:
 					c.add(s)
 				default:
-					c.get(s.ID, false)
+					c.get(s.ID, Browser)
 				}
 			}
 		})
@@ -159,7 +159,7 @@ func BenchmarkSecondChance(b *testing.B) {
 			i := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, ok := c.get(ids[i%n], false); !ok {
+				if _, ok := c.get(ids[i%n], Browser); !ok {
 					b.Fatal("not found")
 				}
 				i++

@@ -65,7 +65,7 @@ func BenchmarkSessionMiss(b *testing.B) {
 	onEachStore(b, func(b *testing.B, m *Manager, sess *Session) {
 		cookie := sess.ID.Cookie()
 		for b.Loop() {
-			m.Cache.remove(sess.ID, false)
+			m.Cache.remove(sess.ID, Browser)
 			if _, err := m.Get(b.Context(), cookie); err != nil {
 				b.Fatal(err)
 			}

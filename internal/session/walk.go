@@ -15,7 +15,8 @@ import (
 type Listed struct {
 	// Session is the reference.
 	Session string `json:"session"`
-	// Kind is "key" for an access key, and left out for a session.
+	// Kind is "key" for an access key, "shared" for the account that a site shows,
+	// and left out for a session.
 	Kind         string    `json:"kind,omitempty"`
 	Account      string    `json:"account"`
 	CreatedAt    time.Time `json:"created_at"`

@@ -63,7 +63,7 @@ func (s *Share) finishConnect(ctx context.Context, token *pkce.Token) (*session.
 	if err != nil {
 		return nil, err
 	}
-	sess, err := s.site.Sessions.ReplaceWith(ctx, id, token, who.Account())
+	sess, err := s.site.Sessions.ReplaceShared(ctx, id, token, who.Account())
 	if err != nil {
 		return nil, problem.StoreUnavailable(err, "")
 	}

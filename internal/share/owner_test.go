@@ -62,7 +62,7 @@ func (s *Share) connectOwner(t *testing.T, token *pkce.Token) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.site.Sessions.ReplaceWith(t.Context(), id, token, session.Account{ID: "mira"}); err != nil {
+	if _, err := s.site.Sessions.ReplaceShared(t.Context(), id, token, session.Account{ID: "mira"}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -138,8 +138,8 @@ func (s *Share) Ended(err error) *problem.Problem { return s.site.Ended(err) }
 // shareLabel keeps the ids of owners' sessions apart from any other use of the key.
 const shareLabel = "caddy-spotify share v1\x00"
 
-// id is the id of one owner's session. It derives from the key, so the session
-// is found, refreshed and ended like any other, but no browser holds its cookie.
+// id is the id of one owner's session. It derives from the key, and the session is
+// refreshed and ended like any other, but it is of a kind that no cookie opens.
 func (s *Share) id(key []byte, owner string) (tokenstore.SessionID, error) {
 	return secret.DeriveID(key, shareLabel, s.site.ClientID, s.site.Origin, s.site.Prefix, owner)
 }
@@ -156,12 +156,7 @@ func (s *Share) session(ctx context.Context) (*session.Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		sess, err := s.site.Sessions.Get(ctx, id.Cookie())
-		if errors.Is(err, session.ErrNone) {
-			// One that was replaced through another instance is found at the
-			// second look.
-			sess, err = s.site.Sessions.Get(ctx, id.Cookie())
-		}
+		sess, err := s.site.Sessions.GetShared(ctx, id)
 		if err == nil {
 			s.note(connectionThere)
 			return sess, nil

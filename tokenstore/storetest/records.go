@@ -142,7 +142,7 @@ func testAccountIDs(t *testing.T, s *suite) {
 func testKinds(t *testing.T, s *suite) {
 	ctx := s.context(t)
 	want := make(map[string]tokenstore.Meta)
-	for _, kind := range []string{tokenstore.KindSession, tokenstore.KindKey, tokenstore.KindKeyIndex, "one of a later version"} {
+	for _, kind := range []string{tokenstore.KindSession, tokenstore.KindKey, tokenstore.KindShared, tokenstore.KindKeyIndex, "one of a later version"} {
 		rec := s.record(time.Hour)
 		rec.Kind = kind
 		k := s.create(t, ctx, rec)

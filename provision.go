@@ -95,7 +95,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 	if err != nil {
 		return nil, err
 	}
-	acquired, err := session.Acquire(provider, tokens, time.Duration(h.Session.Idle), time.Duration(h.Session.Lifetime))
+	acquired, err := session.Acquire(provider, tokens, redirect.Base(), time.Duration(h.Session.Idle), time.Duration(h.Session.Lifetime))
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,10 @@ type keyIndex struct {
 // indexedKey is what the index says of a key.
 type indexedKey struct {
 	// Key is that of the key's record in the store.
-	Key       string        `json:"key"`
+	Key string `json:"key"`
+	// Site is the site that it was made at and is good for. Earlier versions named
+	// none.
+	Site      string        `json:"site,omitempty"`
 	Name      string        `json:"name"`
 	CreatedAt time.Time     `json:"created_at"`
 	ExpiresAt time.Time     `json:"expires_at"`
@@ -169,13 +172,18 @@ func (k *Keys) look(ctx context.Context, index *keyIndex) (live, settling []inde
 	return live, settling, nil
 }
 
-// list returns the keys of an account, the newest first.
+// ours reports whether a key was made at this site. An account's index is the same
+// for all sites with one app and one secret.
+func (k *Keys) ours(i indexedKey) bool { return i.Site == "" || i.Site == k.site.Base() }
+
+// list returns the keys of an account at this site, the newest first.
 func (k *Keys) list(ctx context.Context, account string) ([]indexedKey, error) {
 	index, _, _, err := k.loadIndex(ctx, account)
 	if err != nil {
 		return nil, err
 	}
 	keys, _, err := k.look(ctx, index)
+	keys = slices.DeleteFunc(keys, func(i indexedKey) bool { return !k.ours(i) })
 	slices.SortStableFunc(keys, func(a, b indexedKey) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return keys, err
 }
@@ -191,7 +199,13 @@ func (k *Keys) enter(ctx context.Context, account string, key indexedKey) error 
 			return err
 		}
 		index.Keys = append(live, settling...)
-		if len(index.Keys) >= k.max {
+		n := 0
+		for _, i := range index.Keys {
+			if k.ours(i) {
+				n++
+			}
+		}
+		if n >= k.max {
 			return errTooManyKeys
 		}
 		index.Keys = append(index.Keys, key)
@@ -218,7 +232,7 @@ func (k *Keys) create(ctx context.Context, token *pkce.Token, acct session.Accou
 	terms.Seal = seal
 	s := k.site.Sessions.NewKey(acct, terms)
 	entry := indexedKey{
-		Key: s.Key(), Name: terms.Name, Allow: terms.Allow, Scopes: token.Scopes(),
+		Key: s.Key(), Site: k.site.Base(), Name: terms.Name, Allow: terms.Allow, Scopes: token.Scopes(),
 		CreatedAt: time.Unix(s.CreatedAt, 0).UTC(), ExpiresAt: time.Unix(terms.ExpiresAt, 0).UTC(),
 	}
 	if err := k.enter(ctx, acct.ID, entry); err != nil {
@@ -234,7 +248,7 @@ func (k *Keys) revoke(ctx context.Context, account, ref string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	at := slices.IndexFunc(index.Keys, func(i indexedKey) bool { return i.ref() == ref })
+	at := slices.IndexFunc(index.Keys, func(i indexedKey) bool { return i.ref() == ref && k.ours(i) })
 	if at < 0 {
 		return false, nil
 	}

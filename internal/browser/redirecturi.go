@@ -16,6 +16,9 @@ type Redirect struct {
 	Secure                         bool
 }
 
+// Base is what the URLs of all endpoints begin with. It tells sites apart.
+func (s Redirect) Base() string { return s.Origin + s.Prefix }
+
 // ParseRedirectURI checks a redirect URI against Spotify's rules and ours. The
 // error says what to do.
 //

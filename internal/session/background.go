@@ -29,6 +29,11 @@ func (m *Manager) TouchAt(s *Session, now int64) {
 	if now-s.savedSeen.Load() < every {
 		return
 	}
+	m.saveInBackground(s)
+}
+
+// saveInBackground writes the session with the token it has.
+func (m *Manager) saveInBackground(s *Session) {
 	m.inBackground(s, workTouch, func(ctx context.Context) {
 		token := s.Auth.Current()
 		if token == nil {

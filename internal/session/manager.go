@@ -42,6 +42,7 @@ var ErrNone = errors.New("no such session")
 type Manager struct {
 	Namespace       string // of the ids of browsers' sessions
 	namespaces      [len(stored)]string
+	site            string // that sessions are bound to
 	store           tokenstore.Store
 	watcher         tokenstore.Watcher // nil if the store is none
 	sweeper         tokenstore.Sweeper // nil if the store is none
@@ -87,6 +88,7 @@ func New(cfg config, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clo
 	m := &Manager{
 		Namespace:       cfg.clientID,
 		namespaces:      namespacesOf(cfg.clientID),
+		site:            cfg.site,
 		store:           store,
 		watcher:         watcher,
 		sweeper:         sweeper,
@@ -247,6 +249,9 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 		return nil, err
 	}
 	data, err := m.open(id, kind, rec)
+	if errors.Is(err, errOtherSite) {
+		return nil, ErrNone
+	}
 	if err != nil {
 		m.logger().Warn("ignoring unreadable session record",
 			zap.String("session", tokenstore.Ref(name)), zap.Error(err))
@@ -265,6 +270,9 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 		return nil, ErrNone
 	}
 	m.Cache.addUnlessChanged(s, since)
+	if data.Site == "" {
+		m.saveInBackground(s)
+	}
 	return s, nil
 }
 

@@ -27,6 +27,7 @@ var (
 // config is all that tells one set of sessions from another. Equal
 // configurations share their sessions, also across a reload of the config.
 type config struct {
+	site     string // origin and prefix
 	store    string // tokenstore.Provider.UsageKey
 	clientID string
 	tokenURL string
@@ -44,9 +45,10 @@ type Acquired struct {
 	Release  func() error
 }
 
-// Acquire returns the sessions of an app in a store, which all configs
-// that give the same limits share, and what lets go of both.
-func Acquire(provider tokenstore.Provider, tokens *pkce.Config, idle, lifetime time.Duration) (*Acquired, error) {
+// Acquire returns the sessions of a site in a store, which all configs that give
+// the same limits share, and what lets go of both. A site is its origin and prefix:
+// two sites with one app and one store have no session in common.
+func Acquire(provider tokenstore.Provider, tokens *pkce.Config, site string, idle, lifetime time.Duration) (*Acquired, error) {
 	c := clock.Get()
 	storeKey := provider.UsageKey()
 	pooled, _, err := storePool.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
@@ -57,6 +59,7 @@ func Acquire(provider tokenstore.Provider, tokens *pkce.Config, idle, lifetime t
 	}
 	store := pooled.(*Store)
 	cfg := config{
+		site:     site,
 		store:    storeKey,
 		clientID: tokens.ClientID,
 		tokenURL: tokens.TokenURL,

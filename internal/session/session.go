@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -26,20 +25,6 @@ type Account struct {
 	// UserID is the user's id where ID is another, for operators who know that one
 	// only. It is "" if it is not known.
 	UserID string `json:"-"`
-}
-
-// sealedSession is what a record holds, sealed.
-type sealedSession struct {
-	Token        pkce.TokenFields `json:"token"`
-	Account      Account          `json:"account"`
-	UserID       string           `json:"user_id,omitempty"` // of Account
-	CreatedAt    time.Time        `json:"created_at"`
-	AuthorizedAt time.Time        `json:"authorized_at"`
-	LastSeen     time.Time        `json:"last_seen"`
-	// Kind is what the record is for, as the kinds are called when sealed.
-	Kind string `json:"kind,omitempty"`
-	// Key is there if it is an access key's, and not otherwise.
-	Key *KeyTerms `json:"key,omitempty"`
 }
 
 // Session is one person's login in one browser, or one access key of theirs. There
@@ -142,44 +127,6 @@ func (s *Session) ReauthorizeDue(now time.Time, notice time.Duration) bool {
 	return from >= soonest && from >= s.ReauthorizeBy().Unix()
 }
 
-// record seals the session with token as its token.
-func (s *Session) record(token *pkce.Token) (*tokenstore.Record, error) {
-	plain, err := json.Marshal(sealedSession{
-		Token:        token.Fields(),
-		Account:      s.Account,
-		UserID:       s.Account.UserID,
-		CreatedAt:    time.Unix(s.CreatedAt, 0).UTC(),
-		AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
-		LastSeen:     time.Unix(s.LastSeen.Load(), 0).UTC(),
-		Kind:         stored[s.kind].sealed,
-		Key:          s.Terms,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encoding the session: %w", err)
-	}
-	sealed, err := tokenstore.Seal(s.ID, s.namespace(), plain)
-	if err != nil {
-		return nil, fmt.Errorf("sealing the session: %w", err)
-	}
-	rec := &tokenstore.Record{
-		Meta: tokenstore.Meta{
-			AccountID:    s.Account.ID,
-			UserID:       s.Account.UserID,
-			CreatedAt:    time.Unix(s.CreatedAt, 0).UTC(),
-			AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
-			ExpiresAt:    time.Unix(s.ExpiresAt(), 0).UTC(),
-		},
-		Sealed: sealed,
-	}
-	rec.Kind = stored[s.kind].clear
-	if s.IsKey() {
-		if used := s.LastSeen.Load(); used != 0 {
-			rec.UsedAt = time.Unix(used, 0).UTC()
-		}
-	}
-	return rec, nil
-}
-
 // fetch loads the record and returns the token in it.
 func (s *Session) fetch(ctx context.Context) (*pkce.Token, error) {
 	rec, err := s.owner.store.Load(ctx, s.Key())
@@ -210,23 +157,6 @@ func raise(v *atomic.Int64, n int64) {
 			return
 		}
 	}
-}
-
-// open opens a record that is to be of a kind.
-func (m *Manager) open(id tokenstore.SessionID, kind Kind, rec *tokenstore.Record) (*sealedSession, error) {
-	plain, err := tokenstore.Open(id, m.namespaces[kind], rec.Sealed)
-	if err != nil {
-		return nil, err
-	}
-	var data sealedSession
-	if err := json.Unmarshal(plain, &data); err != nil {
-		return nil, fmt.Errorf("%w: %w", tokenstore.ErrUnsealable, err)
-	}
-	data.Account.UserID = data.UserID
-	if !data.is(kind) {
-		return nil, fmt.Errorf("%w: it is of another kind", tokenstore.ErrUnsealable)
-	}
-	return &data, nil
 }
 
 // maxSaveConflicts bounds how often a save starts over because someone else

@@ -111,7 +111,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 	h.release = append(h.release, func() error { manager.Observers.Leave(o); return nil })
 	return &site.Site{
 		Guard:    guard,
-		Cookies:  browser.NewCookies(redirect.Secure, h.Session.Cookie, h.Session.SameSite == "strict", time.Duration(h.Session.Lifetime)),
+		Cookies:  browser.NewCookies(redirect, h.Session.Cookie, h.Session.SameSite == "strict", time.Duration(h.Session.Lifetime)),
 		Pages:    page.Renderer{Prefix: redirect.Prefix, Issuer: login.IssuerOf(h.AuthorizeURL)},
 		ClientID: h.ClientID,
 		Allow:    rulesOf(h.Allow),

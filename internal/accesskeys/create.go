@@ -146,8 +146,11 @@ func (k *Keys) beginKey(w http.ResponseWriter, r *http.Request, sess *session.Se
 	if p := k.mayHaveAnother(r.Context(), sess.Account.ID); p != nil {
 		return k.site.Fail(w, r, p)
 	}
-	details, err := json.Marshal(key)
-	if err != nil {
+	// The rules may be full of what JSON in HTML would escape.
+	var details strings.Builder
+	encoder := json.NewEncoder(&details)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(key); err != nil {
 		return err
 	}
 	scopes, p := k.flow.RequestedScopes(r, nil)
@@ -155,7 +158,7 @@ func (k *Keys) beginKey(w http.ResponseWriter, r *http.Request, sess *session.Se
 		return k.site.Fail(w, r, p)
 	}
 	return k.flow.Start(w, r, login.Options{
-		ReturnTo: k.path(), Scopes: scopes, ShowDialog: form.ShowDialog, Purpose: k.purpose, Details: string(details),
+		Scopes: scopes, ShowDialog: form.ShowDialog, Purpose: k.purpose, Details: strings.TrimSuffix(details.String(), "\n"),
 	})
 }
 
@@ -184,7 +187,7 @@ func (k *Keys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Req
 	token := result.Token
 	var key pendingKey
 	if json.Unmarshal([]byte(result.Details), &key) != nil || key.Account == "" {
-		return k.flow.LoginFailed(w, r, k.flow.LoginExpired())
+		return k.flow.LoginFailed(w, r, k.flow.LoginUnfinishable())
 	}
 	if p := k.stillLoggedIn(r, key.Account); p != nil {
 		return k.flow.LoginFailed(w, r, p)
@@ -210,7 +213,7 @@ func (k *Keys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	terms, err := k.terms(key)
 	if err != nil {
-		return k.flow.LoginFailed(w, r, k.flow.LoginExpired())
+		return k.flow.LoginFailed(w, r, k.flow.LoginUnfinishable())
 	}
 	sess, err := k.create(ctx, token, acct, terms)
 	if errors.Is(err, errTooManyKeys) {
@@ -221,7 +224,7 @@ func (k *Keys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 
 	site.Identify(r, sess)
-	k.flow.Used.Succeeded(result.State, k.path())
+	k.flow.Succeeded(result.State, k.path())
 	k.site.Metrics.Login(telemetry.LoginSucceeded)
 	k.site.Logger.Info("access key created",
 		zap.String("session", sess.Ref()),

@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -42,10 +44,11 @@ type Cookies struct {
 }
 
 // NewCookies returns the cookies of a site. An empty name stands for the default.
-func NewCookies(secure bool, name string, strict bool, lifetime time.Duration) *Cookies {
+func NewCookies(redirect Redirect, name string, strict bool, lifetime time.Duration) *Cookies {
+	secure := redirect.Secure
 	c := &Cookies{
 		SessionName:  name,
-		Login:        "spotify_login_",
+		Login:        "spotify_login_" + redirect.tag(),
 		JustLoggedIn: "spotify_login_done",
 		secure:       secure,
 		SameSite:     http.SameSiteLaxMode,
@@ -65,6 +68,13 @@ func NewCookies(secure bool, name string, strict bool, lifetime time.Duration) *
 		c.SameSite = http.SameSiteStrictMode
 	}
 	return c
+}
+
+// tag is a short name for the site. Browsers do not tell cookies apart by port, and
+// ours have the path "/", so another instance on the same host sees them.
+func (s Redirect) tag() string {
+	sum := sha256.Sum256([]byte(s.Host + s.Prefix))
+	return base64.RawURLEncoding.EncodeToString(sum[:3])
 }
 
 // New returns a cookie with the attributes that all of ours share.

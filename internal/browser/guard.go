@@ -125,6 +125,14 @@ func (s *Guard) LoopbackDetour(r *http.Request) (string, bool) {
 	return s.Origin + r.URL.RequestURI(), true
 }
 
+// OnPublicHost reports whether the visitor came under the host name of the public
+// origin, which is where the browser sends the cookies that it gets. Ports do not
+// matter to cookies.
+func (s *Guard) OnPublicHost(r *http.Request) bool {
+	u, err := url.Parse("http://" + r.Host)
+	return err == nil && strings.EqualFold(u.Hostname(), s.Hostname)
+}
+
 // isLoopbackHost reports whether a host name without port is a loopback
 // literal or a name that resolves to one by definition (RFC 6761 §6.3).
 func isLoopbackHost(name string) bool {

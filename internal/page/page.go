@@ -61,6 +61,17 @@ const (
 	WordingShareRefused  = "share_refused"
 )
 
+// What pages say of logins that came back and cannot be ended.
+const (
+	WordingLoginTooOld          = "login_too_old"
+	WordingLoginOtherBrowser    = "login_other_browser"
+	WordingLoginOtherHost       = "login_other_host"
+	WordingLoginUsed            = "login_used"
+	WordingLoginCancelledBefore = "login_cancelled_before"
+	WordingLoginReplaced        = "login_replaced"
+	WordingLoginUnfinishable    = "login_unfinishable"
+)
+
 // Data is what a page shows. The template escapes all of it.
 type Data struct {
 	Kind    string

@@ -26,7 +26,7 @@ type Store struct {
 	writes probe
 	// probeKey is that of the record of writes. No session has it.
 	probeKey string
-	opened tokenstore.Store
+	opened   tokenstore.Store
 
 	mu    sync.Mutex
 	users []*Manager

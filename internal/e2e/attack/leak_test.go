@@ -2,7 +2,9 @@ package attack_test
 
 import (
 	"bytes"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -183,24 +185,28 @@ func (l *leakTest) visitor(b *proxytest.Browser) *proxytest.Browser {
 func (l *leakTest) RoundTrip(r *http.Request) (*http.Response, error) {
 	if q := r.URL.Query(); strings.HasSuffix(r.URL.Path, "/callback") {
 		l.keep("code", q.Get("code"))
-		l.keep("state", q.Get("state"))
+		nonce, _, _ := strings.Cut(q.Get("state"), ".")
+		l.keep("state", nonce)
 	}
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil || "http://"+r.URL.Host != l.Origin && "http://"+r.URL.Host != l.admin {
 		return res, err
 	}
 	for _, c := range res.Cookies() {
-		state, pending := strings.CutPrefix(c.Name, "spotify_login_")
+		pending := strings.HasPrefix(c.Name, "spotify_login_")
 		switch {
 		case c.Name == "spotify_session":
 			l.keep("session id", c.Value)
 			if raw, err := base64.RawURLEncoding.DecodeString(c.Value); err == nil {
 				l.keep("session id, decoded", string(raw))
 			}
-		case pending && state != "done":
-			l.keep("state", state)
+		case pending:
 			if parts := strings.Split(c.Value, "."); len(parts) >= 3 {
-				l.keep("verifier", parts[1])
+				l.keep(secretOfLogin, parts[1])
+				verifier, err := hkdf.Expand(sha256.New, []byte(parts[1]), "caddy-spotify login verifier v1", 32)
+				if err == nil {
+					l.keep("verifier", base64.RawURLEncoding.EncodeToString(verifier))
+				}
 			}
 		}
 	}
@@ -211,7 +217,7 @@ func (l *leakTest) RoundTrip(r *http.Request) (*http.Response, error) {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), failing{err}), res.Body}
 	h := res.Header.Clone()
-	h.Del("Set-Cookie") // where the session id belongs, and a pending login's state and verifier
+	h.Del("Set-Cookie") // where the session id belongs, and a pending login's secret
 	if strings.HasPrefix(h.Get("Location"), l.Sim.AuthorizeURL+"?") {
 		h.Del("Location") // the request to Spotify, which carries the state
 	}
@@ -334,8 +340,10 @@ func (l *leakTest) finish() {
 	t.Logf("%d secrets in %d places", len(l.secrets), len(places))
 }
 
+const secretOfLogin = "secret of a pending login"
+
 // sentInHeaders are the secrets that browsers and programs send in headers. A
-// pending login's cookie holds the verifier, and is named by the state.
+// pending login's cookie holds what its state and verifier derive from.
 var sentInHeaders = map[string]bool{
-	"session id": true, "session id, decoded": true, "state": true, "verifier": true, "access key": true, "access key, decoded": true,
+	"session id": true, "session id, decoded": true, secretOfLogin: true, "access key": true, "access key, decoded": true,
 }

@@ -26,12 +26,23 @@ func begin(b *proxytest.Browser) begun {
 		b.T.Fatal(err)
 	}
 	l := begun{state: u.Query().Get("state"), code: u.Query().Get("code")}
-	l.name = "spotify_login_" + l.state
-	l.pending = b.Cookies()[l.name]
+	l.name, l.pending = pendingCookie(b, l.state)
 	if l.pending == "" {
 		b.T.Fatal("no pending login")
 	}
 	return l
+}
+
+// pendingCookie returns the cookie of a login whose state is known: it is in the
+// slot that the state names.
+func pendingCookie(b *proxytest.Browser, state string) (name, value string) {
+	_, rest, _ := strings.Cut(state, ".")
+	for name, value := range b.Cookies() {
+		if tagged, ok := strings.CutPrefix(name, "spotify_login_"); ok && len(tagged) == 5 && rest != "" && tagged[4] == rest[0] {
+			return name, value
+		}
+	}
+	return "", ""
 }
 
 // callback visits the callback over a raw socket with the given query and
@@ -133,23 +144,24 @@ func TestAttackPendingLogins(t *testing.T) {
 	b := s.NewBrowser()
 	l := begin(b)
 	started, rest, _ := strings.Cut(l.pending, ".")
-	verifier, path, _ := strings.Cut(rest, ".")
-	encode := base64.RawURLEncoding.EncodeToString
+	secret, path, _ := strings.Cut(rest, ".")
 	minute := func(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).Unix(), 36) }
 	query := "state=" + l.state + "&code=" + l.code
 	for name, value := range map[string]string{
 		"empty":                "",
 		"dots":                 "..",
-		"no verifier":          started + ".." + path,
-		"a short verifier":     started + "." + verifier[:42] + "." + path,
+		"no secret":            started + ".." + path,
+		"a short secret":       started + "." + secret[:42] + "." + path,
 		"another alphabet":     started + "." + strings.Repeat("%", 43) + "." + path,
-		"a path in the clear":  started + "." + verifier + "./app",
-		"expired":              minute(-11*time.Minute) + "." + verifier + "." + path,
-		"from the future":      minute(time.Hour) + "." + verifier + "." + path,
-		"from long before":     "-zzzzzzzz." + verifier + "." + path,
-		"no time":              "!." + verifier + "." + path,
-		"a time out of bounds": "zzzzzzzzzzzzzzzz." + verifier + "." + path,
-		"very long":            started + "." + verifier + "." + strings.Repeat("A", 10<<10) + "!",
+		"too many parts":       started + "." + secret + "." + path + ".key.e30.e30",
+		"a bad purpose":        started + "." + secret + "." + path + ".KEY",
+		"expired":              minute(-11*time.Minute) + "." + secret + "." + path,
+		"from the future":      minute(time.Hour) + "." + secret + "." + path,
+		"from a minute later":  minute(time.Minute) + "." + secret + "." + path,
+		"from long before":     "-zzzzzzzz." + secret + "." + path,
+		"no time":              "!." + secret + "." + path,
+		"a time out of bounds": "zzzzzzzzzzzzzzzz." + secret + "." + path,
+		"very long":            started + "." + secret + "." + path + ".key." + strings.Repeat("A", 10<<10),
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := callback(b, query, l.name+"="+value)
@@ -180,19 +192,19 @@ func TestAttackPendingLogins(t *testing.T) {
 	}
 
 	// L12: a return path that the cookie was made to hold is judged again.
-	for _, evil := range []string{"//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/x\r\nSet-Cookie: a=b"} {
+	for _, evil := range []string{"//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "~evil", "~AAAAAAAA"} {
 		l := begin(b)
 		rest := strings.Join(strings.SplitN(l.pending, ".", 3)[:2], ".")
-		a := callback(b, "state="+l.state+"&code="+l.code, l.name+"="+rest+"."+encode([]byte(evil)))
+		a := callback(b, "state="+l.state+"&code="+l.code, l.name+"="+rest+"."+strings.ReplaceAll(evil, ".", "!4"))
 		if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/" {
 			t.Errorf("%q: %d to %q", evil, a.StatusCode, a.Header.Get("Location"))
 		}
 	}
 
-	// A verifier of somebody else's is no good with this code: the token
-	// endpoint compares it with the challenge (RFC 7636 §4.6).
+	// Another secret, which would give another verifier, is another login's.
+	n := s.Sim.TokenRequests("")
 	a := callback(b, query, l.name+"="+started+"."+pkce.GenerateCodes().Verifier+"."+path)
-	if sessionStarted(a) != "" || s.Sim.Refreshes() != 0 {
+	if a.StatusCode != http.StatusBadRequest || sessionStarted(a) != "" || s.Sim.TokenRequests("") != n {
 		t.Errorf("%d %s", a.StatusCode, a.Text)
 	}
 }

@@ -129,6 +129,19 @@ func TestPendingKeyIsBounded(t *testing.T) {
 	p.WantStatus(p.Me(), 403)
 }
 
+// L18: rules full of what JSON or HTML would escape fit as well, or are refused before
+// the person goes to Spotify for nothing.
+func TestPendingKeyWithOddRules(t *testing.T) {
+	s := proxytest.Start(t, proxytest.Options{Auth: "access_keys"})
+	b := s.NewBrowser()
+	b.Login("")
+	b.CreateKey(proxytest.KeyForm("odd", "access", "rules", "rules", "/v1/"+strings.Repeat("<", 890)))
+	a := b.SendForm(proxytest.KeysPath, proxytest.KeyForm("odder", "access", "rules", "rules", "/v1/"+strings.Repeat(`"`, 890)))
+	if b.WantStatus(a, http.StatusBadRequest); len(a.Cookies()) > 0 {
+		t.Errorf("cookies %q", a.Header["Set-Cookie"])
+	}
+}
+
 // What the browser kept is checked as if it came again.
 func TestPendingKeyIsNotTrusted(t *testing.T) {
 	s := proxytest.Start(t, proxytest.Options{Auth: "access_keys {\nlifetime 10d\n}"})

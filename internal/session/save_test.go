@@ -17,7 +17,7 @@ import (
 // openSessions returns the sessions of an instance, over a store that others may
 // share.
 func openSessions(t *testing.T, store tokenstore.Store, c pkce.Clock) *Manager {
-	m := New(config{clientID: "client", idle: time.Hour, lifetime: 24 * time.Hour}, store,
+	m := New(config{clientID: "client", site: "https://site.example/spotify", idle: time.Hour, lifetime: 24 * time.Hour}, store,
 		&pkce.Config{ClientID: "client", Clock: c}, c, zap.NewNop)
 	t.Cleanup(func() { _ = m.Destruct() })
 	return m

@@ -11,7 +11,6 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/pkce"
-	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
 const (
@@ -54,9 +53,7 @@ func (adminAPI) endSession(w http.ResponseWriter, r *http.Request, ref string) e
 	if !session.IsRef(ref) {
 		return badAdminRequest(errNotHex)
 	}
-	ended, err := session.EndMatching(r.Context(), func(e tokenstore.Entry) bool {
-		return tokenstore.Ref(e.Key) == ref && e.Kind != tokenstore.KindKeyIndex
-	})
+	ended, err := session.EndSession(r.Context(), ref)
 	if err != nil {
 		return storeFailed(err)
 	}

@@ -57,8 +57,8 @@ func (k *Keys) Authenticate(r *http.Request, now int64) (sess *session.Session, 
 	if !found {
 		return nil, false, nil
 	}
-	sess, err = k.site.Sessions.GetKey(r.Context(), id, now)
-	if errors.Is(err, session.ErrNone) {
+	sess, err = k.site.Sessions.GetKey(r.Context(), id, now, k)
+	if errors.Is(err, session.ErrNone) || errors.Is(err, errOtherSeal) {
 		return nil, true, k.invalidKey()
 	}
 	if err != nil {

@@ -253,17 +253,18 @@ func (k *Keys) revoke(ctx context.Context, account, ref string) (bool, error) {
 		return false, nil
 	}
 	key := index.Keys[at].Key
+	// What is in no list counts no longer, and does not even if its record comes
+	// back out of a backup. So this is what revokes it.
+	if err := k.strike(ctx, account, key); err != nil {
+		return false, err
+	}
 	entry := tokenstore.Entry{Key: key, Meta: tokenstore.Meta{Kind: tokenstore.KindKey, AccountID: account}}
 	for _, store := range session.StoresInUse() {
 		if store.Store == k.site.Store {
 			if err := store.End(ctx, entry, session.EndRevoked, k.site.Sessions); err != nil {
-				return false, fmt.Errorf("deleting a key: %w", err)
+				k.site.Logger.Warn("deleting record of revoked key failed; the key is revoked all the same", zap.String("session", ref), zap.Error(err))
 			}
 		}
-	}
-	if err := k.strike(ctx, account, key); err != nil {
-		// It is of no use any more, and a key without a record is not shown.
-		k.site.Logger.Warn("removing revoked key from its owner's list failed", zap.String("session", ref), zap.Error(err))
 	}
 	return true, nil
 }

@@ -57,7 +57,7 @@ func TestIndexOpensNothing(t *testing.T) {
 	if _, err := m.Get(ctx, id.Cookie()); !errors.Is(err, session.ErrNone) {
 		t.Errorf("the index as a session: %v", err)
 	}
-	if _, err := m.GetKey(ctx, id, now); !errors.Is(err, session.ErrNone) {
+	if _, err := m.GetKey(ctx, id, now, k); !errors.Is(err, session.ErrNone) {
 		t.Errorf("the index as a key: %v", err)
 	}
 }

@@ -68,7 +68,7 @@ func TestKeyIsUsableOnceItIsListed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got, err := m.GetKey(ctx, s.ID, fake.Now().Unix()); err != nil || got != s {
+				if got, err := m.GetKey(ctx, s.ID, fake.Now().Unix(), k); err != nil || got != s {
 					t.Errorf("the key: %v", err)
 				}
 				return

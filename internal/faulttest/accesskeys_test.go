@@ -34,7 +34,7 @@ func (v *visitor) createKey(in *instance) string {
 	if err != nil {
 		v.t.Fatalf("creating a key: %v after %d %s", err, a.StatusCode, a.body)
 	}
-	if req, err = http.NewRequestWithContext(v.t.Context(), http.MethodGet, callback, nil); err != nil {
+	if req, err = http.NewRequestWithContext(v.t.Context(), http.MethodGet, in.at(callback), nil); err != nil {
 		v.t.Fatal(err)
 	}
 	if a, err = v.send(req); err != nil {

@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
 
@@ -18,6 +20,9 @@ type cluster struct {
 	t   *testing.T
 	sim *spotifytest.Running
 	dir string
+	// site is the public origin, as a load balancer in front of the instances would
+	// have it. Nothing listens there: see balanced.
+	site string
 	// storage is the folder of Caddy's file storage.
 	storage string
 	// store is the option store of spotify_proxy; empty is the default store.
@@ -28,6 +33,7 @@ type cluster struct {
 	gate *gate
 
 	instances int
+	hosts     sync.Map // of the instances
 }
 
 func newCluster(t *testing.T, sim spotifytest.Options) *cluster {
@@ -38,7 +44,7 @@ func newCluster(t *testing.T, sim spotifytest.Options) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return &cluster{t: t, sim: spotifytest.Start(t, sim), dir: dir, storage: filepath.Join(dir, "storage")}
+	return &cluster{t: t, sim: spotifytest.Start(t, sim), dir: dir, site: "http://" + freeport.Address(t), storage: filepath.Join(dir, "storage")}
 }
 
 // caddyfile returns the config of an instance.
@@ -71,7 +77,7 @@ func (c *cluster) caddyfile(in *instance, extra string) string {
 		%s
 	}
 }
-`, "/"+in.socket, c.storage, in.origin, clientID, in.origin, c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
+`, "/"+in.socket, c.storage, in.origin, clientID, c.site, c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
 }
 
 // patience bounds every wait for something that must happen. It is long because

@@ -61,6 +61,7 @@ func (c *cluster) prepare() *instance {
 		tokenURL: c.sim.TokenURL,
 		log:      &logLines{},
 	}
+	c.hosts.Store(strings.TrimPrefix(in.origin, "http://"), true)
 	in.socket = filepath.Join(c.dir, in.name+".sock")
 	c.t.Cleanup(func() {
 		in.kill()

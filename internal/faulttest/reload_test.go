@@ -198,7 +198,7 @@ func TestLoginAcrossReload(t *testing.T) {
 				t.Fatal(err)
 			}
 			gone()
-			resp, err := v.client.Get(callback)
+			resp, err := v.client.Get(in.at(callback))
 			if err != nil {
 				t.Fatal(err)
 			}

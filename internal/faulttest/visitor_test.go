@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
@@ -24,6 +25,22 @@ type visitor struct {
 // transport serves all visitors.
 var transport = &http.Transport{MaxIdleConnsPerHost: 256, MaxIdleConns: 2048}
 
+// balanced sends requests to the instances that they name, under the name of the
+// site, as a load balancer does.
+type balanced struct{ *cluster }
+
+// RoundTrip implements http.RoundTripper.
+func (b balanced) RoundTrip(r *http.Request) (*http.Response, error) {
+	if _, ours := b.hosts.Load(r.URL.Host); ours {
+		r = r.Clone(r.Context())
+		r.Host = strings.TrimPrefix(b.site, "http://")
+	}
+	return transport.RoundTrip(r)
+}
+
+// at returns a URL of the site as one at an instance.
+func (in *instance) at(url string) string { return strings.Replace(url, in.site, in.origin, 1) }
+
 func (c *cluster) visitor() *visitor {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -31,7 +48,7 @@ func (c *cluster) visitor() *visitor {
 	}
 	return &visitor{cluster: c, user: "mira", client: &http.Client{
 		Jar:           jar,
-		Transport:     transport,
+		Transport:     balanced{c},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -67,7 +84,7 @@ func (v *visitor) comeIn(in *instance) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, callback, nil)
+	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, in.at(callback), nil)
 	if err != nil {
 		return answer{}, err
 	}

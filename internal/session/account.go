@@ -29,13 +29,3 @@ func (ids accountIDs) have(e tokenstore.Entry) bool {
 	_, ok := ids[e.AccountID]
 	return ok
 }
-
-// EndAccount ends the sessions and keys of an account, which is named by its
-// account_id or by the user's id, as EndMatching does.
-func EndAccount(ctx context.Context, id string) (ended []string, err error) {
-	ids, err := findAccount(ctx, id)
-	if err != nil {
-		return []string{}, err
-	}
-	return EndMatching(ctx, ids.have)
-}

@@ -1,12 +1,16 @@
 package session
 
-import "github.com/caddyspotify/caddy-spotify/internal/webapi"
+import (
+	"sync/atomic"
+
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
+)
 
 // keyUseEvery is how often it is noted, in seconds, that a key was used.
 const keyUseEvery = 3600
 
 // KeyTerms are what an access key is good for. They are sealed along with its
-// token, and do not change.
+// token, and what is sealed does not change.
 type KeyTerms struct {
 	Name      string        `json:"name"`
 	ExpiresAt int64         `json:"expires_at"` // in Unix seconds
@@ -15,4 +19,6 @@ type KeyTerms struct {
 	// sealed when the key was created. Under another one the key would be in no
 	// list, so nobody could revoke it, and it counts no longer.
 	Seal uint64 `json:"seal"`
+
+	listing atomic.Pointer[listing] // nil until it was found in its owner's list
 }

@@ -53,7 +53,7 @@ func (data *sealedSession) is(kind Kind) bool {
 // GetShared returns the session of a shared account, as Get does for a cookie.
 func (m *Manager) GetShared(ctx context.Context, id tokenstore.SessionID) (*Session, error) {
 	now := m.Clock.Now().Unix()
-	s, err := m.find(ctx, id, Shared, now)
+	s, err := m.find(ctx, id, Shared, now, nil)
 	if !errors.Is(err, ErrNone) {
 		return s, err
 	}
@@ -62,7 +62,7 @@ func (m *Manager) GetShared(ctx context.Context, id tokenstore.SessionID) (*Sess
 	}
 	// One that was replaced through another instance is found at the second look,
 	// as is one that was adopted just now.
-	return m.find(ctx, id, Shared, now)
+	return m.find(ctx, id, Shared, now, nil)
 }
 
 // adoptShared moves what an earlier version stored of a shared account to where no

@@ -46,7 +46,7 @@ func TestKindsAreApart(t *testing.T) {
 	now := fake.Now().Unix()
 	for as, get := range map[Kind]func(id tokenstore.SessionID) (*Session, error){
 		Browser: func(id tokenstore.SessionID) (*Session, error) { return m.Get(ctx, id.Cookie()) },
-		Key:     func(id tokenstore.SessionID) (*Session, error) { return m.GetKey(ctx, id, now) },
+		Key:     func(id tokenstore.SessionID) (*Session, error) { return m.GetKey(ctx, id, now, nil) },
 		Shared:  func(id tokenstore.SessionID) (*Session, error) { return m.GetShared(ctx, id) },
 	} {
 		for of, s := range oneOfEach(t, m, fake) {

@@ -209,7 +209,7 @@ func TestLastUseIsSavedNowAndThen(t *testing.T) {
 				// Another instance learns of it.
 				there := openSessions(t, store, fake)
 				there.idleSeconds, there.lifetimeSeconds = m.idleSeconds, m.lifetimeSeconds
-				got, err := there.find(t.Context(), s.ID, s.kind, fake.Now().Unix())
+				got, err := there.find(t.Context(), s.ID, s.kind, fake.Now().Unix(), nil)
 				if err != nil || got.LastSeen.Load() != fake.Now().Unix() {
 					t.Errorf("elsewhere: %v", err)
 				}

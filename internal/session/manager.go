@@ -156,51 +156,58 @@ func (m *Manager) GetAt(ctx context.Context, cookie string, now int64) (*Session
 	if err != nil {
 		return nil, ErrNone
 	}
-	return m.find(ctx, id, Browser, now)
+	return m.find(ctx, id, Browser, now, nil)
 }
 
-// GetKey returns what an access key stands for, as get does for a cookie.
-func (m *Manager) GetKey(ctx context.Context, id tokenstore.SessionID, now int64) (*Session, error) {
-	return m.find(ctx, id, Key, now)
+// GetKey returns what an access key stands for, as get does for a cookie. A key
+// that is not in its owner's list counts as none; without lists, each counts.
+func (m *Manager) GetKey(ctx context.Context, id tokenstore.SessionID, now int64, lists KeyLists) (*Session, error) {
+	return m.find(ctx, id, Key, now, lists)
 }
 
-func (m *Manager) find(ctx context.Context, id tokenstore.SessionID, kind Kind, now int64) (*Session, error) {
+func (m *Manager) find(ctx context.Context, id tokenstore.SessionID, kind Kind, now int64, lists KeyLists) (*Session, error) {
 	m.start()
 	s, ok := m.Cache.get(id, kind)
 	if !ok || now >= s.ExpiresAt() {
 		// Another instance may have seen the session since, so a cached one
 		// that looks idle is not judged by its own memory.
-		return m.load(ctx, id, kind)
+		return m.load(ctx, id, kind, lists)
 	}
 	if s.Auth.Ended() {
 		return nil, ErrNone
 	}
+	if lists != nil && !m.stillListed(s) {
+		return m.confirm(ctx, s, now, lists)
+	}
 	switch s.trust(now, m.watched) {
 	case trustNot:
-		return m.confirm(ctx, s, now)
+		return m.confirm(ctx, s, now, lists)
 	case trustForNow:
-		m.inBackground(s, workRevalidate, func(ctx context.Context) { _, _ = m.confirm(ctx, s, now) })
+		m.inBackground(s, workRevalidate, func(ctx context.Context) { _, _ = m.confirm(ctx, s, now, lists) })
 	}
 	return s, nil
 }
 
 // confirm asks the store about a cached session. Requests that come at once share
 // one reading.
-func (m *Manager) confirm(ctx context.Context, s *Session, now int64) (*Session, error) {
+func (m *Manager) confirm(ctx context.Context, s *Session, now int64, lists KeyLists) (*Session, error) {
 	return m.share(ctx, readingOf{s.digest, s.kind, s}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
-		return m.readAgain(ctx, s, since, now)
+		return m.readAgain(ctx, s, since, now, lists)
 	})
 }
 
-func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, now int64) (*Session, error) {
+func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, now int64, lists KeyLists) (*Session, error) {
 	mono := m.Clock.Monotonic()
 	token, err := s.fetch(ctx)
+	if err == nil {
+		s.Auth.Adopt(token)
+		err = m.findListed(ctx, s, lists)
+	}
 	switch {
 	case err == nil:
-		s.Auth.Adopt(token)
 		m.Cache.checkedUnlessChanged(s, since, now, mono)
 		return s, nil
-	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable):
+	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrUnsealable), errors.Is(err, errUnlisted):
 		s.Auth.End()
 		m.Cache.remove(s.ID, s.kind)
 		m.ended(s, endElsewhere)
@@ -210,6 +217,7 @@ func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, n
 		// working, and the store is asked again soon: nobody tells us what
 		// happened to the session meanwhile.
 		m.Cache.checkedUnlessChanged(s, since, -now, mono)
+		m.trustList(s)
 		return s, nil
 	default:
 		return nil, err
@@ -218,7 +226,7 @@ func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, n
 
 // load reads a session from the store into the cache. Requests that come at
 // once share one reading.
-func (m *Manager) load(ctx context.Context, id tokenstore.SessionID, kind Kind) (*Session, error) {
+func (m *Manager) load(ctx context.Context, id tokenstore.SessionID, kind Kind, lists KeyLists) (*Session, error) {
 	now := m.Clock.Now().Unix()
 	digest := id.Digest(m.namespaces[kind])
 	// The digests of two kinds never meet. Nobody should have to trust in that.
@@ -226,18 +234,18 @@ func (m *Manager) load(ctx context.Context, id tokenstore.SessionID, kind Kind) 
 		// Nobody told it of changes while it was in no cache.
 		s.checked.Store(0)
 		m.Cache.add(s)
-		return m.confirm(ctx, s, now)
+		return m.confirm(ctx, s, now, lists)
 	}
 	return m.share(ctx, readingOf{digest: digest, kind: kind}, func(ctx context.Context, since cacheEpoch) (*Session, error) {
 		if err := m.beginLoad(ctx); err != nil {
 			return nil, err
 		}
 		defer m.endLoad()
-		return m.read(ctx, id, kind, digest, since)
+		return m.read(ctx, id, kind, digest, since, lists)
 	})
 }
 
-func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, digest [32]byte, since cacheEpoch) (*Session, error) {
+func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, digest [32]byte, since cacheEpoch, lists KeyLists) (*Session, error) {
 	name := hex.EncodeToString(digest[:])
 	mono := m.Clock.Monotonic()
 	rec, err := m.store.Load(ctx, name)
@@ -268,6 +276,13 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 	if now >= s.ExpiresAt() {
 		m.Cache.remove(id, kind)
 		return nil, ErrNone
+	}
+	switch err := m.findListed(ctx, s, lists); {
+	case errors.Is(err, errUnlisted):
+		m.Cache.remove(id, kind)
+		return nil, ErrNone
+	case err != nil:
+		return nil, err
 	}
 	m.Cache.addUnlessChanged(s, since)
 	if data.Site == "" {

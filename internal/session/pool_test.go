@@ -59,13 +59,13 @@ func TestLogoutReachesTheProcessesOtherSessions(t *testing.T) {
 					t.Fatal(err)
 				}
 				fake.Advance(time.Second) // so that the login after it is told from it
-				if _, err := two.find(t.Context(), s.ID, of, fake.Now().Unix()); err != nil {
+				if _, err := two.find(t.Context(), s.ID, of, fake.Now().Unix(), nil); err != nil {
 					t.Fatal(err)
 				}
 				if err := end(one, pool, s); err != nil {
 					t.Fatal(err)
 				}
-				if got, err := two.find(t.Context(), s.ID, of, fake.Now().Unix()); err == nil && got.Account.ID != "another" || err != nil && !errors.Is(err, ErrNone) {
+				if got, err := two.find(t.Context(), s.ID, of, fake.Now().Unix(), nil); err == nil && got.Account.ID != "another" || err != nil && !errors.Is(err, ErrNone) {
 					t.Errorf("the other sessions have it still: %v", err)
 				}
 			})

@@ -40,10 +40,10 @@ func TestReplacedElsewhere(t *testing.T) {
 	if err := old.Delete(ctx, first); err != nil {
 		t.Errorf("deleting the replaced session: %v", err)
 	}
-	if _, err := here.find(ctx, id, Shared, fake.Now().Unix()); !errors.Is(err, ErrNone) {
+	if _, err := here.find(ctx, id, Shared, fake.Now().Unix(), nil); !errors.Is(err, ErrNone) {
 		t.Errorf("the replaced session: %v", err)
 	}
-	s, err := here.find(ctx, id, Shared, fake.Now().Unix())
+	s, err := here.find(ctx, id, Shared, fake.Now().Unix(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

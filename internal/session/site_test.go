@@ -28,7 +28,7 @@ func TestSessionsAreOfOneSite(t *testing.T) {
 		here, there := openAt(t, store, fake, "https://a.example.com/spotify"), openAt(t, store, fake, other)
 		for kind, s := range oneOfEach(t, here, fake) {
 			for range 2 {
-				if _, err := there.find(t.Context(), s.ID, Kind(kind), fake.Now().Unix()); !errors.Is(err, ErrNone) {
+				if _, err := there.find(t.Context(), s.ID, Kind(kind), fake.Now().Unix(), nil); !errors.Is(err, ErrNone) {
 					t.Errorf("%s at %q: %v", stored[kind].sealed, other, err)
 				}
 			}
@@ -36,7 +36,7 @@ func TestSessionsAreOfOneSite(t *testing.T) {
 				t.Errorf("logout at %q: %v", other, err)
 			}
 			here.Cache.remove(s.ID, s.kind)
-			if _, err := here.find(t.Context(), s.ID, Kind(kind), fake.Now().Unix()); err != nil {
+			if _, err := here.find(t.Context(), s.ID, Kind(kind), fake.Now().Unix(), nil); err != nil {
 				t.Errorf("%s where it was made: %v", stored[kind].sealed, err)
 			}
 		}

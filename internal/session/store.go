@@ -72,14 +72,36 @@ func (p *Store) leave(m *Manager) {
 	p.users = slices.DeleteFunc(p.users, func(other *Manager) bool { return other == m })
 }
 
-// changed tells all users but one that a record was changed by that one. Sessions
-// of other apps have other keys, so their users are not told.
+// Create implements tokenstore.Store, for records that are no session's. All users
+// have been told when it returns, as after the other changes.
+func (p *Store) Create(ctx context.Context, key string, rec *tokenstore.Record) error {
+	err := p.Store.Create(ctx, key, rec)
+	p.changed(key, nil)
+	return err
+}
+
+// Update implements tokenstore.Store.
+func (p *Store) Update(ctx context.Context, key string, rec *tokenstore.Record) error {
+	err := p.Store.Update(ctx, key, rec)
+	p.changed(key, nil)
+	return err
+}
+
+// Delete implements tokenstore.Store.
+func (p *Store) Delete(ctx context.Context, key string) error {
+	err := p.Store.Delete(ctx, key)
+	p.changed(key, nil)
+	return err
+}
+
+// changed tells all users but one, which may be nil, that a record was changed by
+// that one. Sessions of other apps have other keys, so their users are not told.
 func (p *Store) changed(key string, by *Manager) {
 	p.mu.Lock()
 	users := slices.Clone(p.users)
 	p.mu.Unlock()
 	for _, m := range users {
-		if m != by && m.Namespace == by.Namespace {
+		if m != by && (by == nil || m.Namespace == by.Namespace) {
 			m.changed(key)
 		}
 	}

@@ -107,39 +107,69 @@ func Exists(ctx context.Context, ref string) (bool, error) {
 	return false, nil
 }
 
-// EndMatching ends, in the stores in use and so on every instance, the sessions
-// and keys that match, and returns the references of those that it ended, in
-// order. When it fails, some may have ended, and they are returned too.
-func EndMatching(ctx context.Context, match func(tokenstore.Entry) bool) (ended []string, err error) {
+// EndSession ends the session or key with a reference, in the stores in use and so
+// on every instance, and returns the references of what it ended.
+func EndSession(ctx context.Context, ref string) (ended []string, err error) {
 	ended = []string{}
-	var found, lists []inStore
-	for entry, err := range walkInUse(ctx) {
-		if err != nil {
+	_, err = endMatching(ctx, &ended, func(e tokenstore.Entry) bool {
+		return tokenstore.Ref(e.Key) == ref && e.Kind != tokenstore.KindKeyIndex
+	})
+	return ended, err
+}
+
+// maxEndWalks bounds how often the stores are walked for an account's sessions.
+const maxEndWalks = 16
+
+// EndAccount ends, in the stores in use and so on every instance, the sessions and
+// keys of an account, which is named by its account_id or by the user's id. It also
+// ends those that begin while it is at it: it walks the stores until nothing is
+// left. It returns the references of those that it ended, in order. When it fails,
+// some may have ended, and they are returned too.
+func EndAccount(ctx context.Context, id string) (ended []string, err error) {
+	ended = []string{}
+	defer func() { slices.Sort(ended) }()
+	ids, err := findAccount(ctx, id)
+	if err != nil {
+		return ended, err
+	}
+	for range maxEndWalks {
+		found, err := endMatching(ctx, &ended, ids.have)
+		if err != nil || found == 0 {
 			return ended, err
 		}
+	}
+	return ended, fmt.Errorf("after %d sessions ended: new ones keep beginning", len(ended))
+}
+
+// endMatching walks the stores in use, ends what matches, and returns how much
+// that was.
+func endMatching(ctx context.Context, ended *[]string, match func(tokenstore.Entry) bool) (found int, err error) {
+	var lists, rest []inStore
+	for entry, err := range walkInUse(ctx) {
 		switch {
+		case err != nil:
+			return 0, err
 		case !match(entry.Entry):
 		case entry.Kind == tokenstore.KindKeyIndex:
 			lists = append(lists, entry)
 		default:
-			found = append(found, entry)
+			rest = append(rest, entry)
 		}
 	}
-	for _, entry := range found {
-		if err := entry.store.End(ctx, entry.Entry, EndAdministrator, nil); err != nil {
-			return ended, fmt.Errorf("after %d sessions ended: ending session %s in store %s: %w", len(ended), tokenstore.Ref(entry.Key), entry.store.Name, err)
-		}
-		ended = append(ended, tokenstore.Ref(entry.Key))
-	}
-	// The list of an account's keys goes after the keys, so that none is ever in
-	// use that its owner cannot find.
+	// The list of an account's keys goes first: from then on none of them counts,
+	// whatever happens to its own record.
 	for _, list := range lists {
 		if err := list.store.Delete(ctx, list.Key); err != nil {
-			return ended, fmt.Errorf("after %d sessions ended: deleting the account's list of keys in store %s: %w", len(ended), list.store.Name, err)
+			return 0, fmt.Errorf("after %d sessions ended: deleting the account's list of keys in store %s: %w", len(*ended), list.store.Name, err)
 		}
 	}
-	slices.Sort(ended)
-	return ended, nil
+	for _, entry := range rest {
+		if err := entry.store.End(ctx, entry.Entry, EndAdministrator, nil); err != nil {
+			return 0, fmt.Errorf("after %d sessions ended: ending session %s in store %s: %w", len(*ended), tokenstore.Ref(entry.Key), entry.store.Name, err)
+		}
+		*ended = append(*ended, tokenstore.Ref(entry.Key))
+	}
+	return len(lists) + len(rest), nil
 }
 
 // inStore is an entry and the store that it is in.

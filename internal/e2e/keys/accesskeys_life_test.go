@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
@@ -241,4 +243,68 @@ func TestAccessKeyRewrittenInBetween(t *testing.T) {
 		t.Errorf("Spotify was asked %d times for what the key is not for", n)
 	}
 	all.WantStatus(all.Me(), 200)
+}
+
+// S29: a key counts for as long as its owner finds it in the list. One that was
+// revoked does not come back with its record out of a backup, nor does one stay
+// whose list is gone, for an instance that has the key in memory and for another.
+func TestAccessKeyPutBack(t *testing.T) {
+	for name, restart := range map[string]bool{"in memory": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			clock := fakeclock.New(time.Now())
+			clock.Install(t)
+			s := proxytest.Start(t, proxytest.Options{Auth: "access_keys", Sim: spotifytest.Options{Now: clock.Now}})
+			b := s.NewBrowser()
+			b.Login("")
+			p, q := s.Program(b.CreateKey(proxytest.KeyForm("a"))), s.Program(b.CreateKey(proxytest.KeyForm("b")))
+			stored := func(kind string) map[string]string {
+				files := s.StoredFiles()
+				for path, content := range files {
+					if !strings.Contains(content, `"kind":"`+kind+`"`) {
+						delete(files, path)
+					}
+				}
+				return files
+			}
+			later := func() {
+				if restart {
+					s.Restart()
+				} else {
+					clock.Advance(20 * time.Second)
+				}
+			}
+			p.WantStatus(p.Me(), 200)
+			q.WantStatus(q.Me(), 200)
+			backup := stored("key")
+			for _, k := range b.Keys() {
+				if k.Name == "a" {
+					b.WantStatus(b.Fetch("DELETE", proxytest.KeysPath+"/"+k.Key, ""), 204)
+				}
+			}
+			wantInvalid(p, p.Me())
+			for path, content := range backup {
+				if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			later()
+			wantInvalid(p, p.Me())
+			q.WantStatus(q.Me(), 200)
+			for path := range stored("key_index") {
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			later()
+			wantInvalid(q, q.Me())
+			if n := len(b.Keys()); n != 0 {
+				t.Errorf("%d keys are listed", n)
+			}
+			if !strings.Contains(s.Log.String(), "access key is not in its owner's list") {
+				t.Error("the log does not say why the keys do not count")
+			}
+			p = s.Program(b.CreateKey(proxytest.KeyForm("c")))
+			p.WantStatus(p.Me(), 200)
+		})
+	}
 }

@@ -1,0 +1,52 @@
+package accesskeys
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
+)
+
+// errOtherSeal says that a key was created under another secret, so that its list
+// cannot be found under this one.
+var errOtherSeal = errors.New("the access key was created with a different secret")
+
+// ListOf implements session.KeyLists.
+func (k *Keys) ListOf(ctx context.Context, account string) (string, error) {
+	id, err := k.indexID(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	return id.Key(k.indexNamespace()), nil
+}
+
+// Listed implements session.KeyLists.
+func (k *Keys) Listed(ctx context.Context, key *session.Session) (bool, error) {
+	seal, err := k.seal(ctx)
+	if err != nil {
+		return false, err
+	}
+	if key.Terms.Seal != seal {
+		k.warnOfSeal(key)
+		return false, errOtherSeal
+	}
+	index, _, _, err := k.loadIndex(ctx, key.Account.ID)
+	if err != nil && !errors.Is(err, tokenstore.ErrUnsealable) {
+		return false, err
+	}
+	name := key.Key()
+	if err == nil && slices.ContainsFunc(index.Keys, func(i indexedKey) bool { return i.Key == name }) {
+		return true, nil
+	}
+	if suppressed, ok := k.site.Faults().Admit("access key unlisted"); ok {
+		k.site.Logger.Warn("access key is not in its owner's list and does not count",
+			zap.String("session", key.Ref()), zap.String("account", key.Account.ID), zap.Error(err), suppressed)
+	}
+	return false, nil
+}
+
+var _ session.KeyLists = (*Keys)(nil)

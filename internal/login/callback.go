@@ -2,10 +2,12 @@ package login
 
 import (
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
@@ -40,15 +42,30 @@ func (f *Flow) ServeCallback(w http.ResponseWriter, r *http.Request) error {
 	if p != nil {
 		return f.LoginFailed(w, r, p)
 	}
-	if !f.states.take(answer.state.nonce) {
-		return f.callbackWithoutLogin(w, r, answer.state)
+	for {
+		c, first := f.states.begin(answer.state.nonce)
+		switch {
+		case c == nil:
+			f.clearPending(w, r, answer.state.slot, pending)
+			return f.callbackWithoutLogin(w, r, answer.state)
+		case first:
+			return f.complete(w, r, c, answer, pending)
+		}
+		select {
+		case <-c.done:
+		case <-r.Context().Done():
+			return nil // nobody waits any more
+		}
+		if c.response != nil {
+			return c.response.send(w)
+		}
+		// The first has given up, and the login is still to be had.
 	}
-	return f.conclude(w, r, answer, *pending)
 }
 
 // pendingOf returns the login that a callback's state belongs to, if this browser
-// has it pending, and clears its cookies: whatever comes of it, that login is over.
-// The problem, if there is one, is what is wrong with it.
+// has it pending. The problem, if there is one, is what is wrong with it; then it is
+// over, and its cookies are cleared.
 func (f *Flow) pendingOf(w http.ResponseWriter, r *http.Request, st state) (*pendingLogin, *problem.Problem) {
 	if st.slot == 0 {
 		return nil, nil
@@ -67,21 +84,55 @@ func (f *Flow) pendingOf(w http.ResponseWriter, r *http.Request, st state) (*pen
 		// The cookie is another login's, which goes on.
 		return nil, nil
 	}
-	f.site.Clear(w, name)
-	if isPathReference(pending.returnTo) {
-		reference := pending.returnTo
-		pending.returnTo = f.returnPath(r, pending)
-		if !f.shared(r, st.slot, reference) {
-			f.site.Clear(w, f.slotName(pathSlot))
-		}
-	}
+	var why refusal
 	switch {
 	case !pending.started.Equal(st.started):
-		return nil, f.refuseCallback(wrongBrowser) // somebody changed the cookie
+		why = wrongBrowser // somebody changed the cookie
 	case pending.expired(f.site.Clock.Now()):
-		return nil, f.refuseCallback(tooOld)
+		why = tooOld
+	default:
+		return &pending, nil
 	}
-	return &pending, nil
+	f.clearPending(w, r, st.slot, &pending)
+	return nil, f.refuseCallback(why)
+}
+
+// clearPending has the browser delete the cookies of a login that is over.
+func (f *Flow) clearPending(w http.ResponseWriter, r *http.Request, slot byte, p *pendingLogin) {
+	f.site.Clear(w, f.slotName(slot))
+	if isPathReference(p.returnTo) && !f.shared(r, slot, p.returnTo) {
+		f.site.Clear(w, f.slotName(pathSlot))
+	}
+}
+
+// complete ends a login that has come back, for this callback and those that come
+// with the same state meanwhile.
+func (f *Flow) complete(w http.ResponseWriter, r *http.Request, c *completion, answer callbackAnswer, pending *pendingLogin) error {
+	var response *recorder
+	var used bool
+	end := sync.OnceFunc(func() { f.states.end(answer.state.nonce, c, response, used) })
+	defer end() // also of a panic
+	if answer.code != "" {
+		if err := f.exchanges.begin(r.Context()); errors.Is(err, errTooManyExchanges) {
+			p := tooManyExchanges(err)
+			p.LoginURL = f.againURL(*pending)
+			return f.LoginFailed(w, r, p)
+		} else if err != nil {
+			return nil // nobody waits any more
+		}
+		defer f.exchanges.end()
+	}
+	used = true
+	own := newRecorder(w.Header())
+	f.clearPending(own, r, answer.state.slot, pending)
+	resolved := *pending
+	resolved.returnTo = f.returnPath(r, resolved)
+	if err := f.conclude(own, r, answer, resolved); err != nil {
+		return err
+	}
+	response = own
+	end()
+	return own.send(w)
 }
 
 // conclude ends a login that has come back.

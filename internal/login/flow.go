@@ -47,6 +47,7 @@ type Flow struct {
 	optionalScopes []string // that a login may ask for in addition
 	slots          *slotsGiven
 	states         *usedStates
+	exchanges      *exchanges
 	purposes       map[string]*Purpose
 }
 
@@ -63,6 +64,7 @@ func New(s *site.Site, tokens *pkce.Config, apiURL string, optionalScopes []stri
 		optionalScopes: optionalScopes,
 		slots:          newSlotsGiven(),
 		states:         newUsedStates(),
+		exchanges:      newExchanges(s.Clock, tokens.Timeout),
 		purposes:       make(map[string]*Purpose),
 	}
 }

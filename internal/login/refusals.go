@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/page"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
@@ -42,6 +43,16 @@ func (f *Flow) refuseCallback(why refusal) *problem.Problem {
 		p.Message = "This login did not begin in this browser, or the browser has not kept its cookie. Start again here."
 	}
 	return p
+}
+
+// tooManyExchanges says that the login cannot be completed just now. It is not over:
+// the same callback may be asked for again.
+func tooManyExchanges(err error) *problem.Problem {
+	return &problem.Problem{
+		Status: http.StatusServiceUnavailable, Reason: reason.UpstreamUnavailable, Err: err, RetryAfter: 5 * time.Second,
+		Message: "Too many people are logging in just now. Reload this page in a moment.",
+		Wording: page.WordingLoginBusy,
+	}
 }
 
 // LoginUnfinishable says that a login came back, but that what it was for cannot be

@@ -69,6 +69,7 @@ const (
 	WordingLoginUsed            = "login_used"
 	WordingLoginCancelledBefore = "login_cancelled_before"
 	WordingLoginReplaced        = "login_replaced"
+	WordingLoginBusy            = "login_busy"
 	WordingLoginUnfinishable    = "login_unfinishable"
 )
 

@@ -104,10 +104,11 @@ func init() {
 	})
 }
 
-// hangUpWatcher tells of requests for the callback whose client hung up.
+// hangUpWatcher tells of requests for the callback, and of those whose client hung up.
 type hangUpWatcher struct{}
 
-var hangUps sync.Map // of chan struct{}, by the host that was asked
+// Of chan struct{}, by the host that was asked.
+var arrivals, hangUps sync.Map
 
 func (hangUpWatcher) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -117,6 +118,9 @@ func (hangUpWatcher) CaddyModule() caddy.ModuleInfo {
 }
 
 func (hangUpWatcher) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if ch, ok := arrivals.Load(r.Host); ok && strings.HasSuffix(r.URL.Path, "/callback") {
+		ch.(chan struct{}) <- struct{}{}
+	}
 	if ch, ok := hangUps.Load(r.Host); ok && strings.HasSuffix(r.URL.Path, "/callback") {
 		defer context.AfterFunc(r.Context(), func() { close(ch.(chan struct{})) })()
 	}

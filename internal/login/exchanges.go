@@ -1,0 +1,60 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyspotify/caddy-spotify/pkce"
+)
+
+const (
+	// maxExchanges bounds the logins of a site that are being completed, each of which
+	// takes a connection to the token endpoint and does not end with its browser's:
+	// anyone can make up a callback, and with it a pending login and a code.
+	maxExchanges = 64
+	// maxWaitingExchanges bounds those that wait for their turn.
+	maxWaitingExchanges = 256
+)
+
+// errTooManyExchanges says that there is no room for another login to be completed.
+var errTooManyExchanges = errors.New("too many logins are being completed")
+
+// exchanges bounds the logins that are being completed. It is safe for concurrent use.
+type exchanges struct {
+	clock    pkce.Clock
+	patience time.Duration // how long to wait for a turn
+	running  chan struct{}
+	waiting  atomic.Int64
+}
+
+func newExchanges(clock pkce.Clock, patience time.Duration) *exchanges {
+	return &exchanges{clock: clock, patience: patience, running: make(chan struct{}, maxExchanges)}
+}
+
+// begin waits for the right to complete one more login. The error is that of ctx, or
+// errTooManyExchanges. Without one, the caller must call end.
+func (e *exchanges) begin(ctx context.Context) error {
+	select {
+	case e.running <- struct{}{}:
+		return nil
+	default:
+	}
+	defer e.waiting.Add(-1)
+	if e.waiting.Add(1) > maxWaitingExchanges {
+		return errTooManyExchanges
+	}
+	late := make(chan struct{})
+	defer e.clock.AfterFunc(e.patience, func() { close(late) })()
+	select {
+	case e.running <- struct{}{}:
+		return nil
+	case <-late:
+		return errTooManyExchanges
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (e *exchanges) end() { <-e.running }

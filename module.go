@@ -332,7 +332,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		return h.keys.Serve(w, r, rest[len("/keys"):])
 	}
-	methods, serve := []string{http.MethodGet}, h.login.ServeSession
+	methods, serve := []string{http.MethodGet, http.MethodHead}, h.login.ServeSession
 	switch rest {
 	case "/login":
 		serve = h.login.ServeLogin
@@ -344,13 +344,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case "/popup":
 		serve = h.servePopup
 	case "/client.js":
-		methods, serve = []string{http.MethodGet, http.MethodHead}, clientScript.Serve
+		serve = clientScript.Serve
 	case "/client.d.ts":
-		methods, serve = []string{http.MethodGet, http.MethodHead}, clientTypes.Serve
+		serve = clientTypes.Serve
 	case "/health":
-		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveHealth
+		serve = h.serveHealth
 	case "/health/live":
-		methods, serve = []string{http.MethodGet, http.MethodHead}, h.serveLive
+		serve = h.serveLive
 	case "/token":
 		if !h.ExposeToken {
 			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))

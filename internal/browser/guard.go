@@ -59,7 +59,7 @@ func (s *Guard) CheckOrigin(r *http.Request) *problem.Problem {
 		// same of what another site's speculation rules have them load ahead of
 		// time, but then say that it is for that. What is refused ahead of time
 		// they ask for again when the person goes there.
-		if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header["Sec-Purpose"] == nil {
+		if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header["Sec-Purpose"] == nil && !AheadOfTime(r) {
 			return nil
 		}
 	case "":

@@ -30,10 +30,17 @@ func (f *Flow) ServeCallback(w http.ResponseWriter, r *http.Request) error {
 	if p := s.CheckTransport(r); p != nil {
 		return f.LoginFailed(w, r, p)
 	}
+	if browser.AheadOfTime(r) {
+		return s.Fail(w, r, aheadOfTime())
+	}
 	answer, p := parseCallback(r.URL.RawQuery)
 	if p != nil {
 		p.LoginURL = s.LoginURL()
 		return f.LoginFailed(w, r, p)
+	}
+	if r.Method == http.MethodHead {
+		// What a GET would say is not known before it is done.
+		return s.Fail(w, r, problem.BadRequest("A login is completed by a GET only."))
 	}
 	pending, p := f.pendingOf(w, r, answer.state)
 	if pending == nil && p == nil {

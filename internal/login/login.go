@@ -42,8 +42,13 @@ func (f *Flow) ServeLogin(w http.ResponseWriter, r *http.Request) error {
 	if dialog != "" && dialog != "true" && dialog != "false" {
 		return f.site.Fail(w, r, problem.BadRequest("show_dialog is true or false."))
 	}
+	if browser.InFrame(r) {
+		return f.loginInFrame(w, r, browser.OriginalURL(r).RequestURI())
+	}
 	// A person asked for this login, so it is no loop.
-	f.site.Clear(w, f.site.JustLoggedIn)
+	if r.Method != http.MethodHead && !browser.AheadOfTime(r) {
+		f.site.Clear(w, f.site.JustLoggedIn)
+	}
 	return f.Start(w, r, Options{
 		ReturnTo:   browser.ReturnPath(query.Get("return_to")),
 		Scopes:     scopes,
@@ -84,13 +89,17 @@ type Options struct {
 	Details    string
 }
 
-// Start sends the browser to Spotify.
+// Start sends the browser to Spotify. A HEAD gets the same response, but no login
+// begins: there is no cookie.
 func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	s := f.site
 	// The answer's Location holds the state. The access log would show it.
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	if p := s.CheckTransport(r); p != nil {
 		return f.site.Fail(w, r, p)
+	}
+	if browser.AheadOfTime(r) {
+		return s.Fail(w, r, aheadOfTime())
 	}
 	pending := pendingLogin{started: s.Clock.Now(), mark: processMark, secret: newSecret(), returnTo: o.ReturnTo, details: o.Details}
 	if o.Purpose != nil {
@@ -100,9 +109,12 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	if err != nil {
 		return f.site.Fail(w, r, notStarted(err))
 	}
-	slot, ok := f.place(w, r, &pending, o.Purpose != nil && o.Purpose.Exclusive)
-	if !ok {
-		return f.site.Fail(w, r, problem.BadRequest("There is too much to keep in mind until you come back from Spotify. Ask for less."))
+	slot := byte('0')
+	if r.Method != http.MethodHead {
+		var ok bool
+		if slot, ok = f.place(w, r, &pending, o.Purpose != nil && o.Purpose.Exclusive); !ok {
+			return s.Fail(w, r, problem.BadRequest("There is too much to keep in mind until you come back from Spotify. Ask for less."))
+		}
 	}
 	login, err := pkce.LoginRequest{
 		AuthorizeURL: f.tokens.AuthorizeURL,
@@ -115,6 +127,9 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	}.URL()
 	if err != nil {
 		return f.site.Fail(w, r, notStarted(err))
+	}
+	if r.Method == http.MethodHead {
+		return problem.Redirect(w, login, http.StatusFound)
 	}
 	s.Logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.Scopes))
 	return problem.Redirect(w, login, http.StatusFound)
@@ -132,7 +147,9 @@ func (f *Flow) startFor(w http.ResponseWriter, r *http.Request) error {
 		return problem.Redirect(w, there, http.StatusFound)
 	}
 	if _, looping := browser.CookieValue(r.Header, f.site.JustLoggedIn); looping {
-		f.site.Clear(w, f.site.JustLoggedIn)
+		if r.Method != http.MethodHead {
+			f.site.Clear(w, f.site.JustLoggedIn)
+		}
 		message := "You logged in a moment ago, but your browser came back without the session's cookie. " +
 			"Check that it accepts cookies from this site, then try again."
 		if _, ok := browser.CookieValue(r.Header, f.site.SessionName); ok {
@@ -150,9 +167,13 @@ func (f *Flow) startFor(w http.ResponseWriter, r *http.Request) error {
 
 // AskToLogIn sends a person to log in and tells code to. Only a navigation is
 // redirected: a fetch cannot follow to another origin, and the body of anything
-// but a GET would be lost on the way.
+// but a GET would be lost on the way. One for a frame gets a page that leads out of it,
+// and one ahead of time is refused like code, so that no login begins.
 func (f *Flow) AskToLogIn(w http.ResponseWriter, r *http.Request, why reason.Reason) error {
-	if browser.WantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if browser.WantsPage(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !browser.AheadOfTime(r) {
+		if browser.InFrame(r) {
+			return f.loginInFrame(w, r, f.site.LoginURLFor(f.pageAround(r)))
+		}
 		return f.startFor(w, r)
 	}
 	p := problem.LoginRequired(f.site.LoginURL(), why)

@@ -2,8 +2,10 @@ package login
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/page"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
@@ -53,6 +55,33 @@ func tooManyExchanges(err error) *problem.Problem {
 		Message: "Too many people are logging in just now. Reload this page in a moment.",
 		Wording: page.WordingLoginBusy,
 	}
+}
+
+// aheadOfTime refuses to begin or to end a login that the person has not asked for
+// yet. The browser asks again when they do.
+func aheadOfTime() *problem.Problem {
+	p := problem.BadRequest("A login neither begins nor ends ahead of time (Sec-Purpose).")
+	p.ForCode = true
+	return p
+}
+
+// loginInFrame asks to log in outside of the frame: Spotify is shown in none.
+func (f *Flow) loginInFrame(w http.ResponseWriter, r *http.Request, loginURL string) error {
+	p := problem.LoginRequired(loginURL, reason.LoginRequired)
+	p.Message = "Log in with Spotify first. The login opens in this tab instead of this frame."
+	p.Wording, p.InFrame = page.WordingLoginInFrame, true
+	return f.site.Fail(w, r, p)
+}
+
+// pageAround is the path of the page that a request for a frame comes from, if it is
+// one of the site's, or else the frame's own.
+func (f *Flow) pageAround(r *http.Request) string {
+	if path, ok := strings.CutPrefix(r.Referer(), f.site.Origin); ok {
+		if path = browser.ReturnPath(path); path != "/" {
+			return path
+		}
+	}
+	return browser.ReturnPath(browser.OriginalURL(r).RequestURI())
 }
 
 // LoginUnfinishable says that a login came back, but that what it was for cannot be

@@ -69,6 +69,7 @@ const (
 	WordingLoginUsed            = "login_used"
 	WordingLoginCancelledBefore = "login_cancelled_before"
 	WordingLoginReplaced        = "login_replaced"
+	WordingLoginInFrame         = "login_in_frame"
 	WordingLoginBusy            = "login_busy"
 	WordingLoginUnfinishable    = "login_unfinishable"
 )
@@ -81,6 +82,7 @@ type Data struct {
 	Next    string // where the button leads, or the page by itself
 	Home    string
 	Script  template.JS
+	InFrame bool   // the page may be in a frame of the site's, and links out of it
 	wording string // which words there are for the problem; empty: the reason's
 
 	// What renderPage adds; a note brings its own Title and Action.
@@ -93,7 +95,7 @@ type Data struct {
 
 // Problem shows a problem to a person.
 func Problem(p *problem.Problem) Data {
-	return Data{Kind: KindError, Message: p.Message, Reason: p.Reason, wording: p.Wording, Next: p.LoginURL, Home: "/"}
+	return Data{Kind: KindError, Message: p.Message, Reason: p.Reason, wording: p.Wording, Next: p.LoginURL, Home: "/", InFrame: p.InFrame}
 }
 
 // word puts the page into a language.
@@ -141,6 +143,10 @@ func (p Renderer) Page(w http.ResponseWriter, r *http.Request, status int, d Dat
 	}
 	h := w.Header()
 	setPageHeaders(h, d.Words, policy)
+	if d.InFrame {
+		h.Set("Content-Security-Policy", strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1))
+		h.Set("X-Frame-Options", "SAMEORIGIN")
+	}
 	if d.Kind == KindReturn && strings.HasPrefix(d.Next, p.Prefix+"/") {
 		// no-referrer would make the browser call the next request's origin
 		// opaque. A whole address, the callback's, would put a code and a state

@@ -28,6 +28,7 @@ type Problem struct {
 	Wording    string        // which words a page has for it, if not the reason's
 	Challenge  string        // the WWW-Authenticate header of a 401
 	ForCode    bool          // JSON even to a navigation
+	InFrame    bool          // its page may be in a frame of the site's, and links out of it
 	Err        error         // the cause, for the log only
 }
 

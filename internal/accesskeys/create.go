@@ -192,18 +192,12 @@ func (k *Keys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if p := k.stillLoggedIn(r, key.Account); p != nil {
 		return k.flow.LoginFailed(w, r, p)
 	}
-	who, err := k.flow.LookUpProfile(ctx, token)
-	acct := who.Account()
-	if p := problem.As(err); p != nil {
+	who, p := k.flow.LookUpProfile(ctx, token)
+	if p != nil {
 		p.LoginURL = k.path()
 		return k.flow.LoginFailed(w, r, p)
 	}
-	if err != nil {
-		return k.flow.LoginFailed(w, r, &problem.Problem{
-			Status: http.StatusBadGateway, Reason: reason.UpstreamUnavailable, LoginURL: k.path(), Err: err,
-			Message: "Spotify did not say whose account this is, so no access key was created. Try again in a moment.",
-		})
-	}
+	acct := who.Account()
 	if acct.ID != key.Account {
 		return k.flow.LoginFailed(w, r, &problem.Problem{
 			Status: http.StatusForbidden, Reason: reason.WrongAccount, LoginURL: k.path() + "?show_dialog=true",

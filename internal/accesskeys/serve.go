@@ -58,12 +58,6 @@ func (k *Keys) Serve(w http.ResponseWriter, r *http.Request, rest string) error 
 		return k.site.Fail(w, r, problem.StoreUnavailable(err, k.path()))
 	}
 	site.Identify(r, sess)
-	if sess.Account.ID == "" {
-		// Spotify did not say at the login whose it was. Keys belong to an account.
-		p := problem.LoginRequired(s.LoginURL(), reason.ReauthorizationRequired)
-		p.LoginURL = s.LoginURLFor(k.path())
-		return k.site.Fail(w, r, p)
-	}
 	if pg || r.Method != http.MethodGet {
 		s.Sessions.Touch(sess)
 	}

@@ -64,17 +64,15 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 	if purpose != nil {
 		return purpose.Finish(ctx, w, r, Result{Token: token, Details: pending.details, State: answer.state.String()})
 	}
-	who, err := f.LookUpProfile(ctx, token)
-	acct := who.Account()
-	if p := problem.As(err); p != nil {
-		// Spotify would let the same account in again without asking.
-		p.LoginURL = withDialog(again)
+	who, p := f.LookUpProfile(ctx, token)
+	if p != nil {
+		if p.LoginURL = again; p.Status == http.StatusForbidden {
+			// Spotify would let the same account in again without asking.
+			p.LoginURL = withDialog(again)
+		}
 		return f.LoginFailed(w, r, p)
 	}
-	if err != nil {
-		// The login itself worked. Better a session without a name than none.
-		s.Logger.Warn("account lookup failed", zap.Error(err))
-	}
+	acct := who.Account()
 	sess, err := s.Sessions.Create(ctx, token, acct)
 	if err != nil {
 		return f.LoginFailed(w, r, problem.StoreUnavailable(err, again))

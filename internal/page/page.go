@@ -71,6 +71,10 @@ const (
 	WordingLoginReplaced        = "login_replaced"
 	WordingLoginInFrame         = "login_in_frame"
 	WordingLoginBusy            = "login_busy"
+	WordingLoginPremium         = "login_premium_required"
+	WordingLoginRateLimited     = "login_rate_limited"
+	WordingLoginForbidden       = "login_forbidden"
+	WordingNoProfile            = "login_no_profile"
 	WordingLoginUnfinishable    = "login_unfinishable"
 )
 

@@ -36,6 +36,9 @@ const (
 // unknown, expired or logged out.
 var ErrNone = errors.New("no such session")
 
+// errNoAccount says that nobody could find a session by its account, to end it.
+var errNoAccount = errors.New("session without an account")
+
 // Manager turns session ids into sessions. It outlives the config that made
 // it for as long as a newer one uses it too. All methods are safe for
 // concurrent use.
@@ -260,6 +263,9 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 	if errors.Is(err, errOtherSite) {
 		return nil, ErrNone
 	}
+	if err == nil && data.Account.ID == "" {
+		err = errNoAccount // it was made by a version that allowed that
+	}
 	if err != nil {
 		m.logger().Warn("ignoring unreadable session record",
 			zap.String("session", tokenstore.Ref(name)), zap.Error(err))
@@ -304,8 +310,11 @@ func (m *Manager) Create(ctx context.Context, token *pkce.Token, acct Account) (
 	return m.createAs(ctx, tokenstore.NewSessionID(), Browser, token, acct)
 }
 
-// Keep stores a session that is new, and has it at hand.
+// Keep stores a session that is new, and has it at hand. It must have an account.
 func (m *Manager) Keep(ctx context.Context, s *Session, token *pkce.Token) error {
+	if s.Account.ID == "" {
+		return errNoAccount
+	}
 	s.checkedAt(m.Clock.Now().Unix(), m.Clock.Monotonic())
 	rec, err := s.record(token)
 	if err != nil {

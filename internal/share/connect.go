@@ -37,13 +37,8 @@ func (s *Share) ServeConnect(w http.ResponseWriter, r *http.Request) error {
 // if it is listed. The visitor is logged in nowhere by it. The error is a problem
 // wherever something can be said to the visitor.
 func (s *Share) finishConnect(ctx context.Context, token *pkce.Token) (*session.Session, error) {
-	who, err := s.flow.LookUpProfile(ctx, token)
-	if p := problem.As(err); p != nil {
-		return nil, p
-	}
-	if err != nil {
-		p := shareUnavailable(err)
-		p.Message = "Spotify did not say whose account this is, so nothing was connected. Try again in a moment."
+	who, p := s.flow.LookUpProfile(ctx, token)
+	if p != nil {
 		return nil, p
 	}
 	owner, ok := s.ownerOf(who)

@@ -44,12 +44,7 @@ func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error)
 	admission := gate.Admit(c.account())
 	if !admission.Admitted {
 		c.ex.Site.Metrics.Limited(telemetry.LimitedByProxy)
-		return nil, &problem.Problem{
-			Status:     http.StatusTooManyRequests,
-			Reason:     admission.Reason,
-			Message:    "This app has used up its share of requests to Spotify for now. Try again later.",
-			RetryAfter: admission.Wait,
-		}
+		return nil, heldBackByGate(admission)
 	}
 	res, err := t.next.RoundTrip(req)
 	if err != nil {

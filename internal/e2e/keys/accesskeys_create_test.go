@@ -91,7 +91,7 @@ func TestAccessKeyNotCreated(t *testing.T) {
 
 	b = mira()
 	callback = b.AskForKey("mira", ask)
-	in := s.Sim.Inject(spotifytest.Fault{Path: "/v1/me", Effect: spotifytest.ServerError, Times: 1})
+	in := s.Sim.Inject(spotifytest.Fault{Path: "/v1/me", Effect: spotifytest.ServerError})
 	wantNoKey(b, b.ComeBack(callback), http.StatusBadGateway, "upstream_unavailable", `href="/spotify/keys"`)
 	in.Clear()
 	callback = b.AskForKey("mira", ask)

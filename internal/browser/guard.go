@@ -125,11 +125,37 @@ func (s *Guard) LoopbackDetour(r *http.Request) (string, bool) {
 	return s.Origin + r.URL.RequestURI(), true
 }
 
+// SiblingDetour returns the same URL on the public origin when the visitor came under
+// another name of the same site, such as www. A login begun there could not end: the
+// browser sends its cookie to that name only, and Spotify sends the browser to the
+// public one.
+func (s *Guard) SiblingDetour(r *http.Request) (string, bool) {
+	u, err := url.Parse("http://" + askedHost(r))
+	if err != nil {
+		return "", false
+	}
+	name := strings.ToLower(u.Hostname())
+	if name == s.Hostname || !sameSite(strings.TrimSuffix(name, "."), s.Hostname) {
+		return "", false
+	}
+	return s.Origin + OriginalURL(r).RequestURI(), true
+}
+
+// askedHost is the host that the visitor asked for. A proxy in front that puts another
+// into Host may say which it was.
+func askedHost(r *http.Request) string {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	if forwarded := r.Header["X-Forwarded-Host"]; trusted && len(forwarded) == 1 {
+		return forwarded[0]
+	}
+	return r.Host
+}
+
 // OnPublicHost reports whether the visitor came under the host name of the public
 // origin, which is where the browser sends the cookies that it gets. Ports do not
 // matter to cookies.
 func (s *Guard) OnPublicHost(r *http.Request) bool {
-	u, err := url.Parse("http://" + r.Host)
+	u, err := url.Parse("http://" + askedHost(r))
 	return err == nil && strings.EqualFold(u.Hostname(), s.Hostname)
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -19,7 +20,7 @@ import (
 
 // ServeLogin begins the login that a person asked for.
 func (f *Flow) ServeLogin(w http.ResponseWriter, r *http.Request) error {
-	if there, ok := f.site.LoopbackDetour(r); ok {
+	if there, ok := f.Detour(w, r); ok {
 		return problem.Redirect(w, there, http.StatusFound)
 	}
 	if p := f.site.CheckTransport(r); p != nil {
@@ -54,6 +55,27 @@ func (f *Flow) ServeLogin(w http.ResponseWriter, r *http.Request) error {
 		Scopes:     scopes,
 		ShowDialog: dialog == "true",
 	})
+}
+
+// detourLife is how soon after it was sent to the public origin a browser cannot be
+// expected to be back under another name.
+const detourLife = 10 * time.Second
+
+// Detour returns where a login has to begin if it cannot begin here: the same URL on
+// the public origin. A browser is sent there once. If it is back at once, then
+// something in front changes the names, and the login has to do with this one.
+func (f *Flow) Detour(w http.ResponseWriter, r *http.Request) (string, bool) {
+	if there, ok := f.site.LoopbackDetour(r); ok {
+		return there, true
+	}
+	there, ok := f.site.SiblingDetour(r)
+	if _, again := browser.CookieValue(r.Header, f.slotName(detourSlot)); !ok || again {
+		return "", false
+	}
+	if r.Method != http.MethodHead && !browser.AheadOfTime(r) {
+		http.SetCookie(w, f.site.New(f.slotName(detourSlot), "1", int(detourLife.Seconds())))
+	}
+	return there, true
 }
 
 // RequestedScopes returns the scopes a login asks for: those configured, the
@@ -143,7 +165,7 @@ func notStarted(err error) *problem.Problem {
 // stops with a diagnosis when one has succeeded a moment ago: then the browser
 // does not keep the session's cookie, and going round again would never end.
 func (f *Flow) startFor(w http.ResponseWriter, r *http.Request) error {
-	if there, ok := f.site.LoopbackDetour(r); ok {
+	if there, ok := f.Detour(w, r); ok {
 		return problem.Redirect(w, there, http.StatusFound)
 	}
 	if _, looping := browser.CookieValue(r.Header, f.site.JustLoggedIn); looping {

@@ -29,6 +29,9 @@ const (
 	// exclusiveSlot is that of logins with an exclusive purpose, and pathSlot that of
 	// the one return path that is too long for the login's own cookie.
 	exclusiveSlot, pathSlot byte = 'x', 'p'
+	// detourSlot names the cookie of a browser that was sent to the public origin. It is
+	// no login's, and small.
+	detourSlot byte = 'd'
 
 	// The room of each kind, in bytes, from the name to the space after the semicolon.
 	slotRoom      = 170

@@ -22,7 +22,7 @@ import (
 // ServeConnect begins the login that connects the shared account. Spotify asks
 // the owner each time, so that no page can have it connected behind their back.
 func (s *Share) ServeConnect(w http.ResponseWriter, r *http.Request) error {
-	if there, ok := s.site.LoopbackDetour(r); ok {
+	if there, ok := s.flow.Detour(w, r); ok {
 		return problem.Redirect(w, there, http.StatusFound)
 	}
 	return s.flow.Start(w, r, login.Options{

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
@@ -100,6 +101,9 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	        allow    [<METHOD>...] <path>...
 //	        key      <secret>
 //	    }
+//	    transport {
+//	        <options of transport http>
+//	    }
 //	    authorize_url <url>
 //	    token_url     <url>
 //	    api_url       <url>
@@ -141,6 +145,7 @@ func (h *Handler) setters(d *caddyfile.Dispenser) setters {
 		"session":         func() error { return h.unmarshalSession(d) },
 		"refresh":         func() error { return h.unmarshalRefresh(d) },
 		"store":           func() error { return h.unmarshalStore(d) },
+		"transport":       func() error { return h.unmarshalTransport(d) },
 		"share":           func() error { return h.unmarshalShare(d) },
 		"access_keys":     func() error { return h.unmarshalAccessKeys(d) },
 		noSecret:          func() error { return errNoSecret(d) },
@@ -192,6 +197,16 @@ func (h *Handler) unmarshalRefresh(d *caddyfile.Dispenser) error {
 		"ahead":   func() error { return duration(d, "refresh ahead", &c.Ahead) },
 		"timeout": func() error { return duration(d, "refresh timeout", &c.Timeout) },
 	})
+}
+
+func (h *Handler) unmarshalTransport(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.Errf("transport %s: spotify_proxy brings its own transport: put options of transport http in a block without a name, or write out "+
+			"spotify_auth and reverse_proxy with transport spotify { … }", d.Val())
+	}
+	h.Transport = new(reverseproxy.HTTPTransport)
+	d.Reset()
+	return h.Transport.UnmarshalCaddyfile(d)
 }
 
 func (h *Handler) unmarshalStore(d *caddyfile.Dispenser) error {

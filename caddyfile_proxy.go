@@ -1,6 +1,7 @@
 package caddyspotify
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"strings"
@@ -24,6 +25,9 @@ import (
 //	    links       rewrite|keep
 //	    retry       <times> [<max_wait>]
 //	    compression off
+//	    transport {
+//	        <options of transport http>
+//	    }
 //	    <options of reverse_proxy>
 //	}
 //
@@ -89,10 +93,14 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		switch segment.Val() {
 		case "to", "dynamic":
 			return nil, segment.Errf("spotify_proxy has one upstream, the Web API: remove %s, or set api_url", segment.Val())
-		case "transport":
-			return nil, segment.Err("spotify_proxy brings its own transport: remove it, or write out spotify_auth and reverse_proxy with transport spotify { … }")
 		}
 		rest, others = append(rest, tokens...), append(others, segment)
+	}
+
+	if auth.Transport != nil {
+		compression := cmp.Or(transport.Compression, auth.Transport.Compression)
+		transport.HTTPTransport = *auth.Transport
+		transport.Compression = compression
 	}
 
 	// Missing and malformed values are refused when the config is adapted, and
@@ -155,7 +163,10 @@ func proxyHandler(h httpcaddyfile.Helper, name caddyfile.Token, rest []caddyfile
 	if transport.APIURL == defaultAPIURL {
 		transport.APIURL = ""
 	}
-	if api.Scheme == "https" {
+	switch {
+	case api.Scheme != "https":
+		transport.TLS = nil // there may be one for the token endpoint
+	case transport.TLS == nil:
 		transport.TLS = new(reverseproxy.TLSConfig)
 	}
 	rp.Upstreams = reverseproxy.UpstreamPool{{Dial: upstream.DialAddress(api)}}

@@ -131,7 +131,7 @@ func TestCheckDiagnoses(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				cmd := proxytest.CaddyCommand(t, "spotify", "check")
-				if err := os.WriteFile(filepath.Join(cmd.Dir, "Caddyfile"), []byte(c.caddyfile), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(cmd.Dir, "Caddyfile"), []byte(strings.ReplaceAll(c.caddyfile, storage, filepath.Join(storage, c.name))), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				stdout, stderr, code := proxytest.Finish(t, cmd)

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caddyspotify/caddy-spotify/internal/doctor"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
 // configFlags say where a command finds its config.
@@ -64,9 +66,18 @@ func subjectsOf(config []byte) ([]doctor.Subject, error) {
 			Store:        h.StoreRaw,
 		}
 		if err == nil {
-			s.Client = newServiceClient(time.Duration(h.Refresh.Timeout))
+			s.Client, s.Options = serviceClient(&h, f.Storage)
 		}
 		sites[i] = s
 	}
 	return sites, nil
+}
+
+// serviceClient returns the client that a running Caddy has for the token endpoint.
+func serviceClient(h *Handler, storage json.RawMessage) (*http.Client, error) {
+	ctx, err := doctor.Context(storage)
+	if err != nil {
+		return nil, err
+	}
+	return upstream.NewServiceClient(ctx, h.Transport, time.Duration(h.Refresh.Timeout))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddyspotify/caddy-spotify/internal/accesskeys"
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
@@ -188,6 +189,13 @@ type Handler struct {
 	// When and how tokens are refreshed.
 	Refresh *RefreshConfig `json:"refresh,omitempty"`
 
+	// How to reach the token endpoint and, at a login, the account's profile: the
+	// options of the transport `http` of `reverse_proxy`, such as `network_proxy`,
+	// `resolver` and, below `tls`, `ca`. Those of the transport `spotify` are its own and
+	// hold for the Web API; `spotify_proxy` sets both. Default: as the environment
+	// says (`HTTPS_PROXY`), and the system's roots and resolver.
+	Transport *reverseproxy.HTTPTransport `json:"transport,omitempty"`
+
 	// Whether `POST token`, below the prefix, hands the session's access token
 	// to the site's own pages. The Web Playback SDK cannot do without. It needs
 	// the scope `streaming`. Off by default: a token in a page can be stolen by
@@ -276,7 +284,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := telemetry.Register(ctx, site.SessionCollector{}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	tokens, err := h.tokenConfig()
+	tokens, err := h.tokenConfig(ctx)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -56,7 +55,7 @@ func (h *Handler) replacePlaceholders() {
 
 // tokenConfig says how tokens are had, and resolves the addresses of Spotify's
 // services.
-func (h *Handler) tokenConfig() (*pkce.Config, error) {
+func (h *Handler) tokenConfig(ctx caddy.Context) (*pkce.Config, error) {
 	h.AuthorizeURL = cmp.Or(h.AuthorizeURL, defaultAuthorizeURL)
 	h.TokenURL = cmp.Or(h.TokenURL, defaultTokenURL)
 	h.APIURL = strings.TrimSuffix(cmp.Or(h.APIURL, defaultAPIURL), "/")
@@ -67,13 +66,17 @@ func (h *Handler) tokenConfig() (*pkce.Config, error) {
 			return nil, err
 		}
 	}
+	client, err := upstream.NewServiceClient(ctx, h.Transport, time.Duration(h.Refresh.Timeout))
+	if err != nil {
+		return nil, err
+	}
 	return &pkce.Config{
 		ClientID:     h.ClientID,
 		RedirectURI:  h.RedirectURI,
 		Scopes:       h.Scopes,
 		AuthorizeURL: h.AuthorizeURL,
 		TokenURL:     h.TokenURL,
-		HTTPClient:   newServiceClient(time.Duration(h.Refresh.Timeout)),
+		HTTPClient:   client,
 		Margin:       time.Duration(h.Refresh.Margin),
 		Ahead:        time.Duration(h.Refresh.Ahead),
 		Timeout:      time.Duration(h.Refresh.Timeout),
@@ -95,7 +98,11 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 	if err != nil {
 		return nil, err
 	}
-	acquired, err := session.Acquire(provider, tokens, redirect.Base(), time.Duration(h.Session.Idle), time.Duration(h.Session.Lifetime))
+	network, err := json.Marshal(h.Transport)
+	if err != nil {
+		return nil, fmt.Errorf("transport: %w", err)
+	}
+	acquired, err := session.Acquire(provider, tokens, redirect.Base(), string(network), time.Duration(h.Session.Idle), time.Duration(h.Session.Lifetime))
 	if err != nil {
 		return nil, err
 	}
@@ -132,17 +139,4 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 			ReauthorizeNotice: time.Duration(h.Session.ReauthorizeNotice),
 		},
 	}, nil
-}
-
-// newServiceClient is the client for the token endpoint and the account
-// lookup. Neither ever redirects, so following one could only lose a secret.
-func newServiceClient(timeout time.Duration) *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 16
-	t.ResponseHeaderTimeout = timeout
-	return &http.Client{
-		Transport:     t,
-		Timeout:       timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }

@@ -31,7 +31,7 @@ func newKeysRigOver(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock)
 	t.Helper()
 	fake.Install(t)
 	tokens := &pkce.Config{ClientID: "client", Clock: fake}
-	acquired, err := session.Acquire(inMemory{store, t.Name()}, tokens, "https://app.example.com/spotify", time.Hour, 24*time.Hour)
+	acquired, err := session.Acquire(inMemory{store, t.Name()}, tokens, "https://app.example.com/spotify", "", time.Hour, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

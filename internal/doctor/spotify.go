@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -75,15 +74,9 @@ type serviceAnswer struct {
 	asked time.Time
 }
 
-// checkService checks whether a service's name resolves and whether it answers,
-// with a certificate that is good. What it answers does not matter.
+// checkService checks whether a service answers, with a certificate that is good,
+// on the way that Caddy takes to it. What it answers does not matter.
 func checkService(ctx context.Context, r *SiteReport, client *http.Client, option string, u *url.URL, ask string) *serviceAnswer {
-	if _, err := netip.ParseAddr(u.Hostname()); err != nil {
-		if _, err := net.DefaultResolver.LookupHost(ctx, u.Hostname()); err != nil {
-			r.fail(option, "the name %s does not resolve: see that it is spelt right and that DNS works on this machine", u.Hostname())
-			return nil
-		}
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ask, nil)
 	if err != nil {
 		r.fail(option, "%s", err)
@@ -106,6 +99,16 @@ func checkService(ctx context.Context, r *SiteReport, client *http.Client, optio
 }
 
 func describeFailure(u *url.URL, err error) string {
+	text := err.Error()
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "proxyconnect" {
+		return fmt.Sprintf("%s is to be reached through a proxy, which cannot be reached: see network_proxy, or HTTPS_PROXY in the environment", u.Host)
+	}
+	// Caddy's transport wraps errors so that only their text comes through.
+	_, isDNS := errors.AsType[*net.DNSError](err)
+	if isDNS || strings.Contains(text, "no such host") {
+		return fmt.Sprintf("the name %s does not resolve: see that it is spelt right and that DNS works on this machine, or set HTTPS_PROXY "+
+			"for this command if Caddy has it", u.Hostname())
+	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Sprintf("the certificate of %s is not to be trusted: see whether something on the way to it opens "+
 			"TLS, and whether this machine's root certificates and clock are up to date", u.Host)
@@ -113,7 +116,7 @@ func describeFailure(u *url.URL, err error) string {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return fmt.Sprintf("%s does not speak TLS: see that host and port are right", u.Host)
 	}
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() || strings.Contains(text, "i/o timeout") {
 		return fmt.Sprintf("%s does not answer in time: see whether a firewall is in the way", u.Host)
 	}
 	return fmt.Sprintf("%s cannot be reached: see that host and port are right, and whether a firewall is in the way", u.Host)

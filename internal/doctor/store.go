@@ -64,15 +64,21 @@ func storeRemedy(module string) string {
 	return "see that the storage of the configuration exists and that Caddy's user may write there"
 }
 
-// openForCheck provisions a store beside no app but with the config's storage. If
-// the store is in files, it returns where.
-func openForCheck(module string, raw, storage json.RawMessage) (tokenstore.Store, *storeFolders, error) {
-	ctx, err := caddy.ProvisionContext(&caddy.Config{
+// Context returns the context of a config that has a storage, or the default one,
+// and no apps.
+func Context(storage json.RawMessage) (caddy.Context, error) {
+	return caddy.ProvisionContext(&caddy.Config{
 		StorageRaw: storage,
 		Logging: &caddy.Logging{Logs: map[string]*caddy.CustomLog{
 			"default": {BaseLog: caddy.BaseLog{Level: "ERROR"}},
 		}},
 	})
+}
+
+// openForCheck provisions a store beside no app but with the config's storage. If
+// the store is in files, it returns where.
+func openForCheck(module string, raw, storage json.RawMessage) (tokenstore.Store, *storeFolders, error) {
+	ctx, err := Context(storage)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -36,6 +36,7 @@ type config struct {
 	margin   time.Duration
 	ahead    time.Duration
 	timeout  time.Duration
+	network  string
 }
 
 // Acquired is what Acquire returns.
@@ -47,8 +48,10 @@ type Acquired struct {
 
 // Acquire returns the sessions of a site in a store, which all configs that give
 // the same limits share, and what lets go of both. A site is its origin and prefix:
-// two sites with one app and one store have no session in common.
-func Acquire(provider tokenstore.Provider, tokens *pkce.Config, site string, idle, lifetime time.Duration) (*Acquired, error) {
+// two sites with one app and one store have no session in common. The network is how the
+// client in tokens reaches the token endpoint, in any form: whoever gives the same
+// one may be given sessions with the client of another.
+func Acquire(provider tokenstore.Provider, tokens *pkce.Config, site, network string, idle, lifetime time.Duration) (*Acquired, error) {
 	c := clock.Get()
 	storeKey := provider.UsageKey()
 	pooled, _, err := storePool.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
@@ -68,6 +71,7 @@ func Acquire(provider tokenstore.Provider, tokens *pkce.Config, site string, idl
 		margin:   tokens.Margin,
 		ahead:    tokens.Ahead,
 		timeout:  tokens.Timeout,
+		network:  network,
 	}
 	shared, _, err := sessionPool.LoadOrNew(cfg, func() (caddy.Destructor, error) {
 		m := New(cfg, store.Store, tokens, c, sessionLogger)

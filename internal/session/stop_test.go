@@ -119,7 +119,7 @@ func TestIdleConnectionsOfEveryConfig(t *testing.T) {
 	for i := range clients {
 		tokens := &pkce.Config{ClientID: "client", HTTPClient: &http.Client{Transport: &clients[i]}}
 		var err error
-		if acquired[i], err = Acquire(provider, tokens, "site", time.Hour, time.Hour); err != nil {
+		if acquired[i], err = Acquire(provider, tokens, "site", "", time.Hour, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -44,7 +44,7 @@ func onEachStore(b *testing.B, run func(*testing.B, *Manager, *Session)) {
 				b.Fatal(err)
 			}
 			tokens := &pkce.Config{ClientID: "client", HTTPClient: &http.Client{Transport: granting{}}}
-			got, err := Acquire(module.(tokenstore.Provider), tokens, "site", time.Hour, 24*time.Hour)
+			got, err := Acquire(module.(tokenstore.Provider), tokens, "site", "", time.Hour, 24*time.Hour)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -31,7 +31,7 @@ type untold struct{ tokenstore.Store }
 func openShare(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock, instance string) *Share {
 	t.Helper()
 	tokens := &pkce.Config{ClientID: "client", Clock: fake}
-	acquired, err := session.Acquire(inMemory{untold{store}, t.Name() + instance}, tokens, "https://app.example.com/spotify", time.Hour, 24*time.Hour)
+	acquired, err := session.Acquire(inMemory{untold{store}, t.Name() + instance}, tokens, "https://app.example.com/spotify", "", time.Hour, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

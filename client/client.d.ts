@@ -29,7 +29,8 @@ export interface LoginOptions {
 
 export interface FetchInit extends RequestInit {
   /**
-   * What to do when nobody is logged in (any longer).
+   * What to do when nobody is logged in (any longer). The session is asked for first: if another tab has logged in
+   * meanwhile, the request is sent again, and if the proxy cannot tell, the page gets the 401 and stays.
    *
    * - `"redirect"`, the default for GET and HEAD: the page goes to log in and comes back, and the promise does not settle.
    *   It happens once; until a request or a session has worked again, further calls get the 401.

@@ -172,17 +172,21 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
       init = { method, headers, signal, body: input.body && (await input.blob()), ...init };
       input = url;
     }
-    const request = new Request(input instanceof Request ? input : url, init);
-    const again = request.clone();
-    const answer = await globalThis.fetch(request);
-    if (answer.status !== 401) {
+    let again = new Request(input instanceof Request ? input : url, init);
+    let answer;
+    const ended = async () => {
+      const request = again;
+      again = request.clone();
+      answer = await globalThis.fetch(request);
+      if (answer.status === 401) return /^(login|reauthorization)_required$/.test(answer.headers.get("Spotify-Proxy-Reason"));
       guard.drop();
-      return answer;
-    }
-    if (!/^(login|reauthorization)_required$/.test(answer.headers.get("Spotify-Proxy-Reason"))) return answer;
-    check();
-    if (init.login === false) return answer;
-    const safe = /^(GET|HEAD)$/.test(request.method);
+    };
+    if (!(await ended())) return answer;
+    // Another tab may have logged in while this request was on its way.
+    const now = await session().catch(() => {});
+    if (now?.authenticated) await ended();
+    if (now?.authenticated !== false || init.login === false) return answer;
+    const safe = /^(GET|HEAD)$/.test(again.method);
     if (!safe || init.login === "popup") {
       popping ??= popUp({})?.finally(() => (popping = undefined));
       if (popping) {

@@ -93,14 +93,15 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 	return f.returnToApp(w, r, pending.returnTo)
 }
 
-// endReplaced ends the session that this browser had before: an id is never
-// used for two logins.
+// endReplaced ends the session that this browser had before: an id is never used
+// for two logins. Until the browser has the new cookie, its other tabs go on with
+// the old one.
 func (f *Flow) endReplaced(ctx context.Context, r *http.Request, by *session.Session) {
 	value, ok := browser.CookieValue(r.Header, f.site.SessionName)
 	if !ok {
 		return
 	}
-	_, err := f.site.Sessions.Remove(ctx, value, session.EndReplaced)
+	err := f.site.Sessions.Replace(ctx, value, by)
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		f.site.Logger.Warn("ending previous session failed", zap.String("by", by.Ref()), zap.Error(err))
 	}

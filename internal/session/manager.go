@@ -59,6 +59,7 @@ type Manager struct {
 
 	Observers    telemetry.Observers
 	PendingSaves atomic.Int64
+	replaced     successions
 	soonest      soonest
 
 	Cache      *sessionCache
@@ -158,6 +159,9 @@ func (m *Manager) GetAt(ctx context.Context, cookie string, now int64) (*Session
 	id, err := tokenstore.ParseSessionID(cookie)
 	if err != nil {
 		return nil, ErrNone
+	}
+	if s := m.replaced.shown(id, m.Clock); s != nil {
+		return s, nil
 	}
 	return m.find(ctx, id, Browser, now, nil)
 }
@@ -358,9 +362,16 @@ func (m *Manager) end(ctx context.Context, s *Session, why string) error {
 		}
 		return fmt.Errorf("deleting the session: %w", err)
 	}
+	successor, replaced := m.replaced.successor(s.ID)
 	m.forget(s)
 	if tell {
 		m.emitEnd(s, why)
+	}
+	if replaced {
+		// The browser logs out. It does not matter which of its cookies came first.
+		if _, err := m.Remove(ctx, successor.Cookie(), why); err != nil && !errors.Is(err, ErrNone) {
+			return err
+		}
 	}
 	return nil
 }
@@ -369,6 +380,13 @@ func (m *Manager) end(ctx context.Context, s *Session, why string) error {
 // way does not bring it back.
 func (m *Manager) forget(s *Session) {
 	s.Auth.End()
+	m.uncache(s)
+	m.replaced.shown(s.ID, m.Clock) // which ends the one that it has replaced
+}
+
+// uncache drops a session from the cache, in which a reading of it that is still
+// under way does not put it again.
+func (m *Manager) uncache(s *Session) {
 	m.Cache.invalidate(s.digest)
 	m.Cache.remove(s.ID, s.kind)
 }

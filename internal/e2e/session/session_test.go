@@ -49,8 +49,8 @@ func TestNewIDAtEveryLogin(t *testing.T) {
 	}
 	old := s.NewBrowser()
 	withOld := proxytest.Header("Cookie", "spotify_session="+first)
-	old.WantStatus(old.Fetch("GET", "/spotify/v1/me", "", withOld), http.StatusUnauthorized)
 	b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusOK)
+	old.WantStatus(old.Fetch("GET", "/spotify/v1/me", "", withOld), http.StatusUnauthorized)
 	if n := len(s.StoredFiles()); n != 1 {
 		t.Errorf("%d records are stored, want 1", n)
 	}

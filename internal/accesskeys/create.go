@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -95,8 +96,9 @@ func (k *Keys) pending(f page.KeyForm, account string, w *page.KeyWords) (pendin
 		if len(f.Rules) > maxRules {
 			return p, &page.FormError{Field: "rules", Text: w.LongRules}
 		}
-		if _, err := webapi.ParseRules(f.Rules); err != nil {
-			return p, &page.FormError{Field: "rules", Text: w.BadRules + " " + strings.TrimPrefix(err.Error(), "allow: ")}
+		_, err := webapi.ParseRules(f.Rules)
+		if line, ok := errors.AsType[*webapi.LineError](err); ok {
+			return p, &page.FormError{Field: "rules", Text: fmt.Sprintf("%s Line %d: %s.", w.BadRules, line.Line, line.Err.Unquoted())}
 		}
 		p.Allow = f.Rules
 	default:

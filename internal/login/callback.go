@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -199,6 +201,12 @@ func badCallback(message string) *problem.Problem {
 	return &problem.Problem{Status: http.StatusBadRequest, Reason: reason.LoginFailed, Message: message}
 }
 
+// authorizationErrors are those of RFC 6749 §4.1.2.1 which are not worded
+// otherwise. What else an address may name as an error is for the log alone.
+var authorizationErrors = []string{
+	"invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "server_error", "temporarily_unavailable",
+}
+
 // validate refuses an answer that is not a success from the right server.
 func (f *Flow) validate(a callbackAnswer) *problem.Problem {
 	if a.issuer != "" && a.issuer != f.issuer {
@@ -217,9 +225,13 @@ func (f *Flow) validate(a callbackAnswer) *problem.Problem {
 			Message: "You did not give this app access to your Spotify account, so you are not logged in.",
 		}
 	default:
+		message := "Spotify ended the login with an error."
+		if slices.Contains(authorizationErrors, a.err) {
+			message = "Spotify ended the login with the error " + strconv.Quote(a.err) + "."
+		}
 		return &problem.Problem{
 			Status: http.StatusBadGateway, Reason: reason.LoginFailed,
-			Message: "Spotify ended the login with the error " + problem.Quote(a.err) + ".",
+			Message: message,
 			Err:     fmt.Errorf("authorization error %s: %s", problem.Quote(a.err), problem.Quote(a.description)),
 		}
 	}

@@ -3,6 +3,7 @@
 package login
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,9 +31,9 @@ func (f *Flow) ServeLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return f.site.Fail(w, r, problem.BadRequest("The query cannot be read: "+problem.QueryHint))
 	}
-	for name, values := range query {
+	for _, values := range query {
 		if len(values) > 1 {
-			return f.site.Fail(w, r, problem.BadRequest("The parameter "+problem.Quote(name)+" is given more than once."))
+			return f.site.Fail(w, r, problem.BadRequest("A parameter is given more than once."))
 		}
 	}
 	scopes, p := f.RequestedScopes(r, query)
@@ -85,7 +86,9 @@ func (f *Flow) RequestedScopes(r *http.Request, query url.Values) ([]string, *pr
 	scopes := slices.Clone(f.scopes)
 	for _, scope := range strings.Fields(query.Get("scope")) {
 		if !f.mayAskFor([]string{scope}) {
-			return nil, problem.BadRequest("The scope " + problem.Quote(scope) + " is not among the configured ones. Add it to optional_scopes.")
+			p := problem.BadRequest("A scope that is asked for is not among the configured ones; the log has its name. Add it to optional_scopes.")
+			p.Err = fmt.Errorf("scope %s is not configured", problem.Quote(scope))
+			return nil, p
 		}
 		scopes = append(scopes, scope)
 	}

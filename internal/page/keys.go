@@ -86,7 +86,7 @@ func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page 
 	// With no-referrer, older browsers would not say where the form's request
 	// comes from. The whole address may be the callback's, with a code in it.
 	h.Set("Referrer-Policy", "origin")
-	return problem.Write(w, r, status, buf.Bytes())
+	return problem.Write(w, r, status, inert(buf.Bytes()))
 }
 
 // life writes a time that a key may be given.

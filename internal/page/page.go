@@ -157,7 +157,7 @@ func (p Renderer) Page(w http.ResponseWriter, r *http.Request, status int, d Dat
 		// into the next request, and so into the access log.
 		h.Set("Referrer-Policy", "origin")
 	}
-	return problem.Write(w, r, status, buf.Bytes())
+	return problem.Write(w, r, status, inert(buf.Bytes()))
 }
 
 // setPageHeaders sets what all our pages have in common.

@@ -76,7 +76,8 @@ func Redirect(w http.ResponseWriter, location string, status int) error {
 	return nil
 }
 
-// Quote quotes what a visitor sent for a message, and bounds it.
+// Quote quotes what a visitor sent for the log, and bounds it. It is for errors,
+// and not for the messages of problems.
 func Quote(s string) string {
 	if len(s) > 64 {
 		s = s[:64] + "…"

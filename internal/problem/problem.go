@@ -19,8 +19,11 @@ import (
 // shape of the Web API's errors, with a reason beside the message, so that
 // clients written for Spotify can read it. No field holds a secret.
 type Problem struct {
-	Status     int
-	Reason     reason.Reason
+	Status int
+	Reason reason.Reason
+	// Message is in words of our own, and has nothing in it that a client sent: an
+	// error route of the site's may put it into a page as it is, or have it
+	// executed as a template.
 	Message    string
 	LoginURL   string        // where logging in would help
 	RetryAfter time.Duration // 0: not said

@@ -3,6 +3,7 @@ package webapi
 import (
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // Root is what the path of every Web API request begins with.
@@ -20,7 +21,9 @@ func PlainPath(u *url.URL) bool {
 	// shows in it as itself. What was encoded twice stays as it is: to decode
 	// it again is nobody's business. An encoded slash shows in RawPath alone,
 	// which is set where the path was not written in the usual way.
-	if containsEncodedSlash(u.RawPath) {
+	// Bytes that are no UTF-8 are an overlong dot or slash to some, and nothing to
+	// others.
+	if containsEncodedSlash(u.RawPath) || !utf8.ValidString(u.Path) {
 		return false
 	}
 	segment := 1 // where the current segment begins

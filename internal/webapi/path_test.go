@@ -17,7 +17,7 @@ func parseTarget(t testing.TB, target string) *http.Request {
 	return req
 }
 
-// P41
+// P41, P59
 func TestPlainAPIPath(t *testing.T) {
 	for target, want := range map[string]bool{
 		"/v1/me":                             true,
@@ -38,6 +38,13 @@ func TestPlainAPIPath(t *testing.T) {
 		"/v1/users/%252e%252e/me":            true, // decoded by nobody
 		"/v1/users/%252fme":                  true,
 		"/v1/users/a%2Bb":                    true,
+		"/v1/tracks/%c0%ae%c0%ae":            false, // overlong dots
+		"/v1/tracks/%c0%afx":                 false, // and slash
+		"/v1/users/%f8%80%80%80%ae":          false,
+		"/v1/users/%ed%a0%80":                false, // half of a character of UTF-16
+		"/v1/users/a%80":                     false,
+		"/v1/users/j%F6rg":                   false, // Latin-1
+		"/v1/users/%EF%BF%BD":                true,
 		"/v1/../me":                          false,
 		"/v1/..":                             false,
 		"/v1/.":                              false,

@@ -1,6 +1,8 @@
 package webapi
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -37,28 +39,46 @@ func (r Rule) String() string {
 	return strings.Join(append(slices.Clone(r.Methods), r.Paths...), " ")
 }
 
-// Check says what is wrong with a rule, if anything is.
+// RuleError says what is wrong with a rule.
+type RuleError struct {
+	what    string // is wrong: "the path", or "" for a word that could be anything
+	word    string // as it was written
+	problem string // and what to do
+}
+
+// Error implements error. It quotes what was written.
+func (e *RuleError) Error() string {
+	if e.word == "" {
+		return "allow: " + e.what + " " + e.problem
+	}
+	return "allow: " + strings.TrimPrefix(fmt.Sprintf("%s %q %s", e.what, e.word, e.problem), " ")
+}
+
+// Unquoted says the same without what was written.
+func (e *RuleError) Unquoted() string { return cmp.Or(e.what, "a word") + " " + e.problem }
+
+// Check says what is wrong with a rule, if anything is. The error is a *RuleError.
 func (r Rule) Check() error {
 	for _, method := range r.Methods {
 		if !slices.Contains(apiMethods, method) {
-			return fmt.Errorf("allow: %q is neither a method of the Web API nor a path: use %s, and begin paths with %s",
-				method, strings.Join(apiMethods, ", "), Root)
+			return &RuleError{"", method, fmt.Sprintf("is neither a method of the Web API nor a path: use %s, and begin paths with %s",
+				strings.Join(apiMethods, ", "), Root)}
 		}
 	}
 	if len(r.Paths) == 0 {
-		return fmt.Errorf("allow: a rule names no path: give one such as %sme", Root)
+		return &RuleError{"a rule", "", "names no path: give one such as " + Root + "me"}
 	}
 	for _, path := range r.Paths {
 		switch {
 		case !strings.HasPrefix(path, Root):
-			return fmt.Errorf("allow: the path %q is not the Web API's: begin with %s, without the prefix of redirect_uri", path, Root)
+			return &RuleError{"the path", path, "is not the Web API's: begin with " + Root + ", without the prefix of redirect_uri"}
 		case strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || c == 0x7f }) || strings.ContainsAny(path, `%?#{}\`) ||
 			!PlainPath(&url.URL{Path: path}):
-			return fmt.Errorf("allow: the path %q is not plain: write it decoded, without a query and with single slashes", path)
+			return &RuleError{"the path", path, "is not plain: write it decoded, without a query and with single slashes"}
 		}
 		for segment := range strings.SplitSeq(path, "/") {
 			if len(segment) > 1 && strings.Contains(segment, "*") {
-				return fmt.Errorf("allow: the path %q has a * in a segment: use * for whole segments only, and list other paths one by one", path)
+				return &RuleError{"the path", path, "has a * in a segment: use * for whole segments only, and list other paths one by one"}
 			}
 		}
 	}
@@ -104,17 +124,31 @@ func covers(pattern, path string) bool {
 	}
 }
 
-// ParseRules reads rules, one a line.
+// LineError says in which line of several a rule is wrong.
+type LineError struct {
+	Line int // from 1
+	Err  *RuleError
+}
+
+// Error implements error.
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Err) }
+
+// Unwrap returns the error of the rule.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// ParseRules reads rules, one a line. The error is a *LineError.
 func ParseRules(text string) ([]Rule, error) {
 	var rules []Rule
+	n := 0
 	for line := range strings.Lines(text) {
+		n++
 		words := strings.Fields(line)
 		if len(words) == 0 {
 			continue
 		}
 		r := NewRule(words)
-		if err := r.Check(); err != nil {
-			return nil, err
+		if err, ok := errors.AsType[*RuleError](r.Check()); ok {
+			return nil, &LineError{n, err}
 		}
 		rules = append(rules, r)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 )
 
-// P41: what `allow` does not name does not get to Spotify, in whatever way it
-// is written, and what it names does.
+// P41, P59: what `allow` does not name does not get to Spotify, in whatever way it
+// is written, nor what is no text once it is decoded, and what it names does.
 func TestAttackAllow(t *testing.T) {
 	b := attacked(t, proxytest.Options{Auth: "allow GET /v1/me /v1/me/top/*\nallow PUT POST /v1/me/player/volume\nallow /v1/playlists/*/tracks"})
 	for _, line := range []string{
@@ -18,6 +18,7 @@ func TestAttackAllow(t *testing.T) {
 		"GET /spotify/v1/me/top/%252e%252e%252fplayer", "GET /spotify/v1/me/top/..;/player", "GET /spotify/v1/me//top/x", "GET /spotify/v1/me/top//../../player",
 		"GET /spotify/v1/me%3F/player", "GET /spotify/v1/me%23/player", "GET /spotify/v1/me;/player", "GET /spotify/v1/me/top%5c..%5cplayer", "GET /spotify/v1/me%00/player",
 		"GET /spotify/v1/playlists/x%2fy/tracks", "GET /spotify/v1/playlists/%252f/tracks", "GET /spotify/v1/player?/v1/me", "GET http://$HOST/spotify/v1/player",
+		"GET /spotify/v1/me/top/%c0%ae%c0%ae/player", "GET /spotify/v1/me/top/%c0%af..%c0%afplayer", "GET /spotify/v1/me/top/%e0%80%ae%e0%80%ae", "GET /spotify/v1/me/top/%ff", "GET /spotify/v1/me/top/%ed%a0%80",
 		"POST /spotify/v1/me?_method=GET", "get /spotify/v1/me",
 	} {
 		a := one(b, attack(b, line+" HTTP/1.1\n"+same+"X-HTTP-Method-Override: GET\nContent-Length: 0\nConnection: close\n\n"))

@@ -317,7 +317,7 @@ func (l *leakTest) share() {
 	b.WantStatus(connect("mira"), http.StatusSeeOther)
 	found := false
 	for file := range l.StoredFiles() {
-		found = found || strings.Contains(file, tokenstore.SessionID(id).Key(proxytest.ClientID))
+		found = found || strings.Contains(file, tokenstore.SessionID(id).Key(proxytest.ClientID+"\x00shared account"))
 	}
 	if !found {
 		l.T.Error("the owner's session has another id than this test looks for")

@@ -1,0 +1,91 @@
+package page
+
+import (
+	"html"
+	"html/template"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	texttemplate "text/template"
+
+	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
+)
+
+// hostile would be executed as a template, whatever its delimiters are, or be markup.
+const hostile = "{{env `HOME`}} [[env `HOME`]] ((env `HOME`)) <%env `HOME`%> {%env%} ||x|| <svg onload=alert(1)> </textarea>\"'"
+
+// P55: a page of ours that is executed as a template stays what it is, and shows
+// what people entered as they entered it.
+func TestPagesAreInert(t *testing.T) {
+	r := Renderer{Prefix: "/spotify", Issuer: "https://accounts.spotify.com"}
+	render := func(write func(w *httptest.ResponseRecorder) error) string {
+		t.Helper()
+		w := httptest.NewRecorder()
+		if err := write(w); err != nil {
+			t.Fatal(err)
+		}
+		return w.Body.String()
+	}
+	req := httptest.NewRequest("GET", "/spotify/keys", nil)
+	pages := map[string]string{
+		"a return": render(func(w *httptest.ResponseRecorder) error {
+			return r.Page(w, req, 200, Data{Kind: KindReturn, Next: "/app?x={{env`HOME`}}[[env`HOME`]]((x))"})
+		}),
+		"a problem": render(func(w *httptest.ResponseRecorder) error {
+			return r.Page(w, req, 400, Problem(&problem.Problem{Status: 400, Reason: reason.BadRequest, Message: hostile, LoginURL: "/spotify/login?return_to={{1}}"}))
+		}),
+		"a pop-up": render(func(w *httptest.ResponseRecorder) error {
+			return r.Page(w, req, 200, Data{Kind: KindPopup, Script: template.JS(PopupScript)}) //nolint:gosec // a constant of ours
+		}),
+		"a new key": render(func(w *httptest.ResponseRecorder) error {
+			return r.Keys(w, req, 200, Keys{Created: &CreatedKey{Name: hostile, Key: "spk_x"}, Path: "/spotify/keys"})
+		}),
+		"the keys": render(func(w *httptest.ResponseRecorder) error {
+			return r.Keys(w, req, 200, Keys{
+				Account: hostile, Keys: []Key{{Ref: "0123456789ab", Name: hostile, Rules: []string{hostile}, Scopes: []string{hostile}}},
+				Form: KeyForm{Name: hostile, Access: "rules", Rules: hostile}, Wrong: &FormError{Field: "name", Text: hostile},
+			})
+		}),
+	}
+	for name, page := range pages {
+		for _, delims := range [][2]string{{"{{", "}}"}, {"[[", "]]"}, {"((", "))"}, {"<%", "%>"}, {"{%", "%}"}, {"||", "||"}} {
+			if name == "a pop-up" && delims[0] == "((" {
+				continue // its script has some, and nothing that was entered
+			}
+			if strings.Contains(page, delims[0]) {
+				t.Errorf("%s has %s", name, delims[0])
+			}
+			tmpl, err := texttemplate.New("").Delims(delims[0], delims[1]).Parse(page)
+			if err != nil {
+				t.Errorf("%s as a template: %v", name, err)
+				continue
+			}
+			var out strings.Builder
+			if err := tmpl.Execute(&out, nil); err != nil || out.String() != page {
+				t.Errorf("%s is executed: %v", name, err)
+			}
+		}
+		if strings.Contains(page, "<svg") || strings.Contains(page, "onload=\"") {
+			t.Errorf("%s has markup that was entered: %s", name, page)
+		}
+	}
+	for _, shown := range []string{
+		regexp.MustCompile(`(?s)<textarea[^>]*>(.*)</textarea>`).FindStringSubmatch(pages["the keys"])[1],
+		regexp.MustCompile(`<h3 id="name-0123456789ab">(.*)</h3>`).FindStringSubmatch(pages["the keys"])[1],
+		regexp.MustCompile(`<input type="text"[^>]* value="([^"]*)"`).FindStringSubmatch(pages["the keys"])[1],
+	} {
+		if html.UnescapeString(shown) != hostile {
+			t.Errorf("shown as %q", shown)
+		}
+	}
+	// Browsers take the style and the script by their hashes.
+	if !strings.Contains(pages["a return"], "<style>"+pageStyle+"</style>") || !strings.Contains(pages["a pop-up"], "<script>"+PopupScript+"</script>") {
+		t.Error("a style or script is changed")
+	}
+	if next := regexp.MustCompile(`href="([^"]*)"`).FindStringSubmatch(pages["a return"])[1]; strings.ContainsAny(next, delimiters) ||
+		!strings.Contains(html.UnescapeString(next), "[[env%60HOME%60]]") {
+		t.Errorf("the return path is %s", next)
+	}
+}

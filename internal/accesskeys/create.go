@@ -85,6 +85,10 @@ func (k *Keys) pending(f page.KeyForm, account string, w *page.KeyWords) (pendin
 		return p, &page.FormError{Field: "life", Text: w.BadLife}
 	}
 	p.Life = int64(lives[chosen].d / time.Second)
+	if f.Rules != "" && (f.Access == accessAll || f.Access == accessRead) {
+		// A key that may do more than its owner wrote down would be a surprise.
+		return p, &page.FormError{Field: "access", Text: w.UnusedRules}
+	}
 	switch f.Access {
 	case accessAll:
 	case accessRead:
@@ -128,6 +132,16 @@ func (k *Keys) lives() []keyLife {
 	lives := slices.DeleteFunc([]keyLife{{"1d", day}, {"7d", 7 * day}, {"30d", 30 * day}, {"90d", 90 * day}},
 		func(l keyLife) bool { return l.d >= k.lifetime })
 	return append(lives, keyLife{"max", k.lifetime})
+}
+
+// usualLife is what the form offers first: the name of 30 days, or of the longest
+// time if that is shorter. Whoever needs a longer one has to choose it.
+func (k *Keys) usualLife() string {
+	const usual = "30d"
+	if slices.ContainsFunc(k.lives(), func(l keyLife) bool { return l.name == usual }) {
+		return usual
+	}
+	return "max"
 }
 
 // beginKey sends the person to Spotify for the key that the form describes.

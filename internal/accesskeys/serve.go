@@ -70,7 +70,7 @@ func (k *Keys) Serve(w http.ResponseWriter, r *http.Request, rest string) error 
 		return k.beginKey(w, r, sess)
 	case pg:
 		return k.showKeys(w, r, sess, page.Keys{Form: page.KeyForm{
-			Life: "max", Access: accessRead, ShowDialog: r.URL.Query().Get("show_dialog") == "true",
+			Life: k.usualLife(), Access: accessRead, ShowDialog: r.URL.Query().Get("show_dialog") == "true",
 		}})
 	}
 	return k.listKeys(w, r, sess)

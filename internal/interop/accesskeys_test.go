@@ -118,6 +118,19 @@ func TestAccessKeysInBrowser(t *testing.T) {
 		chromedp.SendKeys(chromedp.ID("name"), "Backup script on the NAS"),
 		chromedp.Click(chromedp.CSS(`input[value=rules]`)),
 		chromedp.SendKeys(chromedp.ID("rules"), "GET /me"),
+		chromedp.Click(chromedp.CSS(`input[value=read]`)))
+	if b.visible("rules") {
+		t.Error("a list that does not count is shown")
+	}
+	b.do("sending the form",
+		chromedp.Click(chromedp.CSS(`#create button`)))
+	b.arrive("the page says that the list would not count", `!!document.getElementById("wrong")`)
+	if !b.visible("rules") {
+		t.Error("the list that is in the way is not shown")
+	}
+	a.inspect(b, "keys-unused-rules")
+	b.do("choosing the list",
+		chromedp.Click(chromedp.CSS(`input[value=rules]`)),
 		chromedp.Click(chromedp.CSS(`#create button`)))
 	b.arrive("the mistake is shown", `!!document.getElementById("wrong")`)
 	a.inspect(b, "keys-wrong")

@@ -85,6 +85,7 @@ type Data struct {
 	Reason  reason.Reason
 	Next    string // where the button leads, or the page by itself
 	Home    string
+	Settled bool // nothing is to be done: the button leads to Home, and a link to Next
 	Script  template.JS
 	InFrame bool   // the page may be in a frame of the site's, and links out of it
 	wording string // which words there are for the problem; empty: the reason's

@@ -72,6 +72,7 @@ type KeyWords struct {
 	BadLife     string `json:"bad_life"`
 	BadAccess   string `json:"bad_access"`
 	NoRules     string `json:"no_rules"`
+	UnusedRules string `json:"unused_rules"`
 	LongRules   string `json:"long_rules"`
 	BadRules    string `json:"bad_rules"`
 	Done        string `json:"done"`

@@ -108,9 +108,10 @@ func (s *Share) ServeStatus(w http.ResponseWriter, r *http.Request) error {
 		page := page.Data{
 			Kind: page.KindNote, Title: "The account is connected", Home: "/",
 			Message: "This site shows what its owner has chosen to share.",
-			Next:    s.connectPath(), Action: "Reconnect",
+			Next:    s.connectPath(), Action: "Reconnect", Settled: true,
 		}
 		if !connected {
+			page.Settled = false
 			page.Title, page.Action = "No account is connected", "Connect with Spotify"
 			page.Message = "The owner of this site has to log in with Spotify to share what they have chosen."
 		}

@@ -68,6 +68,8 @@ func TestAccessKeyForm(t *testing.T) {
 		{proxytest.KeyForm("a", "life", "200d"), "life", "Choose one of the times"},
 		{proxytest.KeyForm("a", "life", ""), "life", "Choose one of the times"},
 		{proxytest.KeyForm("a", "access", "more"), "access", "Choose what the key may do"},
+		{proxytest.KeyForm("a", "access", "read", "rules", "GET /v1/me"), "access", "You listed requests, but chose something else"},
+		{proxytest.KeyForm("a", "access", "all", "rules", "GET /v1/me"), "access", "You listed requests, but chose something else"},
 		{proxytest.KeyForm("a", "access", "rules"), "rules", "List what the key may do"},
 		{proxytest.KeyForm("a", "access", "rules", "rules", "GET /me"), "rules", "Line 1: the path is not the Web API&#39;s"},
 		{proxytest.KeyForm("a", "access", "rules", "rules", "GET /v1/me\nFETCH /v1/me"), "rules", "Line 2: a word is neither a method of the Web API nor a path"},
@@ -227,4 +229,17 @@ func cookieHeader(cookies map[string]string) string {
 		all = append(all, name+"="+value)
 	}
 	return strings.Join(all, "; ")
+}
+
+// A key does not live longer than its owner meant it to: the form offers 30 days
+// first, or all there is if that is less.
+func TestUsualLifeOfAKey(t *testing.T) {
+	for lifetime, want := range map[string]string{"180d": "30d", "31d": "30d", "30d": "max", "1h": "max"} {
+		s := proxytest.Start(t, proxytest.Options{Auth: "access_keys {\nlifetime " + lifetime + "\n}"})
+		b := s.NewBrowser()
+		b.Login("")
+		if page := b.WantStatus(b.Navigate(proxytest.KeysPath), http.StatusOK).Text; !strings.Contains(page, `value="`+want+`" selected`) || strings.Count(page, " selected>") != 1 {
+			t.Errorf("lifetime %s: not %s is offered first: %s", lifetime, want, page)
+		}
+	}
 }

@@ -329,6 +329,9 @@ func TestShareStatus(t *testing.T) {
 	if b.WantStatus(a, http.StatusSeeOther); a.Header.Get("Location") != "/spotify/share" {
 		t.Errorf("connecting leads to %q", a.Header.Get("Location"))
 	}
+	if shown := page(); !strings.Contains(shown, `<a class="button" href="/">`) || !strings.Contains(shown, `<a id="again" href="/spotify/share/connect">`) {
+		t.Errorf("the page has another login as its main action: %s", shown)
+	}
 	if !status().Connected || !strings.Contains(health(), `"share":"connected"`) || !strings.Contains(page(), "The account is connected") {
 		t.Errorf("health %s, page %s", health(), page())
 	}

@@ -236,7 +236,8 @@ type SessionConfig struct {
 	Lifetime caddy.Duration `json:"lifetime,omitempty"`
 
 	// The name of the cookie. Default: `__Host-spotify_session`, and
-	// `spotify_session` where the site is plain http on loopback.
+	// `spotify_session` where the site is plain http on loopback. A suffix is
+	// added if another instance on the same host uses the name in this browser.
 	Cookie string `json:"cookie,omitempty"`
 
 	// How long before Spotify ends a session's refresh token, six months after

@@ -113,6 +113,8 @@ func (h *Handler) checkSession(secure bool) error {
 	}
 	switch {
 	case s.Cookie == "":
+	case strings.HasPrefix(strings.TrimPrefix(s.Cookie, browser.HostPrefix), "spotify_login_"):
+		return fmt.Errorf("session cookie %q has a name of the cookies of logins under way: call it another", s.Cookie)
 	case !cookieName.MatchString(s.Cookie):
 		return fmt.Errorf("session cookie %q is not a cookie name: use up to 64 letters, digits, '-' and '_'", s.Cookie)
 	case secure && !strings.HasPrefix(s.Cookie, browser.HostPrefix):

@@ -259,7 +259,7 @@ func (k *Keys) stillLoggedIn(r *http.Request, account string) *problem.Problem {
 	case err != nil && !errors.Is(err, session.ErrNone):
 		return problem.StoreUnavailable(err, k.path())
 	}
-	if _, sent := browser.CookieValue(r.Header, k.site.SessionName); !sent && k.site.SameSite == http.SameSiteStrictMode {
+	if _, sent := k.site.Session(r.Header); !sent && k.site.SameSite == http.SameSiteStrictMode {
 		return nil
 	}
 	return &problem.Problem{

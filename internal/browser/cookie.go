@@ -16,6 +16,14 @@ const HostPrefix = "__Host-"
 // CookieValue returns the value of the cookie called name, without allocating.
 // Two cookies of that name mean that somebody planted one, and none counts.
 func CookieValue(h http.Header, name string) (value string, ok bool) {
+	value, n, _ := cookieValue(h, name, nil)
+	return value, n == 1
+}
+
+// cookieValue returns the value of the cookie called name, of those that count, and
+// how many of that name count and there are at all. The value is empty if more than
+// one counts.
+func cookieValue(h http.Header, name string, counts func(value string) bool) (value string, counted, all int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var pair string
@@ -24,46 +32,62 @@ func CookieValue(h http.Header, name string) (value string, ok bool) {
 			if !found || k != name {
 				continue
 			}
-			if ok {
-				return "", false
+			all++
+			v = strings.TrimRight(v, " \t")
+			if counts != nil && !counts(v) {
+				continue
 			}
-			value, ok = strings.TrimRight(v, " \t"), true
+			if counted++; counted > 1 {
+				return "", counted, all
+			}
+			value = v
 		}
 	}
-	return value, ok
+	return value, counted, all
 }
 
 // Cookies are the cookies of a site: what they are called and their attributes.
+//
+// Another instance on the same host, below another prefix or on another port, gets
+// them as well. Those of pending logins have the site's tag in their names. The
+// session's has it only where the other instance has the name without: which has, a
+// cookie beside it says.
 type Cookies struct {
-	SessionName  string
-	Login        string // name prefix of the pending logins' cookies
-	JustLoggedIn string // marks a login that has just succeeded
-	secure       bool   // https: Secure, and a name prefix that browsers insist on
-	SameSite     http.SameSite
-	lifetime     time.Duration // of the session's cookie
+	sessionName    string
+	ownSessionName string // with the tag
+	sessionOwner   string // whose tag the cookie without one belongs to
+	Login          string // name prefix of the pending logins' cookies
+	justLoggedIn   string // marks a login that has just succeeded
+	tag            string
+	secure         bool // https: Secure, and a name prefix that browsers insist on
+	SameSite       http.SameSite
+	lifetime       time.Duration // of the session's cookie
 }
 
 // NewCookies returns the cookies of a site. An empty name stands for the default.
 func NewCookies(redirect Redirect, name string, strict bool, lifetime time.Duration) *Cookies {
 	secure := redirect.Secure
 	c := &Cookies{
-		SessionName:  name,
+		sessionName:  name,
 		Login:        "spotify_login_" + redirect.tag(),
-		JustLoggedIn: "spotify_login_done",
+		justLoggedIn: "spotify_login_done",
+		tag:          redirect.tag(),
 		secure:       secure,
 		SameSite:     http.SameSiteLaxMode,
 		lifetime:     lifetime,
 	}
 	if name == "" {
-		c.SessionName = "spotify_session"
+		c.sessionName = "spotify_session"
 		if secure {
-			c.SessionName = HostPrefix + c.SessionName
+			c.sessionName = HostPrefix + c.sessionName
 		}
 	}
 	if secure {
 		c.Login = HostPrefix + c.Login
-		c.JustLoggedIn = HostPrefix + c.JustLoggedIn
+		c.justLoggedIn = HostPrefix + c.justLoggedIn
 	}
+	c.ownSessionName = c.sessionName + "_" + c.tag
+	c.sessionOwner = c.sessionName + "_of"
 	if strict {
 		c.SameSite = http.SameSiteStrictMode
 	}
@@ -91,11 +115,100 @@ func (s *Cookies) New(name, value string, maxAge int) *http.Cookie {
 	}
 }
 
-// SetSession gives the browser the session's cookie.
-func (s *Cookies) SetSession(w http.ResponseWriter, value string) {
-	c := s.New(s.SessionName, value, int(s.lifetime.Seconds()))
+// Session returns the value of the session's cookie. Other software on the host may
+// have cookies of the same name on other paths. Those that cannot be a session's do
+// not count; of two that can, somebody planted one, and none counts.
+func (s *Cookies) Session(h http.Header) (value string, ok bool) {
+	value, n, all := cookieValue(h, s.ownSessionName, mayBeSession)
+	if all == 0 {
+		value, n, _ = cookieValue(h, s.sessionName, mayBeSession)
+	}
+	return value, n == 1
+}
+
+// mayBeSession reports whether a cookie's value has the form of a session ID: 43
+// characters of base64url.
+func mayBeSession(value string) bool {
+	if len(value) != 43 {
+		return false
+	}
+	for _, c := range []byte(value) {
+		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// OwnSession is Session, less a session that another instance says is its own.
+func (s *Cookies) OwnSession(h http.Header) (value string, ok bool) {
+	if !s.hasOwnName(h) && s.ownedByAnother(h) {
+		return "", false
+	}
+	return s.Session(h)
+}
+
+func (s *Cookies) hasOwnName(h http.Header) bool {
+	_, _, all := cookieValue(h, s.ownSessionName, nil)
+	return all > 0
+}
+
+// ownedByAnother reports whether the session's cookie without a tag is another
+// instance's.
+func (s *Cookies) ownedByAnother(h http.Header) bool {
+	owner, ok := CookieValue(h, s.sessionOwner)
+	return ok && owner != s.tag
+}
+
+// SetSession gives the browser that sent the header h the session's cookie.
+func (s *Cookies) SetSession(w http.ResponseWriter, h http.Header, value string) {
+	age := int(s.lifetime.Seconds())
+	name := s.sessionName
+	if s.hasOwnName(h) || s.ownedByAnother(h) {
+		name = s.ownSessionName
+	} else {
+		http.SetCookie(w, s.New(s.sessionOwner, s.tag, age))
+		if s.SameSite == http.SameSiteStrictMode {
+			// Coming from Spotify the browser does not say whether it has one, which
+			// would count before this.
+			s.Clear(w, s.ownSessionName)
+		}
+	}
+	c := s.New(name, value, age)
 	c.SameSite = s.SameSite
 	http.SetCookie(w, c)
+}
+
+// ClearSession has the browser that sent the header h delete the session's cookie.
+func (s *Cookies) ClearSession(w http.ResponseWriter, h http.Header) {
+	if s.hasOwnName(h) {
+		s.Clear(w, s.ownSessionName)
+	}
+	if s.ownedByAnother(h) {
+		return
+	}
+	s.Clear(w, s.sessionName)
+	if _, ok := CookieValue(h, s.sessionOwner); ok {
+		s.Clear(w, s.sessionOwner)
+	}
+}
+
+// MarkLogin notes in the browser, for a while in seconds, that a login has succeeded.
+func (s *Cookies) MarkLogin(w http.ResponseWriter, maxAge int) {
+	http.SetCookie(w, s.New(s.justLoggedIn, s.tag, maxAge))
+}
+
+// JustLoggedIn reports whether a login here has succeeded a moment ago.
+func (s *Cookies) JustLoggedIn(h http.Header) bool {
+	value, ok := CookieValue(h, s.justLoggedIn)
+	return ok && (value == s.tag || value == "1") // the latter is an earlier version's
+}
+
+// ForgetLogin takes back what MarkLogin did.
+func (s *Cookies) ForgetLogin(w http.ResponseWriter, h http.Header) {
+	if s.JustLoggedIn(h) {
+		s.Clear(w, s.justLoggedIn)
+	}
 }
 
 // Clear has the browser delete a cookie.

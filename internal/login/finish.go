@@ -23,7 +23,7 @@ import (
 // app.
 func (f *Flow) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, st state) error {
 	used, known := f.states.seen.Get(st.nonce)
-	if value, ok := browser.CookieValue(r.Header, f.site.SessionName); ok && used.how == endedSucceeded {
+	if value, ok := f.site.Session(r.Header); ok && used.how == endedSucceeded {
 		if _, err := f.site.Sessions.Get(r.Context(), value); err == nil {
 			return problem.Redirect(w, used.next, http.StatusSeeOther)
 		}
@@ -81,8 +81,8 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 
 	site.Identify(r, sess)
 	f.Succeeded(answer.state.String(), pending.returnTo)
-	s.SetSession(w, sess.ID.Cookie())
-	http.SetCookie(w, s.New(s.JustLoggedIn, "1", int(guardLife/time.Second)))
+	s.SetSession(w, r.Header, sess.ID.Cookie())
+	s.MarkLogin(w, int(guardLife/time.Second))
 	s.Metrics.Login(telemetry.LoginSucceeded)
 	s.Logger.Info("login",
 		zap.String("session", sess.Ref()),
@@ -97,7 +97,7 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 // for two logins. Until the browser has the new cookie, its other tabs go on with
 // the old one.
 func (f *Flow) endReplaced(ctx context.Context, r *http.Request, by *session.Session) {
-	value, ok := browser.CookieValue(r.Header, f.site.SessionName)
+	value, ok := f.site.OwnSession(r.Header)
 	if !ok {
 		return
 	}

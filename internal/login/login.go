@@ -49,7 +49,7 @@ func (f *Flow) ServeLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	// A person asked for this login, so it is no loop.
 	if r.Method != http.MethodHead && !browser.AheadOfTime(r) {
-		f.site.Clear(w, f.site.JustLoggedIn)
+		f.site.ForgetLogin(w, r.Header)
 	}
 	return f.Start(w, r, Options{
 		ReturnTo:   browser.ReturnPath(query.Get("return_to")),
@@ -171,13 +171,13 @@ func (f *Flow) startFor(w http.ResponseWriter, r *http.Request) error {
 	if there, ok := f.Detour(w, r); ok {
 		return problem.Redirect(w, there, http.StatusFound)
 	}
-	if _, looping := browser.CookieValue(r.Header, f.site.JustLoggedIn); looping {
+	if f.site.JustLoggedIn(r.Header) {
 		if r.Method != http.MethodHead {
-			f.site.Clear(w, f.site.JustLoggedIn)
+			f.site.ForgetLogin(w, r.Header)
 		}
 		message := "You logged in a moment ago, but your browser came back without the session's cookie. " +
 			"Check that it accepts cookies from this site, then try again."
-		if _, ok := browser.CookieValue(r.Header, f.site.SessionName); ok {
+		if _, ok := f.site.Session(r.Header); ok {
 			message = "You logged in a moment ago, but the session has ended already. Try again."
 		}
 		return f.site.Fail(w, r, &problem.Problem{

@@ -67,7 +67,7 @@ func (f *Flow) ServeLogout(w http.ResponseWriter, r *http.Request) error {
 	if p := s.CheckOriginOrAllowed(r); p != nil {
 		return s.Fail(w, r, p)
 	}
-	if value, ok := browser.CookieValue(r.Header, s.SessionName); ok {
+	if value, ok := s.Session(r.Header); ok {
 		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout)
 		switch {
 		case err == nil:
@@ -78,8 +78,8 @@ func (f *Flow) ServeLogout(w http.ResponseWriter, r *http.Request) error {
 			return s.Fail(w, r, p)
 		}
 	}
-	s.Clear(w, s.SessionName)
-	s.Clear(w, s.JustLoggedIn)
+	s.ClearSession(w, r.Header)
+	s.ForgetLogin(w, r.Header)
 	w.Header().Set("Cache-Control", "no-store")
 	if browser.WantsPageAfterForm(r) {
 		if query := r.URL.Query(); query.Has("return_to") {

@@ -28,7 +28,7 @@ func (s *Site) SessionOf(r *http.Request) (*session.Session, error) {
 
 // SessionAt is SessionOf for a caller that knows the time, in Unix seconds.
 func (s *Site) SessionAt(r *http.Request, now int64) (*session.Session, error) {
-	value, ok := browser.CookieValue(r.Header, s.SessionName)
+	value, ok := s.Session(r.Header)
 	if !ok {
 		return nil, session.ErrNone
 	}

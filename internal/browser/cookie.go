@@ -160,19 +160,25 @@ func (s *Cookies) ownedByAnother(h http.Header) bool {
 	return ok && owner != s.tag
 }
 
+// ClaimSession notes in the browser that sent the header h that the session's cookie
+// without a tag is this site's, unless it is another's. A login does so when it begins.
+func (s *Cookies) ClaimSession(w http.ResponseWriter, h http.Header) {
+	if !s.ownedByAnother(h) {
+		http.SetCookie(w, s.New(s.sessionOwner, s.tag, int(s.lifetime.Seconds())))
+	}
+}
+
 // SetSession gives the browser that sent the header h the session's cookie.
 func (s *Cookies) SetSession(w http.ResponseWriter, h http.Header, value string) {
 	age := int(s.lifetime.Seconds())
 	name := s.sessionName
-	if s.hasOwnName(h) || s.ownedByAnother(h) {
+	switch {
+	case s.hasOwnName(h) || s.ownedByAnother(h):
 		name = s.ownSessionName
-	} else {
-		http.SetCookie(w, s.New(s.sessionOwner, s.tag, age))
-		if s.SameSite == http.SameSiteStrictMode {
-			// Coming from Spotify the browser does not say whether it has one, which
-			// would count before this.
-			s.Clear(w, s.ownSessionName)
-		}
+	case s.SameSite == http.SameSiteStrictMode:
+		// Coming from Spotify the browser does not say whether it has one, which would
+		// count before this.
+		s.Clear(w, s.ownSessionName)
 	}
 	c := s.New(name, value, age)
 	c.SameSite = s.SameSite

@@ -156,6 +156,9 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	if r.Method == http.MethodHead {
 		return problem.Redirect(w, login, http.StatusFound)
 	}
+	if o.Purpose == nil {
+		s.ClaimSession(w, r.Header)
+	}
 	s.Logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.Scopes))
 	return problem.Redirect(w, login, http.StatusFound)
 }

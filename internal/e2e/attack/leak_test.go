@@ -55,10 +55,10 @@ func runLeakTest(t *testing.T, o leakOptions) {
 	l.useKeys()
 	l.expose()
 	l.refresh()
-	l.breakUpstream()
 	l.breakStore()
-	l.lookAround()
 	l.logOut()
+	l.breakUpstream()
+	l.lookAround()
 	l.finish()
 }
 

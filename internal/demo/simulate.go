@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -32,6 +34,9 @@ func (s simulated) page() string {
 	return u.Scheme + "://" + u.Host
 }
 
+// usualAddress is DefaultListen under all of its names: a site may list several.
+var usualAddress = regexp.MustCompile(`(127\.0\.0\.1|localhost|\[::1\]):8080\b`)
+
 // Simulate returns the Caddyfile of a site that was written for the real Spotify
 // and [DefaultListen], changed to run with a simulator at addr. What is the
 // site's own stays as it is: its routes, its headers and the other options.
@@ -44,8 +49,8 @@ func simulate(text string, addr netip.AddrPort, sim *spotifytest.Running, debug 
 	if !addr.Addr().Is4() {
 		return simulated{}, fmt.Errorf("listen %s: a site is served on 127.0.0.1", addr)
 	}
+	text = usualAddress.ReplaceAllString(text, "${1}:"+strconv.Itoa(int(addr.Port())))
 	text = strings.NewReplacer(
-		DefaultListen, addr.String(),
 		// Where Spotify's pictures and scripts come from.
 		"https://*.scdn.co", sim.URL,
 		"https://sdk.scdn.co", sim.URL,

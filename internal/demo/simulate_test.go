@@ -63,6 +63,19 @@ http://127.0.0.1:8080 {
 	}
 }
 
+// TestSimulateSeveralAddresses moves all names of the one address.
+func TestSimulateSeveralAddresses(t *testing.T) {
+	sim := startSimulator(t)
+	site := "http://127.0.0.1:8080, http://localhost:8080, http://[::1]:8080 {\n\tspotify_proxy {\n\t\tredirect_uri http://127.0.0.1:8080/spotify/callback\n\t}\n\treverse_proxy localhost:80801\n}\n"
+	got, err := demo.Simulate(site, netip.MustParseAddrPort("127.0.0.1:9000"), sim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(got, "http://127.0.0.1:9000, http://localhost:9000, http://[::1]:9000 {") || !strings.Contains(got, "localhost:80801") || strings.Contains(got, ":8080\n") {
+		t.Error(got)
+	}
+}
+
 func TestSimulateOwnOptions(t *testing.T) {
 	sim := startSimulator(t)
 	got, err := demo.Simulate("\n{\n\tgrace_period 1s\n}\nhttp://127.0.0.1:8080 {\n\tspotify_proxy {\n\t\tredirect_uri http://127.0.0.1:8080/spotify/callback\n\t\tstore caddy\n\t}\n}\n", netip.MustParseAddrPort(demo.DefaultListen), sim)

@@ -7,6 +7,10 @@ import { clearLibrary, loadArtists, loadPlaylists, wireLibrary } from "./library
 import { startPlayer, stopPlayer, wirePlayer } from "./player.js";
 
 let logoutURL = "";
+let shown; // the account on the page, "" for nobody, undefined before that is known
+
+// The page's other tabs, which may log in or out.
+const tabs = new BroadcastChannel("spotify_proxy demo");
 
 function show(state) {
   document.body.dataset.state = state;
@@ -22,6 +26,7 @@ async function start() {
     notice(problem.message);
     return;
   }
+  tell(current.authenticated ? current.account.id : "");
   if (!current.authenticated) {
     showLoggedOut(current.login_url);
     return;
@@ -36,7 +41,25 @@ async function start() {
   loadPlaylists();
 }
 
+function tell(account) {
+  if (account === shown) return;
+  shown = account;
+  tabs.postMessage(account);
+}
+
+// Looks whether somebody has logged in or out in another tab.
+async function follow() {
+  const current = await session().catch(() => null);
+  if (!current || (current.authenticated ? current.account.id : "") === shown) return;
+  notice("");
+  stopPlayer();
+  clearLibrary();
+  await start();
+  announce(current.authenticated ? `You are logged in as ${current.account.display_name}.` : "You are logged out.");
+}
+
 function showLoggedOut(loginURL) {
+  tell("");
   stopPlayer();
   clearLibrary();
   $("profile-name").textContent = "";
@@ -85,6 +108,10 @@ function notice(message, reason = "", { login = false } = {}) {
   $("notice").hidden = message === "";
   $("notice-text").textContent = reason ? `${message} (${reason})` : message;
   $("notice-login").hidden = !login;
+  if (message === "") return;
+  $("notice").scrollIntoView({ block: "nearest" });
+  // What had the focus may be gone.
+  if (login) $("notice-login").focus();
 }
 
 // Any call may find that the session is over: logged out in another tab, or ended at Spotify.
@@ -96,7 +123,13 @@ events.addEventListener("login-required", ({ detail }) => {
 events.addEventListener("wire", showWire);
 
 $("logout").addEventListener("click", logout);
-$("notice-close").addEventListener("click", () => notice(""));
+$("notice-close").addEventListener("click", () => {
+  notice("");
+  $(document.body.dataset.state === "out" ? "login" : "main").focus();
+});
+tabs.addEventListener("message", ({ data }) => data !== shown && follow());
+document.addEventListener("visibilitychange", () => document.hidden || shown === undefined || follow());
+addEventListener("pageshow", (e) => e.persisted && follow());
 wirePlayer();
 wireLibrary();
 start();

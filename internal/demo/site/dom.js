@@ -11,6 +11,12 @@ export function element(tag, className = "", ...children) {
   return e;
 }
 
+/** A name in whatever script, which does not turn round what stands beside it. */
+export const isolated = (name) => element("bdi", "", name);
+
+/** The parts with a separator in between. */
+export const between = (parts, separator) => parts.flatMap((part, i) => (i === 0 ? [part] : [separator, part]));
+
 /** A picture that fills its frame, or its frame alone when there is no picture or it does not load. */
 export function picture(images, size) {
   // The smallest that is large enough; sizes may be unknown.

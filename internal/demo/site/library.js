@@ -1,7 +1,7 @@
 // Top artists, and playlists page by page.
 
 import { api, follow, get } from "./api.js";
-import { $, announce, bones, element, picture, showProblem } from "./dom.js";
+import { $, between, bones, element, isolated, picture, showProblem } from "./dom.js";
 
 const pageSize = 6;
 
@@ -33,7 +33,7 @@ function artist(a) {
   const genre = a.genres?.[0];
   return element("li", "artist",
     element("span", "frame", picture(a.images, 160)),
-    element("b", "", a.name),
+    element("b", "", isolated(a.name)),
     ...(genre ? [element("small", "", genre)] : []));
 }
 
@@ -78,10 +78,31 @@ function setEnabled(button, enabled) {
 function playlist(p) {
   // The Web API calls the contents of a playlist items where it used to say tracks.
   const count = (p.items ?? p.tracks)?.total;
-  const about = [p.owner?.display_name, count === undefined ? null : `${count} ${count === 1 ? "track" : "tracks"}`];
-  return element("li", "playlist",
-    element("span", "frame", picture(p.images, 64)),
-    element("span", "playlist-text", element("b", "", p.name), element("small", "", about.filter(Boolean).join(" · "))));
+  const about = [p.owner?.display_name && isolated(p.owner.display_name), count === undefined ? null : `${count} ${count === 1 ? "track" : "tracks"}`];
+  const details = element("details", "",
+    element("summary", "",
+      element("span", "frame", picture(p.images, 64)),
+      element("span", "playlist-text", element("b", "", isolated(p.name)), element("small", "", ...between(about.filter(Boolean), " · ")))));
+  details.addEventListener("toggle", () => details.open && loadTracks(p, details));
+  return element("li", "playlist", details);
+}
+
+async function loadTracks(p, details) {
+  if (details.lastChild.matches(".tracks")) return;
+  const problems = details.querySelector(".problem") ?? element("div", "problem");
+  problems.hidden = true;
+  details.append(problems);
+  try {
+    const { items, total } = await get(api(`playlists/${encodeURIComponent(p.id)}/items?limit=20`));
+    const tracks = items.map((i) => i.item ?? i.track).filter(Boolean);
+    const rows = tracks.map((t) => element("li", "", isolated(t.name), ...(t.artists?.length ? [" · ", isolated(t.artists.map((a) => a.name).join(", "))] : [])));
+    if (total > items.length) rows.push(element("li", "", `and ${total - items.length} more`));
+    if (rows.length === 0) rows.push(element("li", "", "It is empty."));
+    problems.remove();
+    details.append(element("ol", "tracks", ...rows));
+  } catch (problem) {
+    if (!problem.loginURL) showProblem(problems, problem, () => loadTracks(p, details));
+  }
 }
 
 export function clearLibrary() {

@@ -11,32 +11,45 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
-// serveAPI hands a request for the Web API on, with its session.
+// serveAPI hands a request for the Web API on, with its session, and counts what
+// came of it.
 func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	now := h.site.Sessions.Clock.Now().Unix()
+	sess, may, err := h.admitAPI(w, r, next, now)
+	if sess != nil {
+		return h.forward(w, r, next, sess, may, now)
+	}
+	h.site.Metrics.Request(w.Header(), err)
+	return err
+}
+
+// admitAPI returns the session with which a request for the Web API may go on, and
+// what that session may do. If there is none, the response has been made.
+func (h *Handler) admitAPI(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, now int64) (*session.Session, upstream.Policy, error) {
 	s := h.site
 	if !webapi.PlainPath(r.URL) {
-		return h.site.Fail(w, r, problem.BadPath())
+		return nil, nil, h.site.Fail(w, r, problem.BadPath())
 	}
 	shared := h.share.Requested(r)
 	if shared != nil && r.Method == http.MethodOptions {
-		return h.share.Preflight(w, r)
+		return nil, nil, h.share.Preflight(w, r)
 	}
 	if !webapi.Allowed(s.Allow, r.Method, r.URL.Path[len(s.Prefix):]) {
-		return h.site.Fail(w, r, problem.NotAllowed())
+		return nil, nil, h.site.Fail(w, r, problem.NotAllowed())
 	}
 	if p := s.CheckTransport(r); p != nil {
-		return h.site.Fail(w, r, p)
+		return nil, nil, h.site.Fail(w, r, p)
 	}
-	now := s.Sessions.Clock.Now().Unix()
 	if h.keys != nil {
 		if sess, found, p := h.keys.Authenticate(r, now); p != nil {
-			return h.site.Fail(w, r, p)
+			return nil, nil, h.site.Fail(w, r, p)
 		} else if found {
-			return h.forward(w, r, next, sess, h.keys, now)
+			return sess, h.keys, nil
 		}
 	}
 	// Before the session is looked up: another site's page, which can tell a
@@ -44,26 +57,26 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	// whether there is one.
 	foreign := s.CheckOriginOrAllowed(r)
 	if foreign != nil && shared == nil {
-		return h.site.Fail(w, r, foreign)
+		return nil, nil, h.site.Fail(w, r, foreign)
 	}
 	sess, err := h.site.SessionAt(r, now)
 	if errors.Is(err, session.ErrNone) {
 		if shared != nil {
-			return h.share.Serve(w, r, next, shared)
+			return nil, nil, h.share.Serve(w, r, next, shared)
 		}
-		return h.login.AskToLogIn(w, r, reason.LoginRequired)
+		return nil, nil, h.login.AskToLogIn(w, r, reason.LoginRequired)
 	}
 	if foreign != nil {
-		return h.site.Fail(w, r, foreign)
+		return nil, nil, h.site.Fail(w, r, foreign)
 	}
 	if err != nil {
-		return h.site.Fail(w, r, problem.StoreUnavailable(err, ""))
+		return nil, nil, h.site.Fail(w, r, problem.StoreUnavailable(err, ""))
 	}
-	return h.forward(w, r, next, sess, s, now)
+	return sess, s, nil
 }
 
 // forward passes a request for the Web API on, as that of a session.
-func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, sess *session.Session, may upstream.Policy, now int64) error {
+func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, sess *session.Session, may upstream.Policy, now int64) (err error) {
 	s := h.site
 	s.Sessions.TouchAt(sess, now)
 	site.Identify(r, sess)
@@ -72,11 +85,23 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp
 	delete(r.Header, "Cookie")
 	delete(r.Header, "Authorization")
 	ex := &upstream.Exchange{Context: r.Context(), Auth: &sess.Auth, Site: s.Upstream, Session: sess, Policy: may, Header: r.Header, Now: now}
+	returned := false
+	defer func() {
+		switch ex.Fault(returned) {
+		case upstream.NoFault:
+			s.Metrics.Request(w.Header(), err)
+		case upstream.ClientGone:
+			s.Metrics.RequestFailed(telemetry.ClientGone)
+		case upstream.ResponseBroken:
+			s.Metrics.RequestFailed(telemetry.ResponseBroken)
+		}
+	}()
 	asked := *r.URL
 	webapi.StripPrefix(r.URL, s.Prefix)
 	ex.Request = *r.WithContext(ex)
 	ex.Request.Header = upstream.HeadersForAPI(r.Header)
-	err := next.ServeHTTP(w, &ex.Request)
+	err = next.ServeHTTP(w, &ex.Request)
+	returned = true
 	p := upstream.Unreachable(err)
 	if p == nil {
 		return err

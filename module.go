@@ -327,9 +327,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	if api {
-		err := h.serveAPI(w, r, next)
-		h.site.Metrics.Request(w.Header(), err)
-		return err
+		return h.serveAPI(w, r, next)
 	}
 	if login.MayHoldCode(rest, r) {
 		// The access log would show it, whatever the answer is.

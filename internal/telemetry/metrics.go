@@ -101,7 +101,22 @@ type Site struct {
 
 // NewSite returns the counters of a site, by the host of its public origin.
 func NewSite(site string) *Site {
+	// A rate needs a value before the first that is counted, and so does an alert
+	// that compares successes, of which there may be none, with failures.
+	for _, outcome := range loginOutcomes {
+		metrics.logins.WithLabelValues(site, outcome)
+	}
+	for _, why := range []string{string(reason.UpstreamUnavailable), ClientGone, ResponseBroken} {
+		metrics.requests.WithLabelValues(site, why)
+	}
 	return &Site{Site: site, unremarkable: metrics.requests.WithLabelValues(site, "none")}
+}
+
+// loginOutcomes are those of a login that most alerts are about. There are others.
+var loginOutcomes = []string{
+	LoginSucceeded,
+	string(reason.LoginCancelled), string(reason.LoginExpired), string(reason.LoginFailed), string(reason.LoginLoop),
+	string(reason.StoreUnavailable), string(reason.UpstreamUnavailable), string(reason.UserNotAllowlisted),
 }
 
 // LoginSucceeded is the outcome of a login that led to what it was for.
@@ -171,6 +186,20 @@ func (m *Site) eventDropped() {
 	}
 }
 
+// Values of the label reason that no response has.
+const (
+	ClientGone     = "client_gone"     // nobody is there who would read a response
+	ResponseBroken = "response_broken" // Spotify's response broke off
+)
+
+// RequestFailed counts a request for the Web API that has no response, or not all
+// of one, by ClientGone or ResponseBroken.
+func (m *Site) RequestFailed(why string) {
+	if m != nil {
+		metrics.requests.WithLabelValues(m.Site, why).Inc()
+	}
+}
+
 // Request counts a request for the Web API by what its answer, with these
 // headers, or the error that becomes one, says.
 func (m *Site) Request(answer http.Header, err error) {
@@ -189,8 +218,12 @@ const StatusClientGone = 499
 
 func requestReason(answer http.Header, err error) string {
 	if err != nil {
-		if e, ok := errors.AsType[caddyhttp.HandlerError](err); ok && e.StatusCode == StatusClientGone {
-			return "client_gone"
+		e, ok := errors.AsType[caddyhttp.HandlerError](err)
+		switch {
+		case ok && e.StatusCode == StatusClientGone:
+			return ClientGone
+		case ok && e.StatusCode >= 400 && e.StatusCode < 500:
+			return string(reason.BadRequest) // the site's own limits
 		}
 		return string(reason.UpstreamUnavailable)
 	}

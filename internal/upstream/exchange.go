@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/session"
@@ -28,6 +29,7 @@ type Exchange struct {
 	Request http.Request
 	call    call
 	called  bool // call is taken
+	fault   atomic.Uint32
 }
 
 // Value implements context.Context.

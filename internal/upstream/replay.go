@@ -29,7 +29,7 @@ var replayMemory = semaphore.NewWeighted(ReplayBudget)
 // A body that breaks off is an error: nothing of it is sent. The memory is
 // accounted for until release, which has to be called in any case.
 func (c *call) readBody(limit int64) error {
-	src, length := c.in.Body, c.in.ContentLength
+	src, length := c.out.Body, c.in.ContentLength
 	if src == nil || src == http.NoBody || limit <= 0 || length > limit {
 		return nil
 	}

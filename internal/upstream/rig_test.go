@@ -200,9 +200,7 @@ func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok")
 
 // withExchange is the context of a request that spotify_auth let through.
 func withExchange(ctx context.Context, ex *Exchange) context.Context {
-	own := *ex
-	own.Context = ctx
-	return &own
+	return &Exchange{Context: ctx, Auth: ex.Auth, Site: ex.Site, Session: ex.Session, Policy: ex.Policy, Header: ex.Header, Now: ex.Now}
 }
 
 // visitor may do what the site allows.

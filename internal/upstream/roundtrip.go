@@ -109,10 +109,18 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := newCall(t, ex, req)
 	defer c.release()
 	if err := c.readBody(t.replayLimit); err != nil {
-		return t.refuse(req, ex, err)
+		ex.note(ClientGone)
+		return t.refuse(req, ex, clientFailed(err))
 	}
 	res, err := t.sendWithRetry(c, token)
-	if err != nil {
+	switch {
+	case err == nil:
+	case Fault(ex.fault.Load()) == ClientGone:
+		return t.refuse(req, ex, clientFailed(err))
+	default:
+		if errors.Is(ctx.Err(), context.Canceled) {
+			ex.note(ClientGone)
+		}
 		return t.refuse(req, ex, unreachable(ctx, err))
 	}
 	return t.answer(c, res)
@@ -281,6 +289,8 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	c.res = *res
 	c.res.Request = c.in
 	c.res.Trailer = nil
+	c.body = download{res.Body, c.ex}
+	c.res.Body = &c.body
 	setResponseHeaders(c.res.Header, &c.values)
 	if vary := c.res.Header["Vary"]; c.ex.Site.Keys && !problem.HasToken(vary, "authorization") && !problem.HasToken(vary, "*") {
 		// With a key the same path has another answer, as with another cookie.
@@ -317,6 +327,7 @@ type call struct {
 	ctx     callContext
 	request http.Request // room for out
 	res     http.Response
+	body    download
 	values  headerValues
 	reason  reason.Reason // why the API refused, if it did
 }
@@ -348,6 +359,9 @@ func newCall(t *Transport, ex *Exchange, req *http.Request) *call {
 	c.out.Host = t.api.host
 	c.out.Trailer = nil
 	c.out.GetBody = nil
+	if c.out.Body != nil && c.out.Body != http.NoBody {
+		c.out.Body = &upload{c.out.Body, ex}
+	}
 	c.out.Header = make(http.Header, 8)
 	setRequestHeaders(c.out.Header, req.Header, ex.Header, !t.keepLinks)
 	setAcceptEncoding(c.out.Header, !t.identity)

@@ -140,8 +140,8 @@ http://%s {
 		visit("http://"+second, "/music")
 		text := scrape(s)
 		for _, site := range []string{strings.TrimPrefix(s.Origin, "http://"), second} {
-			for _, name := range []string{"logins_total", "requests_total", "sessions_cached"} {
-				if got := metricIn(t, text, site, name); got != float64(round+1) {
+			for name, label := range map[string]string{"logins_total": `outcome="success"`, "requests_total": `reason="none"`, "sessions_cached": ""} {
+				if got := metricIn(t, text, site, name, label); got != float64(round+1) {
 					t.Errorf("round %d: %s of %s is %v\n%s", round, name, site, got, text)
 				}
 			}

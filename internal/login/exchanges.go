@@ -49,6 +49,10 @@ func (e *exchanges) begin(ctx context.Context) error {
 	defer e.clock.AfterFunc(e.patience, func() { close(late) })()
 	select {
 	case e.running <- struct{}{}:
+		if err := ctx.Err(); err != nil { // both were possible
+			e.end()
+			return err
+		}
 		return nil
 	case <-late:
 		return errTooManyExchanges

@@ -14,7 +14,7 @@ var ofBrowser = []regression{
 		old: "case \"same-origin\":", new: "case \"same-origin\", \"same-site\":",
 	}, {
 		name: "what is loaded ahead of time counts as a person's doing", file: "internal/browser/guard.go", packages: attackTests, run: "Origin|Purpose|Prefetch|Speculat|CrossSite",
-		old: " && r.Header[\"Sec-Purpose\"] == nil {", new: " {",
+		old: " && r.Header[\"Sec-Purpose\"] == nil && !AheadOfTime(r) {", new: " && (true || AheadOfTime(r)) {",
 	}, {
 		name: "an Origin counts for nothing without Fetch Metadata", file: "internal/browser/guard.go", packages: attackTests, run: "Origin|CSRF|CrossSite|Foreign",
 		old: "if origin == \"\" || origin == s.Origin {", new: "if true || origin == s.Origin {",
@@ -29,10 +29,10 @@ var ofBrowser = []regression{
 		old: "return trusted && len(proto) == 1", new: "return (true || trusted) && len(proto) == 1",
 	}, {
 		name: "two cookies of one name are one", file: "internal/browser/cookie.go", packages: slices.Concat(attackTests, browserTests), run: "Cookie",
-		old: "\t\t\tif ok {\n\t\t\t\treturn \"\", false\n\t\t\t}\n", new: "",
+		old: "if counted++; counted > 1 {", new: "if counted = 1; false {",
 	}, {
 		name: "the cookie has no host prefix", file: "internal/browser/cookie.go", packages: loginTests, run: "Cookie|Secure|HTTPS",
-		old: "c.SessionName = HostPrefix + c.SessionName", new: "_ = HostPrefix",
+		old: "c.sessionName = HostPrefix + c.sessionName", new: "_ = HostPrefix",
 	}, {
 		name: "script reads the cookie", file: "internal/browser/cookie.go", packages: loginTests, run: "Cookie|Secure|HTTPS",
 		old: "HttpOnly: true,", new: "HttpOnly: false,",

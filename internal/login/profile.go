@@ -21,6 +21,8 @@ import (
 const (
 	// maxProfile bounds the profile that is read at login, in bytes.
 	maxProfile = 256 << 10
+	// maxDisplayName bounds the name that is kept of it, in bytes.
+	maxDisplayName = 256
 	// profileTries is how often the profile is asked for. The person waits.
 	profileTries = 4
 	// profilePause is the wait before the second try, which doubles.
@@ -36,7 +38,8 @@ type Profile struct {
 
 // Account is the account that the profile is of.
 func (p Profile) Account() session.Account {
-	acct := session.Account{ID: cmp.Or(p.AccountID, p.ID), DisplayName: strings.ToValidUTF8(p.DisplayName, "")}
+	name := p.DisplayName[:min(len(p.DisplayName), maxDisplayName)] // which a session keeps in memory
+	acct := session.Account{ID: cmp.Or(p.AccountID, p.ID), DisplayName: strings.ToValidUTF8(name, "")}
 	if p.ID != acct.ID {
 		acct.UserID = p.ID
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -21,8 +22,13 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
-// maxSharedBody bounds an answer that is kept for all visitors.
-const maxSharedBody = 1 << 20
+// What is kept for all visitors is bounded in bytes: of each path that is shared, a
+// response of maxSharedBody with some headers of maxSharedHeader. The configuration
+// bounds the paths.
+const (
+	maxSharedBody   = 1 << 20
+	maxSharedHeader = 2 << 10
+)
 
 // maxLoggedBody is how much of a refusal is logged, in bytes.
 const maxLoggedBody = 256
@@ -127,10 +133,10 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 	case rec.status >= http.StatusInternalServerError:
 		return nil, s.failedWith(g, shareUnavailable(fmt.Errorf("answered with status %d (%s)", rec.status, why)))
 	}
-	a := &sharedAnswer{status: rec.status, header: make(http.Header), body: rec.body.Bytes()}
+	a := &sharedAnswer{status: rec.status, header: make(http.Header), body: bytes.Clone(rec.body.Bytes())}
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Location", reason.Header} {
-		if values := rec.header[name]; len(values) > 0 {
-			a.header[name] = values
+		if value := rec.header.Get(name); value != "" && len(value) <= maxSharedHeader {
+			a.header.Set(name, strings.Clone(value))
 		}
 	}
 	if a.status == http.StatusOK {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -67,6 +68,9 @@ type Transport struct {
 // New returns a transport of options, all of which but Retries and MaxWait must be
 // set.
 func New(o Options) *Transport {
+	if next, ok := o.Next.(*reverseproxy.HTTPTransport); ok {
+		warnUnverified(o.Logger, next, "the Web API")
+	}
 	return &Transport{
 		next:          o.Next,
 		api:           o.API,

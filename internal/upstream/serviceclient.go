@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
 )
 
 // NewServiceClient returns the client for the token endpoint and the account
@@ -27,6 +28,7 @@ func NewServiceClient(ctx caddy.Context, options *reverseproxy.HTTPTransport, ti
 		if err := checkServiceOptions(options); err != nil {
 			return nil, err
 		}
+		warnUnverified(ctx.Logger(), options, "the token endpoint")
 		// It fills in defaults, which are not the operator's words.
 		own := *options
 		t, err := own.NewTransport(ctx)
@@ -60,6 +62,13 @@ func checkServiceOptions(o *reverseproxy.HTTPTransport) error {
 		return fmt.Errorf("transport versions %q: use 1.1 and 2", o.Versions)
 	}
 	return nil
+}
+
+// warnUnverified tells the operator that whoever is in between can take the tokens.
+func warnUnverified(logger *zap.Logger, o *reverseproxy.HTTPTransport, of string) {
+	if o.TLS != nil && o.TLS.InsecureSkipVerify {
+		logger.Warn("tls_insecure_skip_verify is set; anyone on the way can read and change what is sent, tokens included", zap.String("to", of))
+	}
 }
 
 // serviceTransport hides from Caddy's transport whose request it was for. If it

@@ -3,7 +3,9 @@ package redis
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -149,4 +151,28 @@ func withPort(address, port string) (string, error) {
 		return "", err
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// risk is what others on the network could do, in words for the operator, or empty.
+func (s *settings) risk() string {
+	switch {
+	case s.TLS != nil && s.TLS.InsecureSkipVerify:
+		return "redis tls insecure_skip_verify is set; anyone on the way to the server can read the password and change the sessions"
+	case s.TLS == nil && strings.Join(s.secrets(), "") != "" && !s.isLocal():
+		return "redis password is sent to another host without TLS, where anyone on the way can read it; use tls, or rediss:// in the address"
+	}
+	return ""
+}
+
+// isLocal reports whether all servers and sentinels are on this machine. A master
+// that sentinels name may be elsewhere.
+func (s *settings) isLocal() bool {
+	return s.Sentinel == nil && !slices.ContainsFunc(s.Addresses, func(address string) bool {
+		host, _, err := net.SplitHostPort(address)
+		if isSocket(address) || err != nil || strings.EqualFold(host, "localhost") {
+			return false
+		}
+		ip, err := netip.ParseAddr(host)
+		return err != nil || !ip.Unmap().IsLoopback()
+	})
 }

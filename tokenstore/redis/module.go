@@ -92,10 +92,13 @@ func (Provider) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision checks the configuration. It does not connect.
-func (p *Provider) Provision(caddy.Context) error {
+func (p *Provider) Provision(ctx caddy.Context) error {
 	resolved, err := p.resolve(caddy.NewReplacer())
 	if err != nil {
 		return err
+	}
+	if risk := resolved.risk(); risk != "" {
+		ctx.Logger().Warn(risk)
 	}
 	p.settings = resolved
 	return nil

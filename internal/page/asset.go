@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Asset is a file that every visitor may have, and keep for a while. It is safe
-// for concurrent use.
+// Asset is a file that every visitor may have, and keep for as long as it is the
+// same. It is safe for concurrent use.
 type Asset struct {
 	contentType, etag string
 	body              []byte
@@ -22,11 +22,12 @@ func NewAsset(body []byte, contentType string) Asset {
 }
 
 // Serve responds with the file, or that the browser's copy is still good. The
-// address does not change when the file does, so a copy counts for an hour only.
+// address does not change when the file does, so browsers ask each time: a fix is in
+// use once it is installed.
 func (a Asset) Serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
-	h.Set("Cache-Control", "public, max-age=3600, stale-while-revalidate=86400")
+	h.Set("Cache-Control", "public, no-cache")
 	h.Set("Etag", a.etag)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -96,6 +96,9 @@ func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult
 	h.Set("Content-Security-Policy", problem.InertPolicy)
 	// With another cookie, which is a session's, the same path has another answer.
 	h.Add("Vary", "Cookie")
+	if s.site.Upstream.Keys {
+		h.Add("Vary", "Authorization") // or with a key's
+	}
 	h.Set("Age", seconds(max(0, s.site.Clock.Monotonic()-a.at)))
 	h.Set("Cache-Control", "public, max-age="+seconds(s.fresh))
 	if result.stale {

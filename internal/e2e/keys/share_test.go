@@ -352,3 +352,20 @@ func TestShareIsOffByDefault(t *testing.T) {
 		t.Errorf("health: %s", a.Text)
 	}
 }
+
+// P49: with access_keys, the same path has another response for a program with a
+// key, so shared caches have to tell them apart.
+func TestShareVariesOnKeys(t *testing.T) {
+	for options, want := range map[string]string{shareOptions: "Cookie", shareOptions + "\naccess_keys": "Cookie,Authorization"} {
+		s := startSharing(t, options)
+		b, a := s.connect("mira")
+		b.WantStatus(a, http.StatusSeeOther)
+		visitor := s.NewBrowser()
+		for range 2 {
+			a = visitor.WantStatus(visitor.Fetch("GET", "/spotify/v1/me/top/tracks?limit=2", ""), 200)
+			if vary := strings.Join(a.Header["Vary"], ","); vary != want {
+				t.Errorf("Vary is %q, want %q", vary, want)
+			}
+		}
+	}
+}

@@ -28,7 +28,7 @@ func TestClientModule(t *testing.T) {
 		}
 		for name, value := range map[string]string{
 			"Content-Type": want.contentType, "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
-			"Cache-Control": "public, max-age=3600, stale-while-revalidate=86400", "Set-Cookie": "",
+			"Cache-Control": "public, no-cache", "Set-Cookie": "",
 		} {
 			if got := a.Header.Get(name); got != value {
 				t.Errorf("%s: %s is %q, want %q", path, name, got, value)

@@ -144,6 +144,10 @@ func TestAccessKeysInBrowser(t *testing.T) {
 	if !shownKey.MatchString(">"+key+"<") || base != origin+"/spotify/v1/" {
 		t.Fatalf("key %q, base %q", key, base)
 	}
+	// RFC 9700 §4.3: the callback's address, with its code, is not in the history.
+	if address := read(b, "reading the address", chromedp.Evaluate[string]("location.href")); address != origin+"/spotify/keys" {
+		t.Errorf("the address is %s", address)
+	}
 	// One click has it selected as a whole, to be copied.
 	b.do("clicking on it", chromedp.Click(chromedp.ID("key")))
 	if selected := read(b, "reading the selection", chromedp.Evaluate[string]("getSelection().toString().trim()")); selected != key {

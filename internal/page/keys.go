@@ -22,11 +22,22 @@ var (
 	keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html"))
 )
 
+// createdScript puts the address of the page of keys into the browser's history, in
+// place of the callback's with its code and state (RFC 9700 §4.3). The callback
+// itself shows a new key, because a redirect to another page would need the key to
+// be kept somewhere in between, and it is kept nowhere.
+var createdScript = mustReadPage("html/keys.js")
+
 // keysPolicy is pagePolicy, but the form may lead to Spotify: browsers apply
-// form-action to where a form's answer redirects, too.
-func (p Renderer) keysPolicy() string {
-	return fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self' %s; base-uri 'none'; frame-ancestors 'none'",
+// form-action to where a form's answer redirects, too. The page of a new key has a
+// script.
+func (p Renderer) keysPolicy(created bool) string {
+	policy := fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self' %s; base-uri 'none'; frame-ancestors 'none'",
 		sourceHash(keysStyle), p.Issuer)
+	if created {
+		policy += fmt.Sprintf("; script-src 'sha256-%s'", sourceHash(createdScript))
+	}
+	return policy
 }
 
 // Keys is what the page shows. The template escapes all of it.
@@ -42,9 +53,10 @@ type Keys struct {
 	Max                       int
 
 	// What keys adds.
-	Words *words
-	W     *KeyWords
-	Style template.CSS
+	Words  *words
+	W      *KeyWords
+	Style  template.CSS
+	Script template.JS
 }
 
 // CreatedKey is a key that has just been created.
@@ -72,7 +84,8 @@ type Lifetime struct {
 func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page Keys) error {
 	page.Words = WordsFor(r)
 	page.W = page.Words.Keys
-	page.Style = template.CSS(keysStyle) //nolint:gosec // a constant of ours
+	page.Style = template.CSS(keysStyle)     //nolint:gosec // a constant of ours
+	page.Script = template.JS(createdScript) //nolint:gosec // as well
 	for i := range page.Lives {
 		page.Lives[i].Text = page.W.life(page.Lives[i].Life)
 	}
@@ -81,7 +94,7 @@ func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page 
 		return fmt.Errorf("rendering a page: %w", err)
 	}
 	h := w.Header()
-	setPageHeaders(h, page.Words, p.keysPolicy())
+	setPageHeaders(h, page.Words, p.keysPolicy(page.Created != nil))
 	h.Add("Vary", "Cookie")
 	// With no-referrer, older browsers would not say where the form's request
 	// comes from. The whole address may be the callback's, with a code in it.

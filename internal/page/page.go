@@ -16,7 +16,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css words/*.json
+//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js words/*.json
 var pageFiles embed.FS
 
 var (

@@ -1,6 +1,8 @@
 package keys_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"html"
 	"net/http"
 	"net/url"
@@ -45,6 +47,16 @@ func TestAccessKey(t *testing.T) {
 	}
 	if cc, rp, csp := a.Header.Get("Cache-Control"), a.Header.Get("Referrer-Policy"), a.Header.Get("Content-Security-Policy"); cc != "no-store" || rp != "origin" || !strings.Contains(csp, "default-src 'none'") {
 		t.Errorf("the page with the key: %v", a.Header)
+	}
+	// Its script takes the callback's address, with its code, out of the history.
+	_, script, _ := strings.Cut(a.Text, "<script>")
+	script, _, _ = strings.Cut(script, "</script>")
+	sum := sha256.Sum256([]byte(script))
+	if !strings.Contains(script, "history.replaceState(") || !strings.Contains(a.Header.Get("Content-Security-Policy"), "script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
+		t.Errorf("the script %q under %q", script, a.Header.Get("Content-Security-Policy"))
+	}
+	if list := b.Navigate(proxytest.KeysPath); strings.Contains(list.Text, "<script") || strings.Contains(list.Header.Get("Content-Security-Policy"), "script-src") {
+		t.Error("the page of keys has a script")
 	}
 	for _, c := range a.Cookies() {
 		if c.MaxAge >= 0 {

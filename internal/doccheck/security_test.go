@@ -94,7 +94,7 @@ func TestSecurityDocument(t *testing.T) {
 			}
 		}
 	}
-	if len(claims) != 48 {
+	if len(claims) != 49 {
 		t.Errorf("%d lines", len(claims))
 	}
 }

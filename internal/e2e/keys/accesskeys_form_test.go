@@ -106,7 +106,7 @@ func TestAccessKeyForm(t *testing.T) {
 	}
 }
 
-// O55: what waits in the browser for a key to be created stays small, and there is
+// O55, L18: what waits in the browser for a key to be created stays small, and there is
 // one at a time.
 func TestPendingKeyIsBounded(t *testing.T) {
 	s := proxytest.Start(t, proxytest.Options{Auth: "access_keys"})

@@ -94,8 +94,14 @@ func TestCallbackComesTwice(t *testing.T) {
 // behind but what is bounded.
 func TestExchangesAreBounded(t *testing.T) {
 	fakeclock.New(time.Now()).Install(t) // nobody gets tired of waiting
-	s := proxytest.Start(t, proxytest.Options{Level: "ERROR"})
+	s := proxytest.Start(t, proxytest.Options{
+		Level: "ERROR", Global: "order spotifytest_hangups first", Site: "spotifytest_hangups\nrespond home",
+	})
 	const running, waiting, all = 64, 256, 600
+	gone := make(chan struct{}, all)
+	name := strings.TrimPrefix(s.Origin, "http://")
+	hungUp.Store(name, gone)
+	t.Cleanup(func() { hungUp.Delete(name) })
 	b := s.NewBrowser()
 	b.Client.Jar = nil
 	type callback struct{ target, cookie string }
@@ -157,6 +163,9 @@ func TestExchangesAreBounded(t *testing.T) {
 		if r := <-results; r.Response != nil {
 			t.Errorf("one more response: %d", r.StatusCode)
 		}
+	}
+	for range running + waiting {
+		<-gone
 	}
 	if n := s.Sim.TokenRequests("authorization_code"); n > running {
 		t.Errorf("%d codes were sent", n)

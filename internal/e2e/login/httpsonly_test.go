@@ -107,8 +107,9 @@ func init() {
 // hangUpWatcher tells of requests for the callback, and of those whose client hung up.
 type hangUpWatcher struct{}
 
-// Of chan struct{}, by the host that was asked.
-var arrivals, hangUps sync.Map
+// Of chan struct{}, by the host that was asked. One of hangUps is closed, and the others
+// get a value for each request.
+var arrivals, hangUps, hungUp sync.Map
 
 func (hangUpWatcher) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -120,6 +121,9 @@ func (hangUpWatcher) CaddyModule() caddy.ModuleInfo {
 func (hangUpWatcher) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if ch, ok := arrivals.Load(r.Host); ok && strings.HasSuffix(r.URL.Path, "/callback") {
 		ch.(chan struct{}) <- struct{}{}
+	}
+	if ch, ok := hungUp.Load(r.Host); ok && strings.HasSuffix(r.URL.Path, "/callback") {
+		defer context.AfterFunc(r.Context(), func() { ch.(chan struct{}) <- struct{}{} })()
 	}
 	if ch, ok := hangUps.Load(r.Host); ok && strings.HasSuffix(r.URL.Path, "/callback") {
 		defer context.AfterFunc(r.Context(), func() { close(ch.(chan struct{})) })()

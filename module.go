@@ -329,7 +329,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if api {
 		return h.serveAPI(w, r, next)
 	}
-	if login.MayHoldCode(rest, r) {
+	if h.login.IsCallback(r) {
 		// The access log would show it, whatever the answer is.
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}

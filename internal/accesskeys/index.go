@@ -243,7 +243,7 @@ func (k *Keys) create(ctx context.Context, token *pkce.Token, acct session.Accou
 
 // revoke ends one of an account's keys, here and everywhere. It reports whether
 // there was one. When it fails the key may be in use still, and is listed.
-func (k *Keys) revoke(ctx context.Context, account, ref string) (bool, error) {
+func (k *Keys) revoke(ctx context.Context, account, ref string, about ...zap.Field) (bool, error) {
 	index, _, _, err := k.loadIndex(ctx, account)
 	if err != nil {
 		return false, err
@@ -261,7 +261,7 @@ func (k *Keys) revoke(ctx context.Context, account, ref string) (bool, error) {
 	entry := tokenstore.Entry{Key: key, Meta: tokenstore.Meta{Kind: tokenstore.KindKey, AccountID: account}}
 	for _, store := range session.StoresInUse() {
 		if store.Store == k.site.Store {
-			if err := store.End(ctx, entry, session.EndRevoked, k.site.Sessions); err != nil {
+			if err := store.End(ctx, entry, session.EndRevoked, k.site.Sessions, about...); err != nil {
 				k.site.Logger.Warn("deleting record of revoked key failed; the key is revoked all the same", zap.String("session", ref), zap.Error(err))
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,11 +17,12 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-// MayHoldCode reports whether a request's URL may hold a code and a state: if
-// it is for the callback, with whatever method, or looks as if it was meant to
-// be, as when its path got another slash on the way.
-func MayHoldCode(rest string, r *http.Request) bool {
-	return rest == browser.CallbackSegment || strings.Contains(r.URL.RawQuery, "code=") || strings.Contains(r.URL.RawQuery, "state=")
+// IsCallback reports whether a request is for the callback, or would be but for
+// slashes or another case that its path got on the way. Its URL may hold a code and
+// a state. That of another may hold what looks like one, but if that were enough, a
+// query would keep any request out of the access log.
+func (f *Flow) IsCallback(r *http.Request) bool {
+	return strings.EqualFold(path.Clean(browser.OriginalURL(r).Path), f.site.Prefix+browser.CallbackSegment)
 }
 
 // ServeCallback is where Spotify sends the browser back.

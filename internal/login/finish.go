@@ -101,7 +101,7 @@ func (f *Flow) endReplaced(ctx context.Context, r *http.Request, by *session.Ses
 	if !ok {
 		return
 	}
-	err := f.site.Sessions.Replace(ctx, value, by)
+	err := f.site.Sessions.Replace(ctx, value, by, site.ClientIP(r))
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		f.site.Logger.Warn("ending previous session failed", zap.String("by", by.Ref()), zap.Error(err))
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -159,7 +160,7 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	if o.Purpose == nil {
 		s.ClaimSession(w, r.Header)
 	}
-	s.Logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.Scopes))
+	s.Logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.Scopes), site.ClientIP(r))
 	return problem.Redirect(w, login, http.StatusFound)
 }
 

@@ -68,7 +68,7 @@ func (f *Flow) ServeLogout(w http.ResponseWriter, r *http.Request) error {
 		return s.Fail(w, r, p)
 	}
 	if value, ok := s.Session(r.Header); ok {
-		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout)
+		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout, site.ClientIP(r))
 		switch {
 		case err == nil:
 			site.Identify(r, sess)

@@ -338,19 +338,19 @@ func (m *Manager) Keep(ctx context.Context, s *Session, token *pkce.Token) error
 // Remove ends the session behind a cookie, here and in the store, and tells of
 // it with the reason why. When the store cannot be reached nothing is ended and
 // the error says so: a logout that only looks like one would be worse than none.
-func (m *Manager) Remove(ctx context.Context, cookie, why string) (*Session, error) {
+func (m *Manager) Remove(ctx context.Context, cookie, why string, about ...zap.Field) (*Session, error) {
 	s, err := m.Get(ctx, cookie)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.end(ctx, s, why); err != nil {
+	if err := m.end(ctx, s, why, about...); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 // end is Remove for a session that has been found.
-func (m *Manager) end(ctx context.Context, s *Session, why string) error {
+func (m *Manager) end(ctx context.Context, s *Session, why string, about ...zap.Field) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
 	defer cancel()
 	// A refresh under way may be the first to see that the session is gone. It
@@ -365,11 +365,11 @@ func (m *Manager) end(ctx context.Context, s *Session, why string) error {
 	successor, replaced := m.replaced.successor(s.ID)
 	m.forget(s)
 	if tell {
-		m.emitEnd(s, why)
+		m.emitEnd(s, why, about...)
 	}
 	if replaced {
 		// The browser logs out. It does not matter which of its cookies came first.
-		if _, err := m.Remove(ctx, successor.Cookie(), why); err != nil && !errors.Is(err, ErrNone) {
+		if _, err := m.Remove(ctx, successor.Cookie(), why, about...); err != nil && !errors.Is(err, ErrNone) {
 			return err
 		}
 	}

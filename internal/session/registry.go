@@ -151,7 +151,7 @@ func (l listedEntry) IsKey() bool { return l.entry.Kind == tokenstore.KindKey }
 // End ends a session or a key in the store and here, and tells why: through
 // teller, unless it is nil, if nobody here has it. Other instances learn of it as
 // they learn of a logout.
-func (s StoreInUse) End(ctx context.Context, entry tokenstore.Entry, why string, teller *Manager) error {
+func (s StoreInUse) End(ctx context.Context, entry tokenstore.Entry, why string, teller *Manager, about ...zap.Field) error {
 	here, told := make(map[*Session]struct{}), false
 	for _, m := range s.users {
 		for _, sess := range m.Held(entry.Key) {
@@ -173,7 +173,7 @@ func (s StoreInUse) End(ctx context.Context, entry tokenstore.Entry, why string,
 		m.forgetKey(entry.Key)
 	}
 	for sess := range here {
-		sess.owner.emitEnd(sess, why)
+		sess.owner.emitEnd(sess, why, about...)
 	}
 	// Whose client ID a session is for cannot be told from the store. If there
 	// is more than one, nobody is the right one to tell.
@@ -181,7 +181,7 @@ func (s StoreInUse) End(ctx context.Context, entry tokenstore.Entry, why string,
 		teller = s.users[0]
 	}
 	if !told && teller != nil {
-		teller.emitEnd(listedEntry{entry}, why)
+		teller.emitEnd(listedEntry{entry}, why, about...)
 	}
 	return nil
 }

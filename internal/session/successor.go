@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
+	"go.uber.org/zap"
 )
 
 // replacedFor is how long a session that a new login of the same browser has
@@ -112,7 +113,8 @@ func (ss *successions) shown(id tokenstore.SessionID, clock pkce.Clock) *Session
 // again: in the store at once, and here once the browser shows the new session's
 // cookie, after replacedFor at the latest. When the store cannot be reached, it
 // ends nothing and returns an error. It returns ErrNone if there is no session.
-func (m *Manager) Replace(ctx context.Context, cookie string, by *Session) error {
+// What about says goes into the log line.
+func (m *Manager) Replace(ctx context.Context, cookie string, by *Session, about ...zap.Field) error {
 	s, err := m.Get(ctx, cookie)
 	if err != nil {
 		return err
@@ -137,7 +139,7 @@ func (m *Manager) Replace(ctx context.Context, cookie string, by *Session) error
 	raise(&s.savedSeen, m.Clock.Now().Add(2*replacedFor).Unix())
 	m.uncache(s)
 	if tell {
-		m.emitEnd(s, EndReplaced)
+		m.emitEnd(s, EndReplaced, about...)
 	}
 	return nil
 }

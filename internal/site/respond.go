@@ -65,6 +65,7 @@ func (s *Site) logProblem(r *http.Request, p *problem.Problem) {
 			zap.String("method", r.Method),
 			zap.String("path", r.URL.Path),
 			zap.Error(p.Err),
+			ClientIP(r),
 			suppressed)
 	}
 }

@@ -1,6 +1,8 @@
 package interop
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,7 +128,20 @@ func TestGettingStarted(t *testing.T) {
 	}
 	b := startBrowser(t)
 	d := startDemo(t, "--site", dir, "--listen", "0")
-	b.do("opening the page", chromedp.Navigate(d.url), chromedp.WaitVisible(chromedp.ID("agree")))
+	resp, err := http.Get(strings.Replace(d.url, "127.0.0.1", "localhost", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if page, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(page), "My top artists") {
+		t.Errorf("at localhost: status %d, %q, %v", resp.StatusCode, page, err)
+	}
+	// With a change of mind.
+	b.do("opening the page", chromedp.Navigate(d.url), chromedp.WaitVisible(chromedp.ID("cancel")))
+	b.do("cancelling", chromedp.Click(chromedp.ID("cancel")), chromedp.WaitVisible(chromedp.ID("again")))
+	b.do("going to the page", chromedp.Navigate(d.url+"/"))
+	b.arrive("the login is offered, and no logout", `document.getElementById("login")?.checkVisibility() && !document.getElementById("logout").checkVisibility()`)
+	b.do("logging in after all", chromedp.Click(chromedp.ID("login")), chromedp.WaitVisible(chromedp.ID("agree")))
 	b.logIn("mira")
 	b.waitText("status", "These are Mira Okafor's.")
 	b.waitFor("the artists are there", `document.querySelectorAll("#artists li").length === 10`)

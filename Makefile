@@ -13,6 +13,9 @@ MUTATION_ARGS ?=
 GOLANGCI    ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+# With -v Go names each package that it has compiled.
+BUILDING = echo 'Building Caddy. The first time takes minutes: Go downloads the modules, then names each package as it compiles it.' >&2
+
 .PHONY: graph help test bench fuzz mutation model lint demo build
 
 help: ## list the targets
@@ -51,7 +54,9 @@ graph: ## which packages import which, from go list; a cycle would not compile
 		awk '{ printf "%s", $$1; for (i = 2; i <= NF; i++) if ($$i ~ /^\.(\/|$$)/) printf " %s", $$i; print "" }'
 
 demo: ## the demo: a simulated Spotify, the proxy and a page (DEMO_ARGS=…)
-	@$(GO) run ./cmd/caddy spotify demo $(DEMO_ARGS)
+	@$(BUILDING)
+	@$(GO) run -v ./cmd/caddy spotify demo $(DEMO_ARGS)
 
 build: ## Caddy with this plugin as ./bin/caddy
-	@$(GO) build -o bin/caddy ./cmd/caddy
+	@$(BUILDING)
+	@$(GO) build -v -o bin/caddy ./cmd/caddy

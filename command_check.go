@@ -66,7 +66,7 @@ could not be run.`,
 			return exitWith(cmd, exitProblems)
 		},
 	}
-	config.add(cmd)
+	config.add(cmd, "to check (default Caddyfile)")
 	flags := cmd.Flags()
 	flags.BoolVar(&quick, "offline", false, "Ask nothing of Spotify")
 	flags.BoolVar(&asJSON, "json", false, "Print JSON")

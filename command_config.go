@@ -20,9 +20,10 @@ type configFlags struct {
 	env           []string
 }
 
-func (f *configFlags) add(cmd *cobra.Command) {
+// add adds the flags. The use is what the command takes from the config.
+func (f *configFlags) add(cmd *cobra.Command, use string) {
 	flags := cmd.Flags()
-	flags.StringVarP(&f.file, "config", "c", "", "Configuration file, or - for standard input (default Caddyfile)")
+	flags.StringVarP(&f.file, "config", "c", "", "Configuration file, or - for standard input "+use)
 	flags.StringVarP(&f.adapter, "adapter", "a", "", "Name of the adapter of the configuration, if the file's name does not tell")
 	flags.StringSliceVar(&f.env, "envfile", nil, "Environment file to load; may be given several times")
 	_ = cmd.MarkFlagFilename("config")

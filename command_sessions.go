@@ -27,7 +27,7 @@ type adminFlags struct {
 
 func (f *adminFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.address, "address", "", "Address of the admin API (default from --config, or "+caddy.DefaultAdminListen+")")
-	f.config.add(cmd)
+	f.config.add(cmd, "to take the admin API's address from (default none)")
 }
 
 // call calls the admin API and decodes its answer.

@@ -32,7 +32,9 @@ With --site it runs a site of your own instead of the page: the Caddyfile in
 that folder, as it is for the real Spotify, but with the simulated one. What the
 folder examples holds is started in this way.
 
-If the usual port is taken, the demo moves to a free one. Ctrl-C ends it.`,
+If the usual port is taken, the demo moves to a free one. A port that --listen
+names has to be free, and 0 is any. The simulated Spotify has a port of its own,
+another one each time. Ctrl-C ends it.`,
 		Example: `  $ caddy spotify demo
   $ caddy spotify demo --listen 9000 --token-life 20s
   $ caddy spotify demo --site examples/plain

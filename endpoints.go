@@ -129,11 +129,7 @@ func (h *Handler) serveOther(w http.ResponseWriter, r *http.Request, next caddyh
 	}
 	h.site.Sessions.Touch(sess)
 	site.Identify(r, sess)
-	// The page is only for those who are logged in, so no cache may show it
-	// to the next person.
-	w.Header().Set("Cache-Control", "private, no-cache")
-	w.Header().Add("Vary", "Cookie")
-	return next.ServeHTTP(w, r)
+	return next.ServeHTTP(site.Guarded(w, r), r)
 }
 
 // requiresLogin asks Caddy's own path matcher, because the handlers after this

@@ -56,18 +56,19 @@ func (h *Handler) admitAPI(w http.ResponseWriter, r *http.Request, next caddyhtt
 	// refusal from a login in a window that it opened, is not to learn from it
 	// whether there is one.
 	foreign := s.CheckOriginOrAllowed(r)
-	if foreign != nil && shared == nil {
-		return nil, nil, h.site.Fail(w, r, foreign)
+	if foreign != nil {
+		// What is shared is for everybody, and nobody's session is asked for it.
+		if shared == nil {
+			return nil, nil, h.site.Fail(w, r, foreign)
+		}
+		return nil, nil, h.share.Serve(w, r, next, shared, true)
 	}
 	sess, err := h.site.SessionAt(r, now)
 	if errors.Is(err, session.ErrNone) {
 		if shared != nil {
-			return nil, nil, h.share.Serve(w, r, next, shared)
+			return nil, nil, h.share.Serve(w, r, next, shared, false)
 		}
 		return nil, nil, h.login.AskToLogIn(w, r, reason.LoginRequired)
-	}
-	if foreign != nil {
-		return nil, nil, h.site.Fail(w, r, foreign)
 	}
 	if err != nil {
 		return nil, nil, h.site.Fail(w, r, problem.StoreUnavailable(err, ""))

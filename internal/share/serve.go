@@ -35,8 +35,11 @@ func (s *Share) Requested(r *http.Request) *sharedGet {
 	return nil
 }
 
-// Serve answers with the owner's data.
-func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, g *sharedGet) error {
+// Serve answers with the owner's data. A request from another site or origin is
+// foreign: it gets them whether or not its visitor has a session, which it must not
+// learn. Without CORS its response is kept by no cache, where it could be taken for the
+// visitor's own data.
+func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, g *sharedGet, foreign bool) error {
 	s.openTo(w.Header(), r)
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	result, err := s.get(r.Context(), g, s.fetcher(next, server))
@@ -46,7 +49,8 @@ func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	if result.problem != nil {
 		return s.site.Fail(w, r, result.problem)
 	}
-	return s.show(w, r, result)
+	_, hasCookie := s.site.Session(r.Header)
+	return s.show(w, r, result, foreign && (hasCookie || r.Header.Get("Origin") == ""))
 }
 
 // openTo has browsers let pages of other origins read the answer, if that was
@@ -87,7 +91,7 @@ func (s *Share) Preflight(w http.ResponseWriter, r *http.Request) error {
 }
 
 // show writes an answer.
-func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult) error {
+func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult, private bool) error {
 	a, h := result.answer, w.Header()
 	for name, values := range a.header {
 		h[name] = slices.Clone(values) // handlers before this one may change them
@@ -104,6 +108,9 @@ func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult
 	if result.stale {
 		h.Set(staleHeader, "1")
 		h.Set("Cache-Control", "public, no-cache")
+	}
+	if private {
+		h.Set("Cache-Control", "private, no-store")
 	}
 	if a.status == http.StatusOK {
 		h.Set("ETag", a.etag)

@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,13 +44,32 @@ func TestShareCORS(t *testing.T) {
 			if got := a.Header.Get("Access-Control-Allow-Methods"); (got == "GET, HEAD") != (c.want != "") {
 				t.Errorf("preflight: Access-Control-Allow-Methods %q", got)
 			}
-			// What is not shared is open to nobody, and neither is a session.
+			// What is not shared is open to nobody, and neither is a session: whoever has
+			// one gets what everybody gets, so that other origins do not learn of it (S32).
+			foreign := [][]proxytest.Edit{
+				append(slices.Clone(from), proxytest.Header("Origin", stranger)),
+				{proxytest.Header("Sec-Fetch-Site", "same-site"), proxytest.Header("Sec-Fetch-Mode", "no-cors")},
+				{proxytest.Header("Sec-Fetch-Site", "cross-site"), proxytest.Header("Sec-Fetch-Mode", "navigate"), proxytest.Header("Sec-Fetch-Dest", "document")},
+			}
+			var without []proxytest.Response
+			for _, edits := range foreign {
+				without = append(without, v.WantStatus(v.Fetch("GET", "/spotify"+nowPlaying, "", edits...), 200))
+			}
 			v.Login("jonas")
-			for _, path := range []string{"/v1/me", nowPlaying} {
-				a = v.Fetch("GET", "/spotify"+path, "", append(from, proxytest.Header("Origin", stranger))...)
-				if a.StatusCode != http.StatusForbidden || a.Header.Get("Access-Control-Allow-Origin") != "" {
-					t.Errorf("%s with a session: %d, Access-Control-Allow-Origin %q", path, a.StatusCode, a.Header.Get("Access-Control-Allow-Origin"))
+			for i, edits := range foreign {
+				a = v.Fetch("GET", "/spotify"+nowPlaying, "", edits...)
+				if a.StatusCode != 200 || a.Text != without[i].Text || a.Header.Get("Cache-Control") != "private, no-store" {
+					t.Errorf("with a session: %d %v %s", a.StatusCode, a.Header, a.Text)
 				}
+				for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Cross-Origin-Resource-Policy", "Content-Type", "Etag"} {
+					if got, want := a.Header.Get(name), without[i].Header.Get(name); got != want {
+						t.Errorf("%s with a session is %q, and %q without", name, got, want)
+					}
+				}
+			}
+			a = v.Fetch("GET", "/spotify/v1/me", "", append(from, proxytest.Header("Origin", stranger))...)
+			if a.StatusCode != http.StatusForbidden || a.Header.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("/v1/me with a session: %d, Access-Control-Allow-Origin %q", a.StatusCode, a.Header.Get("Access-Control-Allow-Origin"))
 			}
 		})
 	}

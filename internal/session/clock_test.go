@@ -98,3 +98,30 @@ func TestOutageAndTheClock(t *testing.T) {
 		}
 	})
 }
+
+// S30: a wall clock that is set back prolongs a session by what it was set back and
+// no more, on the instance that has it in memory and on others.
+func TestLimitsAndTheClock(t *testing.T) {
+	for _, jump := range []time.Duration{-24 * time.Hour, -time.Hour, -time.Second, 0} {
+		t.Run(jump.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := fakeclock.New(time.Now())
+				store := &silentStore{Store: memory.New(memory.Config{Now: fake.Now})}
+				here, there := openSessions(t, store, fake), openSessions(t, store, fake)
+				s, err := here.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				limit := time.Duration(s.ExpiresAt()-fake.Now().Unix()) * time.Second
+				fake.Jump(jump)
+				fake.Advance(limit - jump)
+				for name, m := range map[string]*Manager{"memory": here, "store": there} {
+					if _, err := m.Get(t.Context(), s.ID.Cookie()); !errors.Is(err, ErrNone) {
+						t.Errorf("%s after the limit and the jump: %v", name, err)
+					}
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}

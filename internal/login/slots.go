@@ -141,7 +141,7 @@ func newSlotsGiven() *slotsGiven {
 
 // choose picks a slot for one more login of the client. Those that its cookies say
 // are taken have the time when the login in them began.
-func (g *slotsGiven) choose(r *http.Request, now time.Time, taken *[maxPendingLogins]time.Time) int {
+func (g *slotsGiven) choose(r *http.Request, now time.Time, taken *[maxPendingLogins]time.Time) byte {
 	var h maphash.Hash
 	h.SetSeed(g.seed)
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
@@ -157,9 +157,9 @@ func (g *slotsGiven) choose(r *http.Request, now time.Time, taken *[maxPendingLo
 		given = new([maxPendingLogins]time.Time)
 		g.last.Add(client, given)
 	}
-	best := 0
+	best := byte(0)
 	var bestTaken, bestGiven time.Time
-	for i := range taken {
+	for i := range byte(maxPendingLogins) {
 		at := taken[i]
 		if now.Sub(given[i]).Abs() < parallel && given[i].After(at) {
 			at = given[i]
@@ -187,5 +187,5 @@ func (f *Flow) freeSlot(r *http.Request) byte {
 			taken[i] = p.started
 		}
 	}
-	return '0' + byte(f.slots.choose(r, now, &taken))
+	return '0' + f.slots.choose(r, now, &taken)
 }

@@ -22,7 +22,7 @@ func (s *Site) Send(client *http.Client, req *http.Request) (*http.Response, rea
 		s.Metrics.Limited(telemetry.LimitedByProxy)
 		return nil, "", heldBackByGate(admission)
 	}
-	res, err := client.Do(req)
+	res, err := client.Do(req) //nolint:gosec // to the API of the configuration
 	if err != nil {
 		s.Gate.Report(admission, 0, "", false)
 		return nil, "", err

@@ -119,8 +119,6 @@ type Options struct {
 // begins: there is no cookie.
 func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	s := f.site
-	// The answer's Location holds the state. The access log would show it.
-	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	if p := s.CheckTransport(r); p != nil {
 		return f.site.Fail(w, r, p)
 	}
@@ -157,6 +155,9 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	if r.Method == http.MethodHead {
 		return problem.Redirect(w, login, http.StatusFound)
 	}
+	// The response's Location has the state of a login that this browser can end. The
+	// access log would show it, so there is a line of our own instead.
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	if o.Purpose == nil {
 		s.ClaimSession(w, r.Header)
 	}

@@ -32,10 +32,18 @@ func foldersOf(store tokenstore.Store, storage certmagic.Storage) *storeFolders 
 	return &storeFolders{root: files.Path, records: files.Filename(within.Folder())}
 }
 
-// notOurs returns the user whose storage this is, if that is not root, who asks.
-func (f *storeFolders) notOurs() (owner string, ok bool) {
-	uid, known := ownerOf(existing(f.root))
-	return userName(uid), known && os.Geteuid() == 0 && uid != 0
+// notOurs returns a folder of the storage that another user than root owns, if it is
+// root who asks: the one that a record would be put into, or one above it.
+func (f *storeFolders) notOurs() (path, owner string, ok bool) {
+	if os.Geteuid() != 0 {
+		return "", "", false
+	}
+	for _, folder := range []string{f.root, f.records, f.locks()} {
+		if uid, known := ownerOf(existing(folder)); known && uid != 0 {
+			return folder, userName(uid), true
+		}
+	}
+	return "", "", false
 }
 
 // rootsOwn returns a folder of root's in a storage that is another user's.
@@ -63,7 +71,8 @@ func (f *storeFolders) tidy(key string) func() {
 	var missing []string
 	for _, leaf := range []string{filepath.Join(f.records, key[:2]), f.locks()} {
 		for folder := leaf; ; folder = filepath.Dir(folder) {
-			if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			// A link that leads nowhere, as to a volume that is not mounted, is there.
+			if _, err := os.Lstat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
 				break
 			}
 			missing = append(missing, folder)

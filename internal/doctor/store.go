@@ -43,9 +43,9 @@ func checkStore(ctx context.Context, r *SiteReport, raw, storage json.RawMessage
 			r.fail("store", "%s: %s belongs to root, and Caddy's user cannot write there: chown -R %s %[2]s", named.Module, path, owner)
 			return
 		}
-		if owner, ok := folders.notOurs(); ok {
+		if path, owner, ok := folders.notOurs(); ok {
 			r.skip("store", "%s: not tried as root, since %s belongs to user %s, who would be left with folders of root's: run this command as "+
-				"that user, for example with sudo -u %[3]s", named.Module, folders.root, owner)
+				"that user, for example with sudo -u %[3]s", named.Module, path, owner)
 			return
 		}
 		defer folders.tidy(key)()

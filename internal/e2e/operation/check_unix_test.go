@@ -88,6 +88,15 @@ func TestCheckLeavesTheStoreAsItIs(t *testing.T) {
 		}, "", 0, "- store          caddy: not tried as root"},
 		"another user's, empty":         {give, "", 0, "- store          caddy: not tried as root"},
 		"another user's, not there yet": {give, "a/b", 0, "- store          caddy: not tried as root"},
+		"root's, with another user's folder in it": {func(t *testing.T, storage string) {
+			fill(t, storage)
+			give(t, filepath.Join(storage, "spotify"))
+		}, "", 0, "- store          caddy: not tried as root"},
+		"a link that leads nowhere": {func(t *testing.T, storage string) {
+			if err := os.Symlink(filepath.Join(storage, "not mounted"), filepath.Join(storage, "link")); err != nil {
+				t.Fatal(err)
+			}
+		}, "link", 2, "✗ store          caddy: cannot be written"},
 		"another user's, with a folder of root's": {func(t *testing.T, storage string) {
 			give(t, storage)
 			fill(t, storage)

@@ -37,8 +37,8 @@ func (s *Share) Requested(r *http.Request) *sharedGet {
 
 // Serve answers with the owner's data. A request from another site or origin is
 // foreign: it gets them whether or not its visitor has a session, which it must not
-// learn. Without CORS its response is kept by no cache, where it could be taken for the
-// visitor's own data.
+// learn. Without CORS its response is kept by no cache: there it could be taken for the
+// visitor's own data, and how fast it comes again would tell whether it was kept.
 func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, g *sharedGet, foreign bool) error {
 	s.openTo(w.Header(), r)
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
@@ -50,7 +50,8 @@ func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 		return s.site.Fail(w, r, result.problem)
 	}
 	_, hasCookie := s.site.Session(r.Header)
-	return s.show(w, r, result, foreign && (hasCookie || r.Header.Get("Origin") == ""))
+	opened := w.Header().Get("Access-Control-Allow-Origin") != ""
+	return s.show(w, r, result, foreign && (hasCookie || !opened))
 }
 
 // openTo has browsers let pages of other origins read the answer, if that was

@@ -61,6 +61,10 @@ func TestShareCORS(t *testing.T) {
 				if a.StatusCode != 200 || a.Text != without[i].Text || a.Header.Get("Cache-Control") != "private, no-store" {
 					t.Errorf("with a session: %d %v %s", a.StatusCode, a.Header, a.Text)
 				}
+				// How fast a response comes again tells whether a cache has kept it.
+				if opened := a.Header.Get("Access-Control-Allow-Origin") != ""; !opened && without[i].Header.Get("Cache-Control") != "private, no-store" {
+					t.Errorf("without a session, Cache-Control is %q", without[i].Header.Get("Cache-Control"))
+				}
 				for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Cross-Origin-Resource-Policy", "Content-Type", "Etag"} {
 					if got, want := a.Header.Get(name), without[i].Header.Get(name); got != want {
 						t.Errorf("%s with a session is %q, and %q without", name, got, want)

@@ -201,16 +201,30 @@ const globalOptions = `	admin off
 	storage_check off
 	storage_clean_interval off
 	default_bind 127.0.0.1
-	log {
-		%s
+%s`
+
+// What a demo shows of Caddy's log: all of it, or the proxy's lines alone. The latter
+// are a log of their own, because Caddy takes the access logs that a site has elsewhere
+// out of the default one, which must have no list of what to include then.
+const (
+	wholeLog = `	log {
+		level DEBUG
 	}
 `
+	proxysLog = `	log {
+		level FATAL
+	}
+	log spotify_demo {
+		include http.handlers.spotify_auth http.reverse_proxy.transport.spotify
+	}
+`
+)
 
 // text returns what the Caddyfile has become, with the demo's global options.
 func (e *edit) text(debug bool) string {
-	logged := "include http.handlers.spotify_auth http.reverse_proxy.transport.spotify"
+	logged := proxysLog
 	if debug {
-		logged = "level DEBUG"
+		logged = wholeLog
 	}
 	global := fmt.Sprintf(globalOptions, logged)
 	var lines []string

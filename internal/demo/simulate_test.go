@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/caddyspotify/caddy-spotify/internal/demo"
@@ -88,6 +89,27 @@ func TestSimulateOwnOptions(t *testing.T) {
 }
 
 // TestSimulateRefusals are sites that the demo cannot run.
+// A site that writes access logs of its own loads, with them.
+func TestSimulateOwnAccessLog(t *testing.T) {
+	sim := startSimulator(t)
+	site := "http://127.0.0.1:8080 {\n\tlog {\n\t\toutput discard\n\t}\n\tspotify_proxy {\n\t\tredirect_uri http://127.0.0.1:8080/spotify/callback\n\t}\n}\n"
+	written, err := demo.Simulate(site, netip.MustParseAddrPort(demo.DefaultListen), sim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(written), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config caddy.Config
+	if err := json.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(&config); err != nil {
+		t.Errorf("%v\n%s", err, written)
+	}
+}
+
 func TestSimulateRefusals(t *testing.T) {
 	sim := startSimulator(t)
 	for text, remedy := range map[string]string{

@@ -69,6 +69,8 @@ const (
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
 //   - `GET client.js` is a module for the site's own pages that does all this for
 //     them, with its types in `client.d.ts`. Its logins in a pop-up end at `GET popup`.
+//   - `GET page.css`, `popup.js`, `keys.css` and `keys.js` are the styles and scripts
+//     of the pages that the endpoints respond with.
 //   - `POST token`, if `expose_token` is on, answers with the access token.
 //   - `GET health` is for load balancers: 200 if the token store answers and can
 //     be written, 503 if not, and a little JSON. It works over plain http as well. `GET
@@ -333,13 +335,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		// The access log would show it, whatever the answer is.
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
-	if rest == "/keys" || strings.HasPrefix(rest, "/keys/") {
-		if h.keys == nil {
-			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
-		}
+	if h.keys != nil && (rest == "/keys" || strings.HasPrefix(rest, "/keys/")) {
 		return h.keys.Serve(w, r, rest[len("/keys"):])
 	}
-	methods, serve := []string{http.MethodGet, http.MethodHead}, h.login.ServeSession
+	methods, serve := []string{http.MethodGet, http.MethodHead}, files[rest]
 	switch rest {
 	case "/login":
 		serve = h.login.ServeLogin
@@ -348,29 +347,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case "/logout":
 		methods, serve = []string{http.MethodPost}, h.login.ServeLogout
 	case "/session":
+		serve = h.login.ServeSession
 	case "/popup":
-		serve = h.servePopup
-	case "/client.js":
-		serve = clientScript.Serve
-	case "/client.d.ts":
-		serve = clientTypes.Serve
+		serve = h.site.Pages.ServePopup
 	case "/health":
 		serve = h.serveHealth
 	case "/health/live":
 		serve = h.serveLive
 	case "/token":
-		if !h.ExposeToken {
-			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
+		if h.ExposeToken {
+			methods, serve = []string{http.MethodPost}, h.login.ServeToken
 		}
-		methods, serve = []string{http.MethodPost}, h.login.ServeToken
 	case "/share", "/share/connect":
-		if h.share == nil {
-			return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
-		}
-		if serve = h.share.ServeStatus; rest == "/share/connect" {
+		if h.share != nil && rest == "/share" {
+			serve = h.share.ServeStatus
+		} else if h.share != nil {
 			serve = h.share.ServeConnect
 		}
-	default:
+	}
+	if serve == nil {
 		return h.site.Fail(w, r, problem.NotFound(h.site.Prefix))
 	}
 	if !slices.Contains(methods, r.Method) {

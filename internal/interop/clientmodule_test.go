@@ -25,6 +25,12 @@ type clientSite struct {
 
 func startClientSite(t *testing.T) *clientSite {
 	t.Helper()
+	return startClientSiteUnder(t, `header Content-Security-Policy "default-src 'self'; img-src data:"`)
+}
+
+// startClientSiteUnder starts one with these header directives.
+func startClientSiteUnder(t *testing.T, headers string) *clientSite {
+	t.Helper()
 	dir, err := filepath.Abs("testdata/client")
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +44,7 @@ func startClientSite(t *testing.T) *clientSite {
 		authorize_url `+sim.AuthorizeURL+`
 		token_url `+sim.TokenURL+`
 		api_url `+sim.APIURL,
-		`header Content-Security-Policy "default-src 'self'; img-src data:"
+		headers+`
 		root * "`+dir+`"
 		file_server`)}
 }

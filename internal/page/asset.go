@@ -21,6 +21,28 @@ func NewAsset(body []byte, contentType string) Asset {
 	return Asset{contentType: contentType, etag: `"` + hex.EncodeToString(sum[:12]) + `"`, body: body}
 }
 
+// Files returns what serves each file below a site's prefix, by its path there: the
+// module for browsers and its types for TypeScript, which are given, and the styles
+// and scripts of our own pages. All of them are for GET and HEAD.
+func Files(client, clientTypes []byte) map[string]func(http.ResponseWriter, *http.Request) error {
+	own := func(name, contentType string) func(http.ResponseWriter, *http.Request) error {
+		return NewAsset([]byte(mustReadPage("html/"+name)), contentType).Serve
+	}
+	return map[string]func(http.ResponseWriter, *http.Request) error{
+		"/client.js":   NewAsset(client, javaScript).Serve,
+		"/client.d.ts": NewAsset(clientTypes, "application/typescript; charset=utf-8").Serve,
+		"/page.css":    own("page.css", styleSheet),
+		"/keys.css":    own("keys.css", styleSheet),
+		"/popup.js":    own("popup.js", javaScript),
+		"/keys.js":     own("keys.js", javaScript),
+	}
+}
+
+const (
+	javaScript = "text/javascript; charset=utf-8"
+	styleSheet = "text/css; charset=utf-8"
+)
+
 // Serve responds with the file, or that the browser's copy is still good. The
 // address does not change when the file does, so browsers ask each time: a fix is in
 // use once it is installed.

@@ -16,8 +16,8 @@ const delimiters = "{}[]()|~^`"
 // files of the site's, and our pages show what people have made up: the names of
 // access keys, and return paths. So in texts and in the values of attributes, all
 // of which are in double quotes, delimiters become character references, which mean
-// the same to browsers. Styles and scripts know no references. Ours are constants
-// without a "{{" or "[[".
+// the same to browsers. Styles and scripts, which know no references, are files of
+// their own.
 func inert(page []byte) []byte {
 	out := make([]byte, 0, len(page)+len(page)/8)
 	for len(page) > 0 {
@@ -31,13 +31,6 @@ func inert(page []byte) []byte {
 		tag := page[:tagLength(page)]
 		page = page[len(tag):]
 		out = appendInert(out, tag)
-		for _, raw := range []string{"style", "script"} {
-			if bytes.HasPrefix(tag, []byte("<"+raw)) {
-				if i := bytes.Index(page, []byte("</"+raw)); i >= 0 {
-					out, page = append(out, page[:i]...), page[i:]
-				}
-			}
-		}
 	}
 	return out
 }

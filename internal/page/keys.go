@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
@@ -17,25 +18,18 @@ type KeyForm struct {
 	ShowDialog                bool
 }
 
-var (
-	keysStyle    = pageStyle + mustReadPage("html/keys.css")
-	keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html"))
-)
-
-// createdScript puts the address of the page of keys into the browser's history, in
-// place of the callback's with its code and state (RFC 9700 §4.3). The callback
-// itself shows a new key, because a redirect to another page would need the key to
-// be kept somewhere in between, and it is kept nowhere.
-var createdScript = mustReadPage("html/keys.js")
+var keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html"))
 
 // keysPolicy is pagePolicy, but the form may lead to Spotify: browsers apply
 // form-action to where a form's answer redirects, too. The page of a new key has a
-// script.
+// script, which puts the address of the page of keys into the browser's history, in
+// place of the callback's with its code and state (RFC 9700 §4.3). The callback
+// itself shows a new key, because a redirect to another page would need the key to
+// be kept somewhere in between, and it is kept nowhere.
 func (p Renderer) keysPolicy(created bool) string {
-	policy := fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self' %s; base-uri 'none'; frame-ancestors 'none'",
-		sourceHash(keysStyle), p.Issuer)
+	policy := strings.Replace(pagePolicy, "form-action 'self'", "form-action 'self' "+p.Issuer, 1)
 	if created {
-		policy += fmt.Sprintf("; script-src 'sha256-%s'", sourceHash(createdScript))
+		policy += scriptPolicy
 	}
 	return policy
 }
@@ -52,11 +46,11 @@ type Keys struct {
 	Full                      bool
 	Max                       int
 
-	// What keys adds.
-	Words  *words
-	W      *KeyWords
-	Style  template.CSS
-	Script template.JS
+	// What Keys adds.
+	Words    *words
+	W        *KeyWords
+	Prefix   string
+	Referrer string // the referrer policy
 }
 
 // CreatedKey is a key that has just been created.
@@ -84,8 +78,9 @@ type Lifetime struct {
 func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page Keys) error {
 	page.Words = WordsFor(r)
 	page.W = page.Words.Keys
-	page.Style = template.CSS(keysStyle)     //nolint:gosec // a constant of ours
-	page.Script = template.JS(createdScript) //nolint:gosec // as well
+	// With no-referrer, older browsers would not say where the form's request
+	// comes from. The whole address may be the callback's, with a code in it.
+	page.Prefix, page.Referrer = p.Prefix, originOnly
 	for i := range page.Lives {
 		page.Lives[i].Text = page.W.life(page.Lives[i].Life)
 	}
@@ -94,11 +89,8 @@ func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page 
 		return fmt.Errorf("rendering a page: %w", err)
 	}
 	h := w.Header()
-	setPageHeaders(h, page.Words, p.keysPolicy(page.Created != nil))
+	setPageHeaders(h, page.Words, p.keysPolicy(page.Created != nil), page.Referrer)
 	h.Add("Vary", "Cookie")
-	// With no-referrer, older browsers would not say where the form's request
-	// comes from. The whole address may be the callback's, with a code in it.
-	h.Set("Referrer-Policy", "origin")
 	return problem.Write(w, r, status, inert(buf.Bytes()))
 }
 

@@ -4,9 +4,7 @@ package page
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -19,13 +17,17 @@ import (
 //go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js words/*.json
 var pageFiles embed.FS
 
-var (
-	pageStyle    = mustReadPage("html/page.css")
-	pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html"))
-	// pagePolicy allows our own style and nothing else: no script, no picture,
-	// no frame around the page.
-	pagePolicy = fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-		sourceHash(pageStyle))
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html"))
+
+// The policies of our pages. Styles and scripts are files of their own (Files), so
+// that pages also work under a policy of the site's that says 'self' and, applied
+// late, replaces ours.
+const (
+	// pagePolicy allows the style and nothing else: no script, no picture, no frame
+	// around the page.
+	pagePolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	// scriptPolicy is what a page with a script adds.
+	scriptPolicy = "; script-src 'self'"
 )
 
 func mustReadPage(name string) string {
@@ -34,12 +36,6 @@ func mustReadPage(name string) string {
 		panic(err) // it is embedded
 	}
 	return string(b)
-}
-
-// sourceHash names a style or script in a Content-Security-Policy.
-func sourceHash(source string) string {
-	sum := sha256.Sum256([]byte(source))
-	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // The kinds of page there are.
@@ -85,17 +81,17 @@ type Data struct {
 	Reason  reason.Reason
 	Next    string // where the button leads, or the page by itself
 	Home    string
-	Settled bool // nothing is to be done: the button leads to Home, and a link to Next
-	Script  template.JS
+	Settled bool   // nothing is to be done: the button leads to Home, and a link to Next
 	InFrame bool   // the page may be in a frame of the site's, and links out of it
 	wording string // which words there are for the problem; empty: the reason's
 
-	// What renderPage adds; a note brings its own Title and Action.
+	// What Page adds; a note brings its own Title and Action.
+	Prefix      string
+	Referrer    string // the referrer policy
 	Words       *words
 	Title       string
 	MessageLang string // if it is not the page's
 	Action      string // the button's text
-	Style       template.CSS
 }
 
 // Problem shows a problem to a person.
@@ -137,32 +133,40 @@ type Renderer struct {
 // Page writes one of our own pages.
 func (p Renderer) Page(w http.ResponseWriter, r *http.Request, status int, d Data) error {
 	d.word(WordsFor(r))
-	d.Style = template.CSS(pageStyle) //nolint:gosec // a constant of ours
+	d.Prefix, d.Referrer = p.Prefix, noReferrer
+	if d.Kind == KindReturn && strings.HasPrefix(d.Next, p.Prefix+"/") {
+		// no-referrer would make the browser call the next request's origin
+		// opaque. A whole address, the callback's, would put a code and a state
+		// into the next request, and so into the access log.
+		d.Referrer = originOnly
+	}
 	var buf bytes.Buffer
 	if err := pageTemplate.Execute(&buf, d); err != nil {
 		return fmt.Errorf("rendering a page: %w", err)
 	}
 	policy := pagePolicy
 	if d.Kind == KindPopup {
-		policy = popupPolicy
+		policy += scriptPolicy
 	}
 	h := w.Header()
-	setPageHeaders(h, d.Words, policy)
+	setPageHeaders(h, d.Words, policy, d.Referrer)
 	if d.InFrame {
 		h.Set("Content-Security-Policy", strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1))
 		h.Set("X-Frame-Options", "SAMEORIGIN")
 	}
-	if d.Kind == KindReturn && strings.HasPrefix(d.Next, p.Prefix+"/") {
-		// no-referrer would make the browser call the next request's origin
-		// opaque. A whole address, the callback's, would put a code and a state
-		// into the next request, and so into the access log.
-		h.Set("Referrer-Policy", "origin")
-	}
 	return problem.Write(w, r, status, inert(buf.Bytes()))
 }
 
+// The referrer policies of our pages. The pages state theirs as well, so that a
+// Referrer-Policy of the site's that is applied late does not send their address, which
+// may be the callback's, to where they lead.
+const (
+	noReferrer = "no-referrer"
+	originOnly = "origin"
+)
+
 // setPageHeaders sets what all our pages have in common.
-func setPageHeaders(h http.Header, w *words, policy string) {
+func setPageHeaders(h http.Header, w *words, policy, referrer string) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", w.Lang)
 	h.Add("Vary", "Accept-Language")
@@ -171,5 +175,5 @@ func setPageHeaders(h http.Header, w *words, policy string) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", referrer)
 }

@@ -38,10 +38,16 @@ func TestPages(t *testing.T) {
 				t.Fatalf("no page: %d %q", a.StatusCode, a.Text)
 			}
 			csp := a.Header.Get("Content-Security-Policy")
-			for _, want := range []string{"default-src 'none'", "style-src 'sha256-", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
+			for _, want := range []string{"default-src 'none'", "style-src 'self';", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
 				if !strings.Contains(csp, want) {
 					t.Errorf("the policy has no %s: %s", want, csp)
 				}
+			}
+			if strings.Count(a.Text, `<link rel="stylesheet" href="/spotify/page.css" referrerpolicy="no-referrer">`) != 1 || strings.Contains(a.Text, "<style") {
+				t.Errorf("the style of the page: %s", a.Text)
+			}
+			if !strings.Contains(a.Text, `<meta name="referrer" content="no-referrer">`) {
+				t.Errorf("the page does not state its referrer policy: %s", a.Text)
 			}
 			if strings.Contains(csp, "unsafe") || strings.Contains(csp, "script-src") != (name == "closing itself") {
 				t.Errorf("policy: %s", csp)

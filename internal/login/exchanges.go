@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/pkce"
@@ -26,11 +25,14 @@ type exchanges struct {
 	clock    pkce.Clock
 	patience time.Duration // how long to wait for a turn
 	running  chan struct{}
-	waiting  atomic.Int64
+	waiting  chan struct{}
 }
 
 func newExchanges(clock pkce.Clock, patience time.Duration) *exchanges {
-	return &exchanges{clock: clock, patience: patience, running: make(chan struct{}, maxExchanges)}
+	return &exchanges{
+		clock: clock, patience: patience,
+		running: make(chan struct{}, maxExchanges), waiting: make(chan struct{}, maxWaitingExchanges),
+	}
 }
 
 // begin waits for the right to complete one more login. The error is that of ctx, or
@@ -41,8 +43,10 @@ func (e *exchanges) begin(ctx context.Context) error {
 		return nil
 	default:
 	}
-	defer e.waiting.Add(-1)
-	if e.waiting.Add(1) > maxWaitingExchanges {
+	select {
+	case e.waiting <- struct{}{}:
+		defer func() { <-e.waiting }()
+	default:
 		return errTooManyExchanges
 	}
 	late := make(chan struct{})

@@ -123,12 +123,24 @@ func (hangUpWatcher) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 		ch.(chan struct{}) <- struct{}{}
 	}
 	if ch, ok := hungUp.Load(r.Host); ok && strings.HasSuffix(r.URL.Path, "/callback") {
-		defer context.AfterFunc(r.Context(), func() { ch.(chan struct{}) <- struct{}{} })()
+		defer onHangUp(r, func() { ch.(chan struct{}) <- struct{}{} })()
 	}
 	if ch, ok := hangUps.Load(r.Host); ok && strings.HasSuffix(r.URL.Path, "/callback") {
-		defer context.AfterFunc(r.Context(), func() { close(ch.(chan struct{})) })()
+		defer onHangUp(r, func() { close(ch.(chan struct{})) })()
 	}
 	return next.ServeHTTP(w, r)
+}
+
+// onHangUp calls tell once the client has hung up, unless the handler has returned
+// before that. Whoever sees the end of the context first may also be the first to
+// return, and stop what was to be called then.
+func onHangUp(r *http.Request, tell func()) (returned func()) {
+	stop := context.AfterFunc(r.Context(), tell)
+	return func() {
+		if stop() && r.Context().Err() != nil {
+			tell()
+		}
+	}
 }
 
 // R32: the exchange of a code that the browser does not wait for goes on. The code

@@ -15,8 +15,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/spf13/cobra"
+
+	"github.com/caddyspotify/caddy-spotify/internal/session"
 )
 
 // adminFlags say where a command finds the admin API of a running Caddy.

@@ -77,16 +77,16 @@ var ofSession = []regression{
 		name: "an id of one kind opens another", file: "internal/session/record.go", packages: sessionTests,
 		old: "if !data.is(kind) {", new: "if false {",
 	}, {
-		name: "a logout ends here although the store failed", file: "internal/session/manager.go", packages: sessionTests,
+		name: "a logout ends here although the store failed", file: "internal/session/end.go", packages: sessionTests,
 		old: "\tif err := m.store.Delete(ctx, s.Key()); err != nil {\n\t\tif tell {", new: "\tm.forget(s)\n\tif err := m.store.Delete(ctx, s.Key()); err != nil {\n\t\tif tell {",
 	}, {
-		name: "a logout ends with its client", file: "internal/session/manager.go", packages: sessionTests,
+		name: "a logout ends with its client", file: "internal/session/end.go", packages: sessionTests,
 		old: "context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)\n\tdefer cancel()\n\t// A refresh", new: "context.WithTimeout(ctx, StoreTimeout)\n\tdefer cancel()\n\t// A refresh",
 	}, {
-		name: "a logout that failed is told of", file: "internal/session/manager.go", packages: sessionTests,
-		old: "\t\tif tell {\n\t\t\ts.end(toldEnd)\n\t\t}\n\t\treturn fmt.Errorf(\"deleting the session: %w\", err)\n\t}\n\tsuccessor", new: "\t\treturn fmt.Errorf(\"deleting the session: %w\", err)\n\t}\n\tsuccessor",
+		name: "a logout that failed is told of", file: "internal/session/end.go", packages: sessionTests,
+		old: "\t\tif tell {\n\t\t\ts.end(toldEnd)\n\t\t}\n\t\treturn false, fmt.Errorf(\"deleting the session: %w\", err)", new: "\t\treturn false, fmt.Errorf(\"deleting the session: %w\", err)",
 	}, {
-		name: "a logout is undone by a reading under way", file: "internal/session/manager.go", packages: sessionTests,
+		name: "a logout is undone by a reading under way", file: "internal/session/end.go", packages: sessionTests,
 		old: "\tm.Cache.invalidate(s.digest)\n\tm.Cache.remove(s.ID, s.kind)\n}", new: "\tm.Cache.remove(s.ID, s.kind)\n}",
 	}, {
 		name: "other sets of sessions hear nothing of a change", file: "internal/session/store.go", packages: sessionTests,

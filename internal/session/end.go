@@ -1,6 +1,10 @@
 package session
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
@@ -15,6 +19,73 @@ const (
 	EndAdministrator = "administrator"            // through the admin API
 	EndRevoked       = "revoked"                  // an access key: its owner revoked it
 )
+
+// Remove ends the session behind a cookie, here and in the store, and tells of
+// it with the reason why. When the store cannot be reached nothing is ended and
+// the error says so: a logout that only looks like one would be worse than none.
+func (m *Manager) Remove(ctx context.Context, cookie, why string, about ...zap.Field) (*Session, error) {
+	s, err := m.Get(ctx, cookie)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.end(ctx, s, why, about...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// deleteRecord deletes the record of a session that a person ends, and reports
+// whether to tell of the end. It does not stop when the person has gone.
+func (m *Manager) deleteRecord(ctx context.Context, s *Session) (tell bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
+	defer cancel()
+	// A refresh under way may be the first to see that the session is gone. It
+	// is not the one to tell why.
+	tell = s.begin(toldEnd)
+	if err := m.store.Delete(ctx, s.Key()); err != nil {
+		if tell {
+			s.end(toldEnd)
+		}
+		return false, fmt.Errorf("deleting the session: %w", err)
+	}
+	return tell, nil
+}
+
+// end is Remove for a session that has been found.
+func (m *Manager) end(ctx context.Context, s *Session, why string, about ...zap.Field) error {
+	tell, err := m.deleteRecord(ctx, s)
+	if err != nil {
+		return err
+	}
+	successor, replaced := m.replaced.successor(s.ID)
+	m.forget(s)
+	if tell {
+		m.emitEnd(s, why, about...)
+	}
+	if replaced {
+		ctx = context.WithoutCancel(ctx) // as for the first of the two
+		// The browser logs out. It does not matter which of its cookies came first.
+		if _, err := m.Remove(ctx, successor.Cookie(), why, about...); err != nil && !errors.Is(err, ErrNone) {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget ends a session in this process. A reading of it that is still under
+// way does not bring it back.
+func (m *Manager) forget(s *Session) {
+	s.Auth.End()
+	m.uncache(s)
+	m.replaced.shown(s.ID, m.Clock) // which ends the one that it has replaced
+}
+
+// uncache drops a session from the cache, in which a reading of it that is still
+// under way does not put it again.
+func (m *Manager) uncache(s *Session) {
+	m.Cache.invalidate(s.digest)
+	m.Cache.remove(s.ID, s.kind)
+}
 
 // ended tells of a session's end, unless that has been told.
 func (m *Manager) ended(s *Session, why string, fields ...zap.Field) {

@@ -54,7 +54,6 @@ func (m *Manager) findListed(ctx context.Context, s *Session, lists KeyLists) er
 		return errUnlisted
 	}
 	s.Terms.listing.Store(found)
-
 	return nil
 }
 

@@ -335,62 +335,6 @@ func (m *Manager) Keep(ctx context.Context, s *Session, token *pkce.Token) error
 	return nil
 }
 
-// Remove ends the session behind a cookie, here and in the store, and tells of
-// it with the reason why. When the store cannot be reached nothing is ended and
-// the error says so: a logout that only looks like one would be worse than none.
-func (m *Manager) Remove(ctx context.Context, cookie, why string, about ...zap.Field) (*Session, error) {
-	s, err := m.Get(ctx, cookie)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.end(ctx, s, why, about...); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// end is Remove for a session that has been found.
-func (m *Manager) end(ctx context.Context, s *Session, why string, about ...zap.Field) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
-	defer cancel()
-	// A refresh under way may be the first to see that the session is gone. It
-	// is not the one to tell why.
-	tell := s.begin(toldEnd)
-	if err := m.store.Delete(ctx, s.Key()); err != nil {
-		if tell {
-			s.end(toldEnd)
-		}
-		return fmt.Errorf("deleting the session: %w", err)
-	}
-	successor, replaced := m.replaced.successor(s.ID)
-	m.forget(s)
-	if tell {
-		m.emitEnd(s, why, about...)
-	}
-	if replaced {
-		// The browser logs out. It does not matter which of its cookies came first.
-		if _, err := m.Remove(ctx, successor.Cookie(), why, about...); err != nil && !errors.Is(err, ErrNone) {
-			return err
-		}
-	}
-	return nil
-}
-
-// forget ends a session in this process. A reading of it that is still under
-// way does not bring it back.
-func (m *Manager) forget(s *Session) {
-	s.Auth.End()
-	m.uncache(s)
-	m.replaced.shown(s.ID, m.Clock) // which ends the one that it has replaced
-}
-
-// uncache drops a session from the cache, in which a reading of it that is still
-// under way does not put it again.
-func (m *Manager) uncache(s *Session) {
-	m.Cache.invalidate(s.digest)
-	m.Cache.remove(s.ID, s.kind)
-}
-
 // update is the store's Update, bounded.
 func (m *Manager) update(ctx context.Context, key string, rec *tokenstore.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)

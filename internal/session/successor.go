@@ -2,14 +2,14 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
-	"go.uber.org/zap"
 )
 
 // replacedFor is how long a session that a new login of the same browser has
@@ -61,13 +61,20 @@ func (ss *successions) drop(s *succession) bool {
 	return true
 }
 
-// end ends a succession, and the old session with it.
-func (ss *successions) end(s *succession) {
+// cancel takes a succession back and reports whether it was there.
+func (ss *successions) cancel(s *succession) bool {
 	ss.mu.Lock()
 	there := ss.drop(s)
 	ss.mu.Unlock()
 	if there {
 		s.stop()
+	}
+	return there
+}
+
+// end ends a succession, and the old session with it.
+func (ss *successions) end(s *succession) {
+	if ss.cancel(s) {
 		s.old.Auth.End()
 	}
 }
@@ -119,21 +126,13 @@ func (m *Manager) Replace(ctx context.Context, cookie string, by *Session, about
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
-	defer cancel()
-	tell := s.begin(toldEnd)
 	going := &succession{old: s, by: by.ID, until: m.Clock.Monotonic() + replacedFor}
 	going.stop = m.Clock.AfterFunc(replacedFor, func() { m.replaced.end(going) })
 	m.replaced.add(going) // before it is gone from the store
-	if err := m.store.Delete(ctx, s.Key()); err != nil {
-		m.replaced.mu.Lock()
-		m.replaced.drop(going)
-		m.replaced.mu.Unlock()
-		going.stop()
-		if tell {
-			s.end(toldEnd)
-		}
-		return fmt.Errorf("deleting the session: %w", err)
+	tell, err := m.deleteRecord(ctx, s)
+	if err != nil {
+		m.replaced.cancel(going)
+		return err
 	}
 	// No last use is saved: the record is gone.
 	raise(&s.savedSeen, m.Clock.Now().Add(2*replacedFor).Unix())

@@ -241,7 +241,7 @@ func (k *Keys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Req
 		zap.String("account", acct.ID),
 		zap.Strings("scopes", token.Scopes()),
 		zap.Time("expires_at", time.Unix(terms.ExpiresAt, 0).UTC()),
-		site.ClientIP(r))
+		telemetry.ClientIP(r))
 	k.site.Observer.Emit(telemetry.EventKeyCreated, sess, telemetry.Payload{
 		"scopes": token.Scopes(), "expires_at": telemetry.Timestamp(time.Unix(terms.ExpiresAt, 0)),
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 )
 
 // Serve answers below <prefix>/keys. Whatever it is asked, it asks the
@@ -128,7 +129,7 @@ func (k *Keys) listKeys(w http.ResponseWriter, r *http.Request, sess *session.Se
 
 // revokeKey revokes one of the account's keys for code.
 func (k *Keys) revokeKey(w http.ResponseWriter, r *http.Request, sess *session.Session, ref string) error {
-	found, err := k.revoke(r.Context(), sess.Account.ID, ref, site.ClientIP(r))
+	found, err := k.revoke(r.Context(), sess.Account.ID, ref, telemetry.ClientIP(r))
 	if err != nil {
 		return k.site.Fail(w, r, revokeProblem(err, ""))
 	}
@@ -151,7 +152,7 @@ func (k *Keys) revokeByForm(w http.ResponseWriter, r *http.Request, sess *sessio
 		return k.site.Fail(w, r, noSuchKey())
 	}
 	// One that is gone already is as good as revoked.
-	if _, err := k.revoke(r.Context(), sess.Account.ID, ref, site.ClientIP(r)); err != nil {
+	if _, err := k.revoke(r.Context(), sess.Account.ID, ref, telemetry.ClientIP(r)); err != nil {
 		return k.site.Fail(w, r, revokeProblem(err, k.path()))
 	}
 	return problem.Redirect(w, k.path(), http.StatusSeeOther)

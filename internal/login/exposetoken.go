@@ -11,6 +11,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -52,7 +53,7 @@ func (f *Flow) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.Sessions.Touch(sess)
 	site.Identify(r, sess)
-	s.Logger.Info("token exposed", zap.String("session", sess.Ref()), zap.String("account", sess.Account.ID), site.ClientIP(r))
+	s.Logger.Info("token exposed", zap.String("session", sess.Ref()), zap.String("account", sess.Account.ID), telemetry.ClientIP(r))
 	problem.SetJSONHeaders(w.Header())
 	return json.NewEncoder(w).Encode(struct {
 		AccessToken string `json:"access_token"`

@@ -88,7 +88,7 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 		zap.String("session", sess.Ref()),
 		zap.String("account", acct.ID),
 		zap.Strings("scopes", token.Scopes()),
-		site.ClientIP(r))
+		telemetry.ClientIP(r))
 	s.Observer.Emit(telemetry.EventLogin, sess, telemetry.Payload{"scopes": token.Scopes()})
 	return f.returnToApp(w, r, pending.returnTo)
 }
@@ -101,7 +101,7 @@ func (f *Flow) endReplaced(ctx context.Context, r *http.Request, by *session.Ses
 	if !ok {
 		return
 	}
-	err := f.site.Sessions.Replace(ctx, value, by, site.ClientIP(r))
+	err := f.site.Sessions.Replace(ctx, value, by, telemetry.ClientIP(r))
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		f.site.Logger.Warn("ending previous session failed", zap.String("by", by.Ref()), zap.Error(err))
 	}
@@ -151,7 +151,7 @@ func (f *Flow) LoginFailed(w http.ResponseWriter, r *http.Request, p *problem.Pr
 	// who tries states or codes. What is out of the ordinary fail logs.
 	if p.Ordinary() {
 		if suppressed, ok := f.site.Faults().Admit("login " + string(p.Reason)); ok {
-			f.site.Logger.Info("login failed", zap.Int("status", p.Status), zap.String("reason", string(p.Reason)), site.ClientIP(r), suppressed)
+			f.site.Logger.Info("login failed", zap.Int("status", p.Status), zap.String("reason", string(p.Reason)), telemetry.ClientIP(r), suppressed)
 		}
 	}
 	return f.site.Fail(w, r, p)

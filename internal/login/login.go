@@ -16,7 +16,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
-	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -161,7 +161,7 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, o Options) error {
 	if o.Purpose == nil {
 		s.ClaimSession(w, r.Header)
 	}
-	s.Logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.Scopes), site.ClientIP(r))
+	s.Logger.Info("login started", zap.String("path", r.URL.Path), zap.Strings("scopes", o.Scopes), telemetry.ClientIP(r))
 	return problem.Redirect(w, login, http.StatusFound)
 }
 

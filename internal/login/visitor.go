@@ -11,6 +11,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 )
 
 // sessionInfo is what GET session answers.
@@ -68,7 +69,7 @@ func (f *Flow) ServeLogout(w http.ResponseWriter, r *http.Request) error {
 		return s.Fail(w, r, p)
 	}
 	if value, ok := s.Session(r.Header); ok {
-		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout, site.ClientIP(r))
+		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout, telemetry.ClientIP(r))
 		switch {
 		case err == nil:
 			site.Identify(r, sess)

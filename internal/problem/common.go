@@ -46,6 +46,25 @@ func StoreUnavailable(err error, loginURL string) *Problem {
 	}
 }
 
+// RateLimited says that Spotify refuses the app's requests just now, or would, and
+// when to try again.
+func RateLimited(why reason.Reason, wait time.Duration) *Problem {
+	return &Problem{
+		Status: http.StatusTooManyRequests, Reason: why, RetryAfter: wait,
+		Message: "This app has used up its share of requests to Spotify for now. Try again later.",
+	}
+}
+
+// UpstreamUnavailable says, with a status, that Spotify cannot be reached just now,
+// which err is the cause of.
+func UpstreamUnavailable(status int, err error) *Problem {
+	return &Problem{
+		Status: status, Reason: reason.UpstreamUnavailable, Err: err,
+		Message:    "Spotify cannot be reached just now. Try again in a moment.",
+		RetryAfter: 5 * time.Second,
+	}
+}
+
 // LoginRequired says that there is no session, or, with the reason
 // reauthorization_required, that its grant has ended.
 func LoginRequired(loginURL string, why reason.Reason) *Problem {

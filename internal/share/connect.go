@@ -15,7 +15,6 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
-	"github.com/caddyspotify/caddy-spotify/internal/site"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -85,7 +84,7 @@ func (s *Share) connect(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		zap.String("session", sess.Ref()),
 		zap.String("account", sess.Account.ID),
 		zap.Strings("scopes", token.Scopes()),
-		site.ClientIP(r))
+		telemetry.ClientIP(r))
 	return problem.Redirect(w, s.path(), http.StatusSeeOther)
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -118,12 +117,8 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 	case rec.status == http.StatusUnauthorized:
 		return nil, s.notConnected()
 	case rec.status == http.StatusTooManyRequests:
-		p := &problem.Problem{
-			Status: http.StatusTooManyRequests, Reason: cmp.Or(why, reason.RateLimited),
-			Message: "This app has used up its share of requests to Spotify for now. Try again later.",
-		}
-		p.RetryAfter, _ = retryafter.Parse(rec.header.Get("Retry-After"), s.site.Clock.Now())
-		return nil, p
+		wait, _ := retryafter.Parse(rec.header.Get("Retry-After"), s.site.Clock.Now())
+		return nil, problem.RateLimited(cmp.Or(why, reason.RateLimited), wait)
 	case rec.status == http.StatusForbidden:
 		return nil, s.failedWith(g, &problem.Problem{
 			Status: http.StatusForbidden, Reason: cmp.Or(why, reason.Forbidden), Wording: page.WordingShareRefused,
@@ -156,11 +151,7 @@ func (s *Share) failedWith(g *sharedGet, p *problem.Problem) *problem.Problem {
 }
 
 func shareUnavailable(err error) *problem.Problem {
-	return &problem.Problem{
-		Status: http.StatusServiceUnavailable, Reason: reason.UpstreamUnavailable, Err: err,
-		Message:    "Spotify cannot be reached just now. Try again in a moment.",
-		RetryAfter: 5 * time.Second,
-	}
+	return problem.UpstreamUnavailable(http.StatusServiceUnavailable, err)
 }
 
 func (s *Share) notConnected() *problem.Problem {

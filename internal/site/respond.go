@@ -5,7 +5,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/page"
@@ -13,13 +12,6 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 )
-
-// ClientIP is a log line's field with the visitor's address, as the access log
-// would have it.
-func ClientIP(r *http.Request) zap.Field {
-	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	return zap.String("client_ip", ip)
-}
 
 // SessionOf returns the session that the request's cookie leads to.
 func (s *Site) SessionOf(r *http.Request) (*session.Session, error) {
@@ -50,24 +42,7 @@ func (s *Site) logProblem(r *http.Request, p *problem.Problem) {
 	if p.Ordinary() && p.Reason != reason.CrossSite && p.Reason != reason.LoginLoop {
 		return
 	}
-	level := zap.InfoLevel
-	if p.Status >= 500 {
-		level = zap.WarnLevel
-	}
-	if c := s.Logger.Check(level, "request not served"); c != nil {
-		suppressed, ok := s.Faults().Admit("request " + string(p.Reason))
-		if !ok {
-			return
-		}
-		c.Write(
-			zap.Int("status", p.Status),
-			zap.String("reason", string(p.Reason)),
-			zap.String("method", r.Method),
-			zap.String("path", r.URL.Path),
-			zap.Error(p.Err),
-			ClientIP(r),
-			suppressed)
-	}
+	s.Faults().NotServed(s.Logger, r, p.Status, p.Reason, p.Err)
 }
 
 // Identify tells the rest of the chain, and the access log, whose request it is.

@@ -37,33 +37,41 @@ func AcquireGate(clientID string) (*ratelimit.Gate, func() error) {
 	}
 }
 
-// sendOnce sends a request unless the gate says that Spotify would refuse it
-// anyway. The error is then a problem. The gate learns from the answer.
+// sendOnce sends a request of a call's, if the gate admits it.
 func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
-	gate := c.ex.Site.Gate
-	admission := gate.Admit(c.account())
-	if !admission.Admitted {
-		c.ex.Site.Metrics.Limited(telemetry.LimitedByProxy)
-		return nil, heldBackByGate(admission)
+	res, limited, err := c.ex.Site.throughGate(c.account(), req.Method, c.in.URL.Path, func() (*http.Response, error) { return t.next.RoundTrip(req) })
+	if limited != "" {
+		c.reason = limited
 	}
-	res, err := t.next.RoundTrip(req)
-	if err != nil {
-		gate.Report(admission, 0, "", false)
-		return nil, err
+	return res, err
+}
+
+// throughGate sends a request for an operation, on an account's behalf, unless the
+// gate says that Spotify would refuse it anyway. The error is then a problem. The gate
+// learns from the response. If that is a 429, limited is the reason.
+func (s *Site) throughGate(account, method, path string, send func() (*http.Response, error)) (res *http.Response, limited reason.Reason, err error) {
+	admission := s.Gate.Admit(account)
+	if !admission.Admitted {
+		s.Metrics.Limited(telemetry.LimitedByProxy)
+		return nil, "", problem.RateLimited(admission.Reason, admission.Wait)
+	}
+	if res, err = send(); err != nil {
+		s.Gate.Report(admission, 0, "", false)
+		return nil, "", err
 	}
 	if res.StatusCode != http.StatusTooManyRequests {
-		c.ex.Site.gateMoved(gate.Report(admission, res.StatusCode, "", false))
-		return res, nil
+		s.gateMoved(s.Gate.Report(admission, res.StatusCode, "", false))
+		return res, "", nil
 	}
-	c.ex.Site.Metrics.Limited(telemetry.LimitedBySpotify)
-	c.reason = refusalReason(res)
-	if op, known := webapi.Lookup(req.Method, c.in.URL.Path); known && op.OwnLimit {
+	s.Metrics.Limited(telemetry.LimitedBySpotify)
+	limited = refusalReason(res)
+	if op, known := webapi.Lookup(method, path); known && op.OwnLimit {
 		// The operation has a limit of its own, which says nothing of others.
-		gate.Report(admission, 0, "", false)
-		return res, nil
+		s.Gate.Report(admission, 0, "", false)
+		return res, limited, nil
 	}
-	c.ex.Site.gateMoved(gate.Report(admission, res.StatusCode, res.Header.Get("Retry-After"), c.reason == reason.QuotaExceeded))
-	return res, nil
+	s.gateMoved(s.Gate.Report(admission, res.StatusCode, res.Header.Get("Retry-After"), limited == reason.QuotaExceeded))
+	return res, limited, nil
 }
 
 // ownLimitWait is how long a client is told to wait after a 429 that came without

@@ -21,6 +21,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -194,28 +195,13 @@ func (t *Transport) refuse(req *http.Request, ex *Exchange, err error) (*http.Re
 
 // report makes a response of a problem and logs it if it is out of the ordinary.
 func (t *Transport) report(req *http.Request, ex *Exchange, p *problem.Problem) *http.Response {
-	if !p.Ordinary() {
-		level := zap.InfoLevel
-		if p.Status >= http.StatusInternalServerError {
-			level = zap.WarnLevel
-		}
-		suppressed, ok := zap.Skip(), true
-		if ex != nil {
-			suppressed, ok = ex.Site.Faults.Admit("request " + string(p.Reason))
-		}
-		if !ok {
-			return p.Response(req)
-		}
-		if c := t.logger.Check(level, "request not served"); c != nil {
-			fields := []zap.Field{
-				zap.Int("status", p.Status), zap.String("reason", string(p.Reason)),
-				zap.String("method", req.Method), zap.String("path", req.URL.Path), zap.Error(p.Err), suppressed,
-			}
-			if ex != nil {
-				fields = append(fields, zap.String("session", ex.sessionRef()))
-			}
-			c.Write(fields...)
-		}
+	if p.Ordinary() {
+		return p.Response(req)
+	}
+	if ex == nil {
+		(*telemetry.LogLimiter)(nil).NotServed(t.logger, req, p.Status, p.Reason, p.Err)
+	} else {
+		ex.Site.Faults.NotServed(t.logger, req, p.Status, p.Reason, p.Err, zap.String("session", ex.sessionRef()))
 	}
 	return p.Response(req)
 }

@@ -6,18 +6,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
-	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
-
-// unreachableRetryAfter is how long a client is told to wait after a connection
-// to the Web API has failed.
-const unreachableRetryAfter = 5 * time.Second
 
 // UnreachableError says that a request got no response from the Web API: the
 // connection was refused, reset or timed out, the name does not resolve, or TLS
@@ -65,11 +59,7 @@ func Unreachable(err error) *problem.Problem {
 	if err == nil {
 		return nil
 	}
-	p := &problem.Problem{
-		Status: http.StatusBadGateway, Reason: reason.UpstreamUnavailable, Err: err,
-		Message:    "Spotify cannot be reached just now. Try again in a moment.",
-		RetryAfter: unreachableRetryAfter,
-	}
+	p := problem.UpstreamUnavailable(http.StatusBadGateway, err)
 	if e, ok := errors.AsType[*UnreachableError](err); ok {
 		p.Err = e.err
 		if e.Timeout() {

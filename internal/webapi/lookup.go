@@ -26,6 +26,8 @@ type Operation struct {
 	// Instead is the method and pattern of the operation that replaces one that
 	// is gone; empty if there is none.
 	Instead string
+
+	name, family string // what Bucket returns
 }
 
 // Change is an occasion at which Spotify took operations away, from some apps

@@ -54,7 +54,7 @@ var (
 // playlist images:
 //
 //	https://developer.spotify.com/documentation/web-api/concepts/rate-limits
-var operations = []Operation{
+var operations = named([]Operation{
 	{Method: "GET", Pattern: "/v1/albums", Change: february2026, Instead: "GET /v1/albums/{id}"},
 	{Method: "GET", Pattern: "/v1/albums/{id}"},
 	{Method: "GET", Pattern: "/v1/albums/{id}/tracks"},
@@ -155,4 +155,4 @@ var operations = []Operation{
 	{Method: "GET", Pattern: "/v1/users/{user_id}", Change: february2026},
 	{Method: "GET", Pattern: "/v1/users/{user_id}/playlists", Any: []string{"playlist-read-private", "playlist-read-collaborative"}, Change: february2026, Instead: "GET /v1/me/playlists"},
 	{Method: "POST", Pattern: "/v1/users/{user_id}/playlists", Any: playlistModify, Change: february2026, Instead: "POST /v1/me/playlists"},
-}
+})

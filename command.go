@@ -4,6 +4,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/caddyspotify/caddy-spotify/internal/adminclient"
 	"github.com/caddyspotify/caddy-spotify/internal/subcommand"
 )
 
@@ -16,7 +17,8 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(checkCommand(), sessionsCommand(), revokeCommand())
+			cmd.AddCommand(checkCommand())
+			cmd.AddCommand(adminclient.Commands()...)
 			cmd.AddCommand(subcommand.All()...)
 		},
 	})

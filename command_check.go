@@ -1,10 +1,9 @@
 package caddyspotify
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 
+	"github.com/caddyspotify/caddy-spotify/internal/adminclient"
 	"github.com/caddyspotify/caddy-spotify/internal/doctor"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -16,7 +15,7 @@ const exitProblems = 2
 
 func checkCommand() *cobra.Command {
 	var (
-		config        configFlags
+		config        adminclient.ConfigFlags
 		asJSON, quick bool
 	)
 	cmd := &cobra.Command{
@@ -54,7 +53,7 @@ could not be run.`,
 				return err
 			}
 			if asJSON {
-				if err := printJSON(cmd.OutOrStdout(), report); err != nil {
+				if err := adminclient.PrintJSON(cmd.OutOrStdout(), report); err != nil {
 					return err
 				}
 			} else {
@@ -66,15 +65,15 @@ could not be run.`,
 			return exitWith(cmd, exitProblems)
 		},
 	}
-	config.add(cmd, "to check (default Caddyfile)")
+	config.Add(cmd, "to check (default Caddyfile)")
 	flags := cmd.Flags()
 	flags.BoolVar(&quick, "offline", false, "Ask nothing of Spotify")
 	flags.BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
 }
 
-func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*doctor.Report, error) {
-	text, err := config.load()
+func runCheck(cmd *cobra.Command, config *adminclient.ConfigFlags, offline bool) (*doctor.Report, error) {
+	text, err := config.Load()
 	if errors.Is(err, doctor.ErrAdapt) {
 		report := &doctor.Report{Sites: []doctor.SiteReport{{Site: "config", Checks: []doctor.CheckResult{{Check: "config", Status: doctor.CheckFailed, Message: err.Error()}}}}}
 		return report, nil
@@ -93,10 +92,4 @@ func runCheck(cmd *cobra.Command, config *configFlags, offline bool) (*doctor.Re
 func exitWith(cmd *cobra.Command, code int) error {
 	cmd.SilenceErrors = true
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
-}
-
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

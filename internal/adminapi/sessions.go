@@ -1,4 +1,4 @@
-package caddyspotify
+package adminapi
 
 import (
 	"encoding/hex"
@@ -14,44 +14,46 @@ import (
 )
 
 const (
-	defaultPage = 100
-	maxPage     = 1000
+	// DefaultPage is how many sessions a page lists if nothing else is asked for.
+	DefaultPage = 100
+	// MaxPage is how many sessions a page lists at most.
+	MaxPage = 1000
 )
 
-func (adminAPI) listSessions(w http.ResponseWriter, r *http.Request, _ string) error {
+func listSessions(w http.ResponseWriter, r *http.Request, _ string) error {
 	query := r.URL.Query()
 	for name := range query {
 		if name != "account" && name != "limit" && name != "cursor" {
-			return badAdminRequest(fmt.Errorf("there is no parameter %q: use account, limit and cursor", name))
+			return badRequest(fmt.Errorf("there is no parameter %q: use account, limit and cursor", name))
 		}
 	}
-	limit := defaultPage
+	limit := DefaultPage
 	if given := query.Get("limit"); given != "" {
 		n, err := strconv.Atoi(given)
-		if err != nil || n < 1 || n > maxPage {
-			return badAdminRequest(fmt.Errorf("limit %q is not a number from 1 to %d", given, maxPage))
+		if err != nil || n < 1 || n > MaxPage {
+			return badRequest(fmt.Errorf("limit %q is not a number from 1 to %d", given, MaxPage))
 		}
 		limit = n
 	}
 	cursor := query.Get("cursor")
 	if cursor != "" && !session.IsRef(cursor) {
-		return badAdminRequest(fmt.Errorf("cursor %q is not one that a page ended with", cursor))
+		return badRequest(fmt.Errorf("cursor %q is not one that a page ended with", cursor))
 	}
 	list, err := session.List(r.Context(), query.Get("account"), cursor, limit)
 	if err != nil {
 		return storeFailed(err)
 	}
-	return answerAdmin(w, http.StatusOK, list)
+	return respond(w, http.StatusOK, list)
 }
 
-// endedSessions is what ending sessions answers.
-type endedSessions struct {
+// Ended is the response to ending sessions: their references.
+type Ended struct {
 	Ended []string `json:"ended"`
 }
 
-func (adminAPI) endSession(w http.ResponseWriter, r *http.Request, ref string) error {
+func endSession(w http.ResponseWriter, r *http.Request, ref string) error {
 	if !session.IsRef(ref) {
-		return badAdminRequest(errNotHex)
+		return badRequest(errNotHex)
 	}
 	ended, err := session.EndSession(r.Context(), ref)
 	if err != nil {
@@ -60,28 +62,35 @@ func (adminAPI) endSession(w http.ResponseWriter, r *http.Request, ref string) e
 	if len(ended) == 0 {
 		return noSuchSession(ref)
 	}
-	return answerAdmin(w, http.StatusOK, endedSessions{ended})
+	return respond(w, http.StatusOK, Ended{ended})
 }
 
-func (adminAPI) endAccount(w http.ResponseWriter, r *http.Request, account string) error {
+func endAccount(w http.ResponseWriter, r *http.Request, account string) error {
 	ended, err := session.EndAccount(r.Context(), account)
 	if err != nil {
 		return storeFailed(err)
 	}
-	return answerAdmin(w, http.StatusOK, endedSessions{ended})
+	return respond(w, http.StatusOK, Ended{ended})
 }
+
+// storeFailed says that a store did not do what it was asked for.
+func storeFailed(err error) error {
+	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+}
+
+var errNotHex = errors.New("a session goes by 12 hexadecimal digits, as logs and the list of sessions show them")
 
 func noSuchSession(ref string) error {
 	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("there is no session %s", ref)}
 }
 
-func (adminAPI) refreshSession(w http.ResponseWriter, r *http.Request, ref string) error {
+func refreshSession(w http.ResponseWriter, r *http.Request, ref string) error {
 	if !session.IsRef(ref) {
-		return badAdminRequest(errNotHex)
+		return badRequest(errNotHex)
 	}
 	prefix, err := hex.DecodeString(ref)
 	if err != nil {
-		return badAdminRequest(errNotHex)
+		return badRequest(errNotHex)
 	}
 	for _, m := range session.InUse() {
 		for _, s := range m.Cache.WithPrefix(prefix) {
@@ -104,7 +113,7 @@ func refreshNow(w http.ResponseWriter, r *http.Request, s *session.Session) erro
 	token, err := s.Auth.Refresh(r.Context())
 	switch {
 	case err == nil:
-		return answerAdmin(w, http.StatusOK, map[string]any{
+		return respond(w, http.StatusOK, map[string]any{
 			"session": s.Ref(), "account": s.Account.ID, "expires_at": token.Expiry().UTC(),
 		})
 	case errors.Is(err, pkce.ErrReauthorize):

@@ -302,6 +302,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	if h.AccessKeys != nil {
 		h.keys = h.newAccessKeys(ctx)
+		h.release = append(h.release, h.site.Store.JoinLists(h.keys))
 	}
 	h.site.Upstream.Keys, h.site.Upstream.LoginFor = h.keys != nil, h.login.LoginURLForScopes
 	return nil

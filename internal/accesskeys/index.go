@@ -213,12 +213,23 @@ func (k *Keys) enter(ctx context.Context, account string, key indexedKey) error 
 	})
 }
 
-// strike takes a key from its account's index.
+// errNotListed says that there is nothing to strike.
+var errNotListed = errors.New("the access key is not in the list")
+
+// strike takes a key from its account's index, if it is there.
 func (k *Keys) strike(ctx context.Context, account, key string) error {
-	return k.changeIndex(ctx, account, func(index *keyIndex) error {
+	err := k.changeIndex(ctx, account, func(index *keyIndex) error {
+		n := len(index.Keys)
 		index.Keys = slices.DeleteFunc(index.Keys, func(i indexedKey) bool { return i.Key == key })
+		if len(index.Keys) == n {
+			return errNotListed
+		}
 		return nil
 	})
+	if errors.Is(err, errNotListed) {
+		return nil
+	}
+	return err
 }
 
 // create makes an access key out of a token of the account's. It is in the index

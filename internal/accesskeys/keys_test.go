@@ -40,7 +40,10 @@ func newKeysRigOver(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock)
 		Guard:    &browser.Guard{Redirect: browser.Redirect{Prefix: "/spotify"}},
 		ClientID: "client", Sessions: acquired.Sessions, Store: acquired.Store, Clock: fake, Logger: zap.NewNop(),
 	}
-	return &Keys{site: s, lifetime: 24 * time.Hour, max: 3, key: secret.New(strings.Repeat("k", 32), nil, "access_keys", "")}
+	k := &Keys{site: s, lifetime: 24 * time.Hour, max: 3, key: secret.New(strings.Repeat("k", 32), nil, "access_keys", "")}
+	leave := acquired.Store.JoinLists(k)
+	t.Cleanup(func() { _ = leave() })
+	return k
 }
 
 // S26: the list of an account's keys is nothing that opens.

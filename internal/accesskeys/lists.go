@@ -49,4 +49,13 @@ func (k *Keys) Listed(ctx context.Context, key *session.Session) (bool, error) {
 	return false, nil
 }
 
+// Strike implements session.KeyLists. A list that is sealed under another secret, or
+// broken, is left alone: no key in it counts here.
+func (k *Keys) Strike(ctx context.Context, account, record string) error {
+	if err := k.strike(ctx, account, record); !errors.Is(err, tokenstore.ErrUnsealable) {
+		return err
+	}
+	return nil
+}
+
 var _ session.KeyLists = (*Keys)(nil)

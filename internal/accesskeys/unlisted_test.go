@@ -70,6 +70,14 @@ func TestUnlistedKeyDoesNotCount(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
+		"the operator ends it by its reference and it is put back": {told: true, spoil: func(t *testing.T, _ *Keys, store tokenstore.Store, s *session.Session, rec *tokenstore.Record) {
+			if ended, err := session.EndSession(t.Context(), s.Ref()); len(ended) != 1 || err != nil {
+				t.Fatal(ended, err)
+			}
+			if err := store.Create(t.Context(), s.Key(), rec); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		"the account is ended and it is put back": {told: true, spoil: func(t *testing.T, _ *Keys, store tokenstore.Store, s *session.Session, rec *tokenstore.Record) {
 			if ended, err := session.EndAccount(t.Context(), "account"); len(ended) != 2 || err != nil {
 				t.Fatal(ended, err)

@@ -3,6 +3,9 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
+
+	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
 // KeyLists are the lists of access keys, one for each account. A key counts only
@@ -13,6 +16,42 @@ type KeyLists interface {
 	// Listed reports whether an access key is in its account's list. The error
 	// says that it cannot be told.
 	Listed(ctx context.Context, key *Session) (bool, error)
+	// Strike takes the access key of a record's key from its account's list, if it
+	// is there.
+	Strike(ctx context.Context, account, record string) error
+}
+
+// JoinLists has EndSession strike access keys in the store from lists, too, until
+// leave is called.
+func (p *Store) JoinLists(lists KeyLists) (leave func() error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lists = append(p.lists, lists)
+	return func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if at := slices.Index(p.lists, lists); at >= 0 {
+			p.lists = slices.Delete(p.lists, at, at+1)
+		}
+		return nil
+	}
+}
+
+// strike takes an access key from its owner's list, at each site that may have it
+// there. Records of other kinds are in none.
+func (p *Store) strike(ctx context.Context, entry tokenstore.Entry) error {
+	if entry.Kind != tokenstore.KindKey {
+		return nil
+	}
+	p.mu.Lock()
+	all := slices.Clone(p.lists)
+	p.mu.Unlock()
+	for _, lists := range all {
+		if err := lists.Strike(ctx, entry.AccountID, entry.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listing is where a key was listed when it was looked for last.

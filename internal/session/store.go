@@ -30,6 +30,7 @@ type Store struct {
 
 	mu    sync.Mutex
 	users []*Manager
+	lists []KeyLists
 }
 
 func openStore(provider tokenstore.Provider, clock pkce.Clock) (*Store, error) {

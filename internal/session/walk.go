@@ -108,7 +108,9 @@ func Exists(ctx context.Context, ref string) (bool, error) {
 }
 
 // EndSession ends the session or key with a reference, in the stores in use and so
-// on every instance, and returns the references of what it ended.
+// on every instance, and returns the references of what it ended. A key is struck from
+// its owner's list first, so that it does not count even if its record comes back out
+// of a backup.
 func EndSession(ctx context.Context, ref string) (ended []string, err error) {
 	ended = []string{}
 	_, err = endMatching(ctx, &ended, func(e tokenstore.Entry) bool {
@@ -164,6 +166,11 @@ func endMatching(ctx context.Context, ended *[]string, match func(tokenstore.Ent
 		}
 	}
 	for _, entry := range rest {
+		if len(lists) == 0 {
+			if err := entry.store.strike(ctx, entry.Entry); err != nil {
+				return 0, fmt.Errorf("after %d sessions ended: striking access key %s from its owner's list: %w", len(*ended), tokenstore.Ref(entry.Key), err)
+			}
+		}
 		if err := entry.store.End(ctx, entry.Entry, EndAdministrator, nil); err != nil {
 			return 0, fmt.Errorf("after %d sessions ended: ending session %s in store %s: %w", len(*ended), tokenstore.Ref(entry.Key), entry.store.Name, err)
 		}

@@ -59,7 +59,7 @@ func simulate(text string, addr netip.AddrPort, sim *spotifytest.Running, debug 
 	if err != nil {
 		return simulated{}, fmt.Errorf("reading the site's Caddyfile: %w", err)
 	}
-	e := &edit{lines: strings.Split(text, "\n"), sim: sim}
+	e := &edit{lines: strings.Split(text, "\n"), sim: sim, logs: hasDefaultLog(tokens)}
 	for i := 0; i < len(tokens); i++ {
 		if tokens[i].Text != "spotify_proxy" || !firstOnLine(tokens, i) {
 			continue
@@ -86,6 +86,31 @@ type edit struct {
 	lines     []string
 	gone      []int // numbers of lines to leave out
 	redirects []string
+	logs      bool // the site has a default log of its own
+}
+
+// hasDefaultLog reports whether a Caddyfile's global options have a default log. Caddy
+// takes no second one.
+func hasDefaultLog(tokens []caddyfile.Token) bool {
+	if len(tokens) == 0 || !isBrace(tokens[0], "{") {
+		return false
+	}
+	depth := 0
+	for i, t := range tokens[:len(tokens)-1] {
+		switch {
+		case isBrace(t, "{"):
+			depth++
+		case isBrace(t, "}"):
+			if depth--; depth == 0 {
+				return false
+			}
+		case depth == 1 && t.Text == "log" && firstOnLine(tokens, i):
+			if next := tokens[i+1]; next.Line > t.Line || isBrace(next, "{") || next.Text == "default" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // proxy changes the options of the spotify_proxy at tokens[i] and returns the
@@ -211,10 +236,11 @@ const (
 		level DEBUG
 	}
 `
-	proxysLog = `	log {
+	noLog = `	log {
 		level FATAL
 	}
-	log spotify_demo {
+`
+	proxysLog = `	log spotify_demo {
 		include http.handlers.spotify_auth http.reverse_proxy.transport.spotify
 	}
 `
@@ -222,9 +248,15 @@ const (
 
 // text returns what the Caddyfile has become, with the demo's global options.
 func (e *edit) text(debug bool) string {
-	logged := proxysLog
-	if debug {
+	var logged string
+	switch {
+	case e.logs && debug:
+		logged = "\tdebug\n"
+	case e.logs: // it shows what the site wants
+	case debug:
 		logged = wholeLog
+	default:
+		logged = noLog + proxysLog
 	}
 	global := fmt.Sprintf(globalOptions, logged)
 	var lines []string

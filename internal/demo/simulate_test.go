@@ -88,12 +88,39 @@ func TestSimulateOwnOptions(t *testing.T) {
 	}
 }
 
-// TestSimulateRefusals are sites that the demo cannot run.
-// A site that writes access logs of its own loads, with them.
-func TestSimulateOwnAccessLog(t *testing.T) {
+// Sites that have logs of their own load, with them.
+func TestSimulateOwnLogs(t *testing.T) {
+	const site = "http://127.0.0.1:8080 {\n\tspotify_proxy {\n\t\tredirect_uri http://127.0.0.1:8080/spotify/callback\n\t}\n}\n"
+	for name, c := range map[string]struct {
+		site  string
+		level string // of the default log
+		debug bool
+	}{
+		"access log":                 {strings.Replace(site, "{\n", "{\n\tlog {\n\t\toutput discard\n\t}\n", 1), "FATAL", false},
+		"default log":                {"{\n\tlog {\n\t\toutput discard\n\t\tlevel ERROR\n\t}\n}\n" + site, "ERROR", false},
+		"default log by name":        {"# Mine\n{\n\tservers {\n\t\tkeepalive_interval 1m\n\t}\n\tlog default {\n\t\tlevel ERROR\n\t}\n}\n" + site, "ERROR", false},
+		"default log, and debugging": {"{\n\tlog {\n\t\toutput discard\n\t}\n}\n" + site, "DEBUG", true},
+		"default log without block":  {"{\n\tlog\n}\n" + site, "", false},
+		"another log":                {"{\n\tlog mine {\n\t\toutput discard\n\t\tinclude http.log.access\n\t}\n}\n" + site, "FATAL", false},
+		"an option called log":       {"{\n\tservers :80 {\n\t\tname log\n\t}\n}\n" + site, "FATAL", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := defaultLogLevel(t, c.site, c.debug); got != c.level {
+				t.Errorf("the default log has level %q, want %q", got, c.level)
+			}
+		})
+	}
+}
+
+// defaultLogLevel returns the level of a simulated site's default log. The site has to load.
+func defaultLogLevel(t *testing.T, site string, debug bool) string {
+	t.Helper()
 	sim := startSimulator(t)
-	site := "http://127.0.0.1:8080 {\n\tlog {\n\t\toutput discard\n\t}\n\tspotify_proxy {\n\t\tredirect_uri http://127.0.0.1:8080/spotify/callback\n\t}\n}\n"
-	written, err := demo.Simulate(site, netip.MustParseAddrPort(demo.DefaultListen), sim)
+	simulate := demo.Simulate
+	if debug {
+		simulate = demo.SimulateDebug
+	}
+	written, err := simulate(site, netip.MustParseAddrPort(demo.DefaultListen), sim)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +135,13 @@ func TestSimulateOwnAccessLog(t *testing.T) {
 	if err := caddy.Validate(&config); err != nil {
 		t.Errorf("%v\n%s", err, written)
 	}
+	if config.Logging == nil || config.Logging.Logs["default"] == nil {
+		return ""
+	}
+	return config.Logging.Logs["default"].Level
 }
 
+// TestSimulateRefusals are sites that the demo cannot run.
 func TestSimulateRefusals(t *testing.T) {
 	sim := startSimulator(t)
 	for text, remedy := range map[string]string{

@@ -18,7 +18,7 @@ var ofUpstream = []regression{
 		name: "a token goes wherever reverse_proxy says", file: "internal/upstream/roundtrip.go", packages: upstreamTests,
 		old: "case !t.api.leadsTo(req, t.proxyProtocol):", new: "case false:",
 	}, {
-		name: "the address that is dialled is not looked at", file: "internal/upstream/apiorigin.go", packages: attackTests, run: "ForeignUpstream",
+		name: "the address that is dialled is not looked at", file: "internal/upstream/apiorigin.go", packages: []string{"./internal/e2e/upstream"}, run: "ForeignUpstream",
 		old: "if ok && !(strings.HasPrefix(upstream.Network, \"tcp\") && equalFold(upstream.Address, o.address)) {", new: "if ok && upstream.Network == \"none\" {",
 	}, {
 		name: "a path with encoded dots is sent", file: "internal/upstream/roundtrip.go", packages: upstreamTests,

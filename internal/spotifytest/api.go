@@ -43,7 +43,10 @@ type route struct {
 func (s *Server) apiMux() http.Handler {
 	mux := http.NewServeMux()
 	methods := make(map[string][]string)
-	for _, rt := range slices.Concat(meRoutes, catalogRoutes, searchRoutes, playlistRoutes, playlistItemRoutes, libraryRoutes, followingRoutes, playerRoutes) {
+	for _, rt := range s.opts.Mode.offered(slices.Concat(
+		meRoutes, catalogRoutes, searchRoutes, playlistRoutes, playlistItemRoutes,
+		libraryRoutes, meLibraryRoutes, followingRoutes, playerRoutes,
+	)) {
 		mux.Handle(rt.pattern, s.endpoint(rt))
 		// Old clients call /v1/search/ and are served.
 		mux.Handle(rt.pattern+"/{$}", s.endpoint(rt))
@@ -150,6 +153,9 @@ func (s *Server) authenticate(r *http.Request) (*call, *apiError) {
 	}
 	n := note(r)
 	n.User, n.ClientID = b.user, b.clientID
+	if s.ownerLapsed.Load() {
+		return nil, errOwnerPremium
+	}
 	return &call{s: s, r: r, user: s.users[b.user], scopes: b.scopes}, nil
 }
 

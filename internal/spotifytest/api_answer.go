@@ -44,7 +44,7 @@ func writeAPIAnswer(w http.ResponseWriter, r *http.Request, v any, shared bool) 
 			return
 		}
 	}
-	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Type", jsonType)
 	if zip {
 		h.Set("Content-Encoding", "gzip")
 		body = compress(body)

@@ -2,6 +2,7 @@ package spotifytest
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 )
@@ -11,8 +12,10 @@ const (
 	notAllowlisted     = "User not registered in the Developer Dashboard"
 	notAllowlistedText = "User not registered in the Developer Dashboard. Check the settings on developer.spotify.com/dashboard, the user may not be registered."
 	premiumRequired    = "Player command failed: Premium required"
+	ownerPremiumText   = "Active premium subscription required for the owner of the app. When the subscription status changes, it can take a few hours before requests are allowed again."
 	noActiveDevice     = "Player command failed: No active device found"
 	rateLimitedBody    = `{"error":{"status":429,"message":"API rate limit exceeded"}}`
+	tooManyRequests    = "Too many requests"
 )
 
 // apiError is an error answer of the Web API.
@@ -20,6 +23,8 @@ type apiError struct {
 	Status  int    `json:"status"`
 	Message string `json:"message"`
 	Reason  string `json:"reason,omitempty"`
+
+	plain bool // sent as plain text
 }
 
 func (e *apiError) Error() string { return strconv.Itoa(e.Status) + " " + e.Message }
@@ -27,6 +32,7 @@ func (e *apiError) Error() string { return strconv.Itoa(e.Status) + " " + e.Mess
 var (
 	errNotFound      = &apiError{Status: http.StatusNotFound, Message: "Resource not found"}
 	errInvalidID     = &apiError{Status: http.StatusBadRequest, Message: "Invalid base62 id"}
+	errForbidden     = &apiError{Status: http.StatusForbidden, Message: "Forbidden"}
 	errScope         = &apiError{Status: http.StatusForbidden, Message: "Insufficient client scope"}
 	errBadJSON       = &apiError{Status: http.StatusBadRequest, Message: "Error parsing JSON."}
 	errPremium       = &apiError{Status: http.StatusForbidden, Message: premiumRequired, Reason: "PREMIUM_REQUIRED"}
@@ -39,7 +45,7 @@ func badRequest(message string) *apiError {
 }
 
 func apiErrorBody(status int, message, reason string) []byte {
-	body, err := json.Marshal(map[string]*apiError{"error": {status, message, reason}})
+	body, err := json.Marshal(map[string]*apiError{"error": {Status: status, Message: message, Reason: reason}})
 	if err != nil {
 		panic(err) // our own plain struct
 	}
@@ -47,9 +53,16 @@ func apiErrorBody(status int, message, reason string) []byte {
 }
 
 func writeAPIError(w http.ResponseWriter, e *apiError) {
+	if e.plain {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Content-Length", strconv.Itoa(len(e.Message)))
+		w.WriteHeader(e.Status)
+		_, _ = io.WriteString(w, e.Message)
+		return
+	}
 	body := apiErrorBody(e.Status, e.Message, e.Reason)
 	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Type", jsonType)
 	h.Set("Cache-Control", "private, max-age=0")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if e.Status == http.StatusUnauthorized {

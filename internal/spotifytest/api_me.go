@@ -6,7 +6,7 @@ import "net/http"
 type profile struct {
 	DisplayName  string           `json:"display_name"`
 	ExternalURLs externalURLs     `json:"external_urls"`
-	Followers    followers        `json:"followers"`
+	Followers    *followers       `json:"followers,omitempty"`
 	Href         string           `json:"href"`
 	ID           string           `json:"id"`
 	AccountID    string           `json:"account_id,omitempty"`
@@ -36,7 +36,7 @@ var editor = &User{ID: editorID, DisplayName: "The Night Desk", AccountID: deriv
 
 func (o origins) user(u *User) profile {
 	p := profile{
-		DisplayName: u.DisplayName, ExternalURLs: openURL("user", u.ID), Followers: followers{Total: 10 + int(u.AccountID[0])},
+		DisplayName: u.DisplayName, ExternalURLs: openURL("user", u.ID), Followers: o.followed(10 + int(u.AccountID[0])),
 		Href: o.api + "/v1/users/" + u.ID, ID: u.ID, Images: []imageObject{}, Type: "user", URI: "spotify:user:" + u.ID,
 	}
 	if !u.Newcomer {
@@ -48,6 +48,9 @@ func (o origins) user(u *User) profile {
 func (c *call) me() (any, *apiError) {
 	p := c.s.origins().user(c.user)
 	p.AccountID = c.user.AccountID
+	if c.development() {
+		return p, nil // its scopes give apps in development mode nothing
+	}
 	if c.has("user-read-private") {
 		p.Country, p.Product, p.Explicit = c.user.Country, c.user.Product, &explicitContent{}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Each is there under two names: tracks, as stock clients know it, and items,
-// as Spotify has called it since 2026.
+// as Spotify has called it since 2026. Apps in development mode have the latter only.
 var playlistItemRoutes = []route{
 	{pattern: "GET /v1/playlists/{id}/tracks", serve: listItems(false)},
 	{pattern: "POST /v1/playlists/{id}/tracks", serve: (*call).addItems},
@@ -28,7 +28,7 @@ type playlistItemObject struct {
 	AddedAt string     `json:"added_at"`
 	AddedBy addedBy    `json:"added_by"`
 	IsLocal bool       `json:"is_local"`
-	Track   *fullTrack `json:"track"`
+	Track   *fullTrack `json:"track,omitempty"`
 	Item    *fullTrack `json:"item,omitempty"`
 }
 
@@ -57,12 +57,18 @@ func (c *call) itemObject(newer bool) func(playlistItem) any {
 		if newer {
 			out.Item = &t
 		}
+		if c.development() && !c.s.opts.TrackBesideItem {
+			out.Track = nil
+		}
 		return out
 	}
 }
 
 func listItems(newer bool) endpoint {
 	return withPlaylist(func(c *call, p *playlist) (any, *apiError) {
+		if !c.mayRead(p) {
+			return nil, errForbidden
+		}
 		pg, e := c.page(100, 100)
 		if e != nil {
 			return nil, e
@@ -217,7 +223,10 @@ func (c *call) removeItems() (any, *apiError) {
 	if e := c.decode(&body, true); e != nil {
 		return nil, e
 	}
-	refs := append(body.Tracks, body.Items...)
+	refs := body.Items
+	if !c.development() {
+		refs = append(body.Tracks, body.Items...)
+	}
 	if len(refs) == 0 {
 		return nil, badRequest("No tracks provided")
 	}

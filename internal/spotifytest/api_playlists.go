@@ -42,8 +42,8 @@ type simplePlaylist struct {
 	Type          string        `json:"type"`
 	URI           string        `json:"uri"`
 	// Items is the current name of what older clients call tracks.
-	Items  any `json:"items"`
-	Tracks any `json:"tracks"`
+	Items  any `json:"items,omitempty"`
+	Tracks any `json:"tracks,omitempty"`
 }
 
 type fullPlaylist struct {
@@ -59,12 +59,16 @@ type tracksLink struct {
 func (c *call) simplePlaylist(p *playlist) simplePlaylist {
 	o := c.s.origins()
 	href := o.api + "/v1/playlists/" + p.id
-	return simplePlaylist{
+	out := simplePlaylist{
 		Collaborative: p.collaborative, Description: p.description, ExternalURLs: openURL("playlist", p.id),
 		Href: href, ID: p.id, Images: c.pictures(p), Name: p.name, Owner: o.user(c.s.anyUser(p.owner)),
 		Public: p.public, SnapshotID: p.snapshot(), Type: "playlist", URI: p.uri(),
-		Items: tracksLink{href + "/items", len(p.items)}, Tracks: tracksLink{href + "/tracks", len(p.items)},
+		Items: tracksLink{href + "/items", len(p.items)},
 	}
+	if !o.development {
+		out.Tracks = tracksLink{href + "/tracks", len(p.items)}
+	}
+	return out
 }
 
 func (c *call) pictures(p *playlist) []imageObject {
@@ -100,6 +104,12 @@ func withPlaylist(f func(*call, *playlist) (any, *apiError)) endpoint {
 // keeps tells whether the playlist is in the user's list.
 func (c *call) keeps(p *playlist) bool {
 	return slices.Contains(c.s.library.shelves[c.user.ID].playlists, p)
+}
+
+// mayRead tells whether the user may read the playlist's items, which apps in
+// development mode are shown of the user's own and collaborative ones only.
+func (c *call) mayRead(p *playlist) bool {
+	return !c.development() || p.owner == c.user.ID || p.collaborative && c.keeps(p)
 }
 
 // mayChange tells whether the user may change the playlist's items, or all of it.
@@ -150,6 +160,12 @@ func (c *call) fullPlaylist(p *playlist) (any, *apiError) {
 	full := fullPlaylist{simplePlaylist: c.simplePlaylist(p), Followers: followers{Total: len(p.items) % 57}}
 	first := page{limit: 100}
 	full.Items = listPage(first, full.Href+"/items", nil, p.items, c.itemObject(true))
+	if c.development() {
+		if !c.mayRead(p) {
+			full.Items = nil
+		}
+		return full, nil
+	}
 	full.Tracks = listPage(first, full.Href+"/tracks", nil, p.items, c.itemObject(false))
 	return full, nil
 }

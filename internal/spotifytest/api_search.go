@@ -24,7 +24,11 @@ func (c *call) search() (any, *apiError) {
 	if q.Get("type") == "" {
 		return nil, badRequest("Missing parameter type")
 	}
-	pg, e := c.page(20, 50)
+	normal, most := 20, 50
+	if c.development() {
+		normal, most = 5, 10
+	}
+	pg, e := c.page(normal, most)
 	if e != nil {
 		return nil, e
 	}

@@ -57,6 +57,8 @@ type wireSettings struct {
 	TokenLife *wireDuration `json:"token_life"`
 	Rotation  *string       `json:"rotation"`
 	RateLimit *int          `json:"rate_limit"`
+
+	OwnerPremium *bool `json:"owner_premium"`
 }
 
 // controlMux is this package's API over HTTP, for tests in another process:
@@ -68,7 +70,7 @@ type wireSettings struct {
 //	POST   /_control/faults               inject {"path":…,"effect":…,"times":…,"latency":"1s",…}
 //	POST   /_control/faults/{id}/release  let go of what it holds
 //	DELETE /_control/faults/{id}          end it; without an id, all
-//	POST   /_control/settings             {"token_life":"3s","rotation":"omit|new|revoke","rate_limit":100}
+//	POST   /_control/settings             {"token_life":"3s","rotation":"omit|empty|keep|new|revoke","rate_limit":100,"owner_premium":true}
 //	POST   /_control/advance              {"by":"24h"}
 //	POST   /_control/expire               expire all access tokens
 //	POST   /_control/revoke               {"user":"mira"}
@@ -165,14 +167,17 @@ func (s *Server) eachFault(id string, do func(*Injected)) (any, error) {
 
 func (s *Server) set(in *wireSettings) error {
 	if in.Rotation != nil {
-		rotation, found := map[string]Rotation{"omit": RotateOmit, "new": RotateNew, "revoke": RotateRevoke}[*in.Rotation]
+		rotation, found := rotations[*in.Rotation]
 		if !found {
-			return errors.New("rotation is omit, new or revoke")
+			return errors.New("rotation is omit, empty, keep, new or revoke")
 		}
 		s.SetRotation(rotation)
 	}
 	if in.TokenLife != nil {
 		s.SetTokenLife(time.Duration(*in.TokenLife))
+	}
+	if in.OwnerPremium != nil {
+		s.SetOwnerPremium(*in.OwnerPremium)
 	}
 	if in.RateLimit != nil {
 		s.SetRateLimit(*in.RateLimit)

@@ -9,5 +9,7 @@
 // [Options.Control] is set. Everything it is sent is recorded and everything it
 // ever issued is listed, so that a test can prove what did not leak.
 //
+// Its apps are in the quota mode that [Options.Mode] says.
+//
 // A test starts it with [Start] and logs in without a browser with [Approve].
 package spotifytest

@@ -19,50 +19,86 @@ const (
 	TokenExpired Effect = "token_expired"
 	TokenInvalid Effect = "token_invalid"
 	TokenMissing Effect = "token_missing"
-	// ScopeMissing, NotAllowlisted, NotAllowlistedText, PremiumRequired and
-	// ForbiddenEmpty are the 403s, the third and the last of which are not JSON.
-	ScopeMissing       Effect = "scope_missing"
-	NotAllowlisted     Effect = "not_allowlisted"
-	NotAllowlistedText Effect = "not_allowlisted_text"
-	PremiumRequired    Effect = "premium_required"
-	ForbiddenEmpty     Effect = "forbidden_empty"
-	// RateLimited is a 429 with Retry-After, RateLimitedBare one without, and
-	// QuotaExceeded that of a developer's whole account.
-	RateLimited     Effect = "rate_limited"
-	RateLimitedBare Effect = "rate_limited_bare"
-	QuotaExceeded   Effect = "quota_exceeded"
+	// ScopeMissing, Withdrawn, NotAllowlisted, NotAllowlistedText,
+	// PremiumRequired, OwnerPremiumRequired and ForbiddenEmpty are the 403s.
+	// Withdrawn is that of an operation that apps in development mode do not have.
+	// NotAllowlistedText and OwnerPremiumRequired are plain text, and
+	// ForbiddenEmpty has no body.
+	ScopeMissing         Effect = "scope_missing"
+	Withdrawn            Effect = "withdrawn"
+	NotAllowlisted       Effect = "not_allowlisted"
+	NotAllowlistedText   Effect = "not_allowlisted_text"
+	PremiumRequired      Effect = "premium_required"
+	OwnerPremiumRequired Effect = "owner_premium_required"
+	ForbiddenEmpty       Effect = "forbidden_empty"
+	// RateLimited is the 429 of the rolling window, in JSON and with Retry-After.
+	// TooManyRequests is the same with the other message that Spotify uses,
+	// RateLimitedText with a body in plain text, RateLimitedBare that without
+	// Retry-After, RateLimitedEmpty without either, RateLimitedZero with
+	// Retry-After: 0, and RateLimitedGzip compressed whatever the client accepts.
+	RateLimited      Effect = "rate_limited"
+	TooManyRequests  Effect = "too_many_requests"
+	RateLimitedText  Effect = "rate_limited_text"
+	RateLimitedBare  Effect = "rate_limited_bare"
+	RateLimitedEmpty Effect = "rate_limited_empty"
+	RateLimitedZero  Effect = "rate_limited_zero"
+	RateLimitedGzip  Effect = "rate_limited_gzip"
+	// QuotaExceeded is the 429 of the developer's quota of a day, without
+	// Retry-After, and QuotaExceededHours the same with one of 13 hours.
+	QuotaExceeded      Effect = "quota_exceeded"
+	QuotaExceededHours Effect = "quota_exceeded_hours"
 	// ServerError, BadGateway and Unavailable are the 500, 502 and 503.
-	ServerError Effect = "server_error"
-	BadGateway  Effect = "bad_gateway"
-	Unavailable Effect = "unavailable"
+	// BadGateway and those in HTML are pages of a gateway.
+	ServerError     Effect = "server_error"
+	ServerErrorHTML Effect = "server_error_html"
+	BadGateway      Effect = "bad_gateway"
+	Unavailable     Effect = "unavailable"
+	UnavailableHTML Effect = "unavailable_html"
 	// Garbage is a 200 whose body is cut-off JSON. Redirect points elsewhere.
 	Garbage  Effect = "garbage"
 	Redirect Effect = "redirect"
 	// SetsCookie is a 200 that tries to set a cookie and open CORS.
 	SetsCookie Effect = "sets_cookie"
-	// Hang never answers; CutConnection closes the connection instead.
-	Hang          Effect = "hang"
-	CutConnection Effect = "cut"
-	// InvalidGrant, InvalidClient and TokenServerError are the token endpoint's.
+	// Hang never answers; CutConnection closes the connection instead, and
+	// ResetConnection resets it.
+	Hang            Effect = "hang"
+	CutConnection   Effect = "cut"
+	ResetConnection Effect = "reset"
+	// InvalidGrant, InvalidClient, TokenServerError and TokenUnavailable are the
+	// token endpoint's.
 	InvalidGrant     Effect = "invalid_grant"
 	InvalidClient    Effect = "invalid_client"
 	TokenServerError Effect = "token_server_error"
+	TokenUnavailable Effect = "token_unavailable"
 )
 
 var effects = map[Effect]Fault{
-	TokenExpired:       apiFault(401, "The access token expired", ""),
-	TokenInvalid:       apiFault(401, "Invalid access token", ""),
-	TokenMissing:       apiFault(401, "Access token missing", ""),
-	ScopeMissing:       apiFault(403, "Insufficient client scope", ""),
-	NotAllowlisted:     apiFault(403, notAllowlisted, ""),
-	NotAllowlistedText: textFault(403, notAllowlistedText),
-	PremiumRequired:    apiFault(403, premiumRequired, "PREMIUM_REQUIRED"),
-	ForbiddenEmpty:     {Status: 403},
-	RateLimited:        {Status: 429, Body: rateLimitedBody, RetryAfter: 5 * time.Second},
-	RateLimitedBare:    textFault(429, "Too many requests"),
-	QuotaExceeded:      apiFault(429, "Quota exceeded", "QUOTA_EXCEEDED"),
+	TokenExpired:         apiFault(401, "The access token expired", ""),
+	TokenInvalid:         apiFault(401, "Invalid access token", ""),
+	TokenMissing:         apiFault(401, "Access token missing", ""),
+	ScopeMissing:         apiFault(403, "Insufficient client scope", ""),
+	NotAllowlisted:       apiFault(403, notAllowlisted, ""),
+	NotAllowlistedText:   textFault(403, notAllowlistedText),
+	PremiumRequired:      apiFault(403, premiumRequired, "PREMIUM_REQUIRED"),
+	OwnerPremiumRequired: textFault(403, ownerPremiumText),
+	Withdrawn:            apiFault(403, "Forbidden", ""),
+	ForbiddenEmpty:       {Status: 403},
+	RateLimited:          {Status: 429, Body: rateLimitedBody, RetryAfter: 5 * time.Second},
+	TooManyRequests:      apiFault(429, tooManyRequests, "").after(5 * time.Second),
+	RateLimitedText:      textFault(429, tooManyRequests).after(5 * time.Second),
+	RateLimitedBare:      textFault(429, tooManyRequests),
+	RateLimitedEmpty:     {Status: 429},
+	RateLimitedZero:      {Status: 429, Body: rateLimitedBody, Header: http.Header{"Retry-After": {"0"}}},
+	RateLimitedGzip: {
+		Status: 429, Body: string(compress([]byte(rateLimitedBody))), RetryAfter: 5 * time.Second,
+		Header: http.Header{"Content-Type": {jsonType}, "Content-Encoding": {"gzip"}},
+	},
+	QuotaExceeded:      apiFault(429, tooManyRequests, "QUOTA_EXCEEDED"),
+	QuotaExceededHours: apiFault(429, tooManyRequests, "QUOTA_EXCEEDED").after(48925 * time.Second),
 	ServerError:        apiFault(500, "Server error", ""),
-	BadGateway:         {Status: 502, Header: htmlType, Body: "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"},
+	ServerErrorHTML:    htmlFault(500, "500 Internal Server Error"),
+	BadGateway:         htmlFault(502, "502 Bad Gateway"),
+	UnavailableHTML:    htmlFault(503, "503 Service Temporarily Unavailable"),
 	Unavailable:        textFault(503, "upstream connect error or disconnect/reset before headers"),
 	Garbage:            {Status: 200, Body: `{"items":[{"href":"https://api.spo`},
 	Redirect:           {Status: 302, Header: http.Header{"Location": {"http://127.0.0.1:1/elsewhere"}}},
@@ -73,12 +109,14 @@ var effects = map[Effect]Fault{
 	}},
 	Hang:             {Hold: true, Cut: true},
 	CutConnection:    {Cut: true},
+	ResetConnection:  {Reset: true},
 	InvalidGrant:     {Status: 400, Body: `{"error":"invalid_grant","error_description":"Refresh token revoked"}`},
 	InvalidClient:    {Status: 400, Body: `{"error":"invalid_client","error_description":"Invalid client"}`},
 	TokenServerError: {Status: 500, Body: `{"error":"server_error"}`},
+	TokenUnavailable: {Status: 503, Body: `{"error":"temporarily_unavailable"}`},
 }
 
-var htmlType = http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+const jsonType = "application/json; charset=utf-8"
 
 // Effects returns the names of all effects, sorted.
 func Effects() []Effect { return slices.Sorted(maps.Keys(effects)) }
@@ -89,6 +127,18 @@ func apiFault(status int, message, reason string) Fault {
 
 func textFault(status int, text string) Fault {
 	return Fault{Status: status, Body: text, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}}
+}
+
+func htmlFault(status int, title string) Fault {
+	return Fault{
+		Status: status, Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+		Body: "<html><head><title>" + title + "</title></head><body><h1>" + title + "</h1></body></html>\n",
+	}
+}
+
+func (f Fault) after(wait time.Duration) Fault {
+	f.RetryAfter = wait
+	return f
 }
 
 // expand fills in what f leaves to its effect.
@@ -102,6 +152,7 @@ func (f Fault) expand() Fault {
 	}
 	f.Hold = f.Hold || e.Hold
 	f.Cut = f.Cut || e.Cut
+	f.Reset = f.Reset || e.Reset
 	if f.Status == 0 {
 		f.Status = e.Status
 	}
@@ -141,7 +192,7 @@ func (s *Server) stream(in *Injected, w http.ResponseWriter, r *http.Request) {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
 	if h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "application/json; charset=utf-8")
+		h.Set("Content-Type", jsonType)
 	}
 	status := f.Status
 	if status == 0 {

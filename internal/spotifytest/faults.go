@@ -2,6 +2,7 @@ package spotifytest
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -43,6 +44,9 @@ type Fault struct {
 	Hold bool `json:"hold,omitempty"`
 	// Cut closes the connection without an answer. With Hold, the request hangs.
 	Cut bool `json:"cut,omitempty"`
+	// Reset resets the connection without an answer (RST), where it can: over
+	// HTTP/2 it is a Cut.
+	Reset bool `json:"reset,omitempty"`
 	// CutAfter closes the connection after so many bytes of the true answer's body.
 	CutAfter int `json:"cut_after,omitempty"`
 	// Stream answers with so many bytes of JSON full of links, in chunks of
@@ -248,7 +252,7 @@ func (s *Server) wait(in *Injected, r *http.Request) {
 }
 
 func (f *Fault) answers() bool {
-	return f.Cut || f.Stream > 0 || f.Status != 0 || f.Body != ""
+	return f.Cut || f.Reset || f.Stream > 0 || f.Status != 0 || f.Body != ""
 }
 
 // answer gives the fault's own answer and reports whether it has one.
@@ -257,6 +261,9 @@ func (s *Server) answer(in *Injected, w http.ResponseWriter, r *http.Request) bo
 	switch {
 	case f.Cut:
 		panic(http.ErrAbortHandler) // net/http closes the connection and logs nothing
+	case f.Reset:
+		reset(w)
+		panic(http.ErrAbortHandler)
 	case f.Stream > 0:
 		s.stream(in, w, r)
 		return true
@@ -271,7 +278,7 @@ func (s *Server) answer(in *Injected, w http.ResponseWriter, r *http.Request) bo
 		h.Set("Retry-After", strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))
 	}
 	if h.Get("Content-Type") == "" && f.Body != "" {
-		h.Set("Content-Type", "application/json; charset=utf-8")
+		h.Set("Content-Type", jsonType)
 	}
 	status := f.Status
 	if status == 0 {
@@ -285,6 +292,19 @@ func (s *Server) answer(in *Injected, w http.ResponseWriter, r *http.Request) bo
 		_, _ = w.Write([]byte(f.Body))
 	}
 	return true
+}
+
+// reset takes the connection over and drops it with what it holds, so that the
+// peer gets an RST.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return // HTTP/2, or no connection at all
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
 }
 
 func bodyAllowed(status int) bool {

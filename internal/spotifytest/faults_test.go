@@ -1,10 +1,13 @@
 package spotifytest_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,7 +35,14 @@ func TestFaultAnswers(t *testing.T) {
 		{spotifytest.Fault{Effect: spotifytest.RateLimited}, 429, "application/json", `{"error":{"status":429,"message":"API rate limit exceeded"}}`, "5"},
 		{spotifytest.Fault{Effect: spotifytest.RateLimited, RetryAfter: 23*time.Hour + time.Millisecond}, 429, "application/json", `{"error":{"status":429,"message":"API rate limit exceeded"}}`, "82801"},
 		{spotifytest.Fault{Effect: spotifytest.RateLimitedBare}, 429, "text/plain", "Too many requests", ""},
-		{spotifytest.Fault{Effect: spotifytest.QuotaExceeded}, 429, "application/json", `{"error":{"status":429,"message":"Quota exceeded","reason":"QUOTA_EXCEEDED"}}`, ""},
+		{spotifytest.Fault{Effect: spotifytest.QuotaExceeded}, 429, "application/json", `{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}`, ""},
+		{spotifytest.Fault{Effect: spotifytest.QuotaExceededHours}, 429, "application/json", `{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}`, "48925"},
+		{spotifytest.Fault{Effect: spotifytest.TooManyRequests}, 429, "application/json", `{"error":{"status":429,"message":"Too many requests"}}`, "5"},
+		{spotifytest.Fault{Effect: spotifytest.RateLimitedText}, 429, "text/plain", "Too many requests", "5"},
+		{spotifytest.Fault{Effect: spotifytest.RateLimitedEmpty}, 429, "", "", ""},
+		{spotifytest.Fault{Effect: spotifytest.RateLimitedZero}, 429, "application/json", `{"error":{"status":429,"message":"API rate limit exceeded"}}`, "0"},
+		{spotifytest.Fault{Effect: spotifytest.Withdrawn}, 403, "application/json", `{"error":{"status":403,"message":"Forbidden"}}`, ""},
+		{spotifytest.Fault{Effect: spotifytest.OwnerPremiumRequired}, 403, "text/plain", ownerPremium, ""},
 		{spotifytest.Fault{Status: 418, Body: "short and stout", Header: http.Header{"Content-Type": {"text/plain"}}}, 418, "text/plain", "short and stout", ""},
 	} {
 		in := a.s.Inject(tc.fault)
@@ -44,7 +54,7 @@ func TestFaultAnswers(t *testing.T) {
 		}
 	}
 	for _, effect := range spotifytest.Effects() {
-		if effect == spotifytest.Hang || effect == spotifytest.CutConnection {
+		if effect == spotifytest.Hang || effect == spotifytest.CutConnection || effect == spotifytest.ResetConnection {
 			continue
 		}
 		in := a.s.Inject(spotifytest.Fault{Effect: effect})
@@ -128,6 +138,34 @@ func TestCutConnections(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	if !errors.Is(err, io.ErrUnexpectedEOF) || len(body) != 100 || resp.ContentLength <= 100 {
 		t.Errorf("%d bytes of %d, %v", len(body), resp.ContentLength, err)
+	}
+}
+
+func TestResetConnection(t *testing.T) {
+	a := newApp(t, spotifytest.Options{})
+	a.s.Inject(spotifytest.Fault{Effect: spotifytest.ResetConnection, Times: 1})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.s.APIURL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "GET /v1/me HTTP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("the connection ended with %v", err)
+	}
+}
+
+func TestGzippedRateLimit(t *testing.T) {
+	a := newApp(t, spotifytest.Options{})
+	token := a.login("mira", "").AccessToken
+	a.s.Inject(spotifytest.Fault{Effect: spotifytest.RateLimitedGzip, Times: 1})
+	resp, body := a.api("GET", "/v1/me", token, "", "Accept-Encoding", "identity")
+	zr, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := io.ReadAll(zr); err != nil || string(plain) != `{"error":{"status":429,"message":"API rate limit exceeded"}}` || resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("%d %s, %v", resp.StatusCode, plain, err)
 	}
 }
 

@@ -10,31 +10,6 @@ import (
 	"time"
 )
 
-// Rotation is what a refresh does to the refresh token.
-type Rotation int
-
-const (
-	// RotateOmit keeps the refresh token and leaves it out of the answer.
-	RotateOmit Rotation = iota
-	// RotateNew answers with a new refresh token; the old one is refused from then on.
-	RotateNew
-	// RotateRevoke is RotateNew, and the use of an old one revokes the whole
-	// grant: what RFC 9700 §4.14.2 recommends, and the strictest manner.
-	RotateRevoke
-)
-
-// String returns omit, new or revoke.
-func (r Rotation) String() string {
-	switch r {
-	case RotateNew:
-		return "new"
-	case RotateRevoke:
-		return "revoke"
-	default:
-		return "omit"
-	}
-}
-
 const (
 	codeLife       = 10 * time.Minute
 	refreshMonths  = 6
@@ -130,13 +105,14 @@ func (l *ledger) authorize(user string, req *authorizeRequest) string {
 	return code
 }
 
-// issued is what a successful token request yields. refresh is empty where the
+// issued is what a successful token request yields. refresh is nil where the
 // answer leaves it out.
 type issued struct {
-	user            string
-	access, refresh string
-	life            time.Duration
-	scopes          []string
+	user    string
+	access  string
+	refresh *string
+	life    time.Duration
+	scopes  []string
 }
 
 // exchange redeems a code (RFC 6749 §4.1.3, RFC 7636 §4.6).
@@ -172,7 +148,8 @@ func (l *ledger) exchange(clientID, redirectURI, code, verifier string) (*issued
 	g.refresh = l.newRefresh(g)
 	g.note(now, "exchanged", false)
 	out := l.newAccess(g)
-	out.refresh = g.refresh
+	refresh := g.refresh
+	out.refresh = &refresh
 	return out, nil
 }
 
@@ -207,15 +184,20 @@ func (l *ledger) renewLocked(now time.Time, clientID, token string) (*issued, *t
 		g.note(now, "expired", false)
 		return nil, invalidGrant("Refresh token expired")
 	}
-	rotate := l.rotation != RotateOmit
+	rotate := l.rotation == RotateNew || l.rotation == RotateRevoke
 	if rotate {
 		g.refresh = l.newRefresh(g)
 	}
 	g.Refreshes++
 	g.note(now, "refreshed", rotate)
 	out := l.newAccess(g)
-	if rotate {
-		out.refresh = g.refresh
+	refresh := g.refresh
+	switch l.rotation {
+	case RotateOmit:
+	case RotateEmpty:
+		out.refresh = new(string)
+	default:
+		out.refresh = &refresh
 	}
 	return out, nil
 }

@@ -33,6 +33,7 @@ type shelf struct {
 	tracks     []savedTrack
 	albums     []savedAlbum
 	artists    []*artist // followed
+	others     []string  // URIs of saved shows, episodes and audiobooks, and of users followed
 	topArtists []*artist
 	topTracks  []*track
 	player     *player

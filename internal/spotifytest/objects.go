@@ -30,16 +30,16 @@ type simpleArtist struct {
 
 type fullArtist struct {
 	simpleArtist
-	Followers  followers     `json:"followers"`
+	Followers  *followers    `json:"followers,omitempty"`
 	Genres     []string      `json:"genres"`
 	Images     []imageObject `json:"images"`
-	Popularity int           `json:"popularity"`
+	Popularity *int          `json:"popularity,omitempty"`
 }
 
 type simpleAlbum struct {
 	AlbumType            string         `json:"album_type"`
 	TotalTracks          int            `json:"total_tracks"`
-	AvailableMarkets     []string       `json:"available_markets"`
+	AvailableMarkets     []string       `json:"available_markets,omitempty"`
 	ExternalURLs         externalURLs   `json:"external_urls"`
 	Href                 string         `json:"href"`
 	ID                   string         `json:"id"`
@@ -60,7 +60,7 @@ type fullAlbum struct {
 	ExternalIDs map[string]string `json:"external_ids"`
 	Genres      []string          `json:"genres"`
 	Label       string            `json:"label"`
-	Popularity  int               `json:"popularity"`
+	Popularity  *int              `json:"popularity,omitempty"`
 }
 
 type copyright struct {
@@ -70,7 +70,7 @@ type copyright struct {
 
 type simpleTrack struct {
 	Artists          []simpleArtist `json:"artists"`
-	AvailableMarkets []string       `json:"available_markets"`
+	AvailableMarkets []string       `json:"available_markets,omitempty"`
 	DiscNumber       int            `json:"disc_number"`
 	DurationMS       int            `json:"duration_ms"`
 	Explicit         bool           `json:"explicit"`
@@ -90,7 +90,7 @@ type fullTrack struct {
 	simpleTrack
 	Album       simpleAlbum       `json:"album"`
 	ExternalIDs map[string]string `json:"external_ids"`
-	Popularity  int               `json:"popularity"`
+	Popularity  *int              `json:"popularity,omitempty"`
 	Episode     bool              `json:"episode"`
 	Track       bool              `json:"track"`
 }
@@ -98,10 +98,38 @@ type fullTrack struct {
 // markets is where everything can be played.
 var markets = []string{"AR", "AU", "BR", "CA", "DE", "ES", "FR", "GB", "JP", "NG", "PL", "PT", "SE", "US"}
 
-// origins make the absolute links of objects.
-type origins struct{ api, image string }
+// origins make the absolute links of objects, and leave out what apps in
+// development mode are not told.
+type origins struct {
+	api, image  string
+	development bool
+}
 
-func (s *Server) origins() origins { return origins{api: s.apiURL(), image: s.imageURL()} }
+func (s *Server) origins() origins {
+	return origins{api: s.apiURL(), image: s.imageURL(), development: s.opts.Mode == Development}
+}
+
+// followed, popularity and markets are nil in development mode.
+func (o origins) followed(by int) *followers {
+	if o.development {
+		return nil
+	}
+	return &followers{Total: by}
+}
+
+func (o origins) popularity(n int) *int {
+	if o.development {
+		return nil
+	}
+	return &n
+}
+
+func (o origins) markets() []string {
+	if o.development {
+		return nil
+	}
+	return markets
+}
 
 func openURL(kind, id string) externalURLs {
 	return externalURLs{"https://open.spotify.com/" + kind + "/" + id}
@@ -125,14 +153,14 @@ func (o origins) artist(a *artist) simpleArtist {
 
 func (o origins) fullArtist(a *artist) fullArtist {
 	return fullArtist{
-		simpleArtist: o.artist(a), Followers: followers{Total: a.followers},
-		Genres: a.genres, Images: o.images(a.cover), Popularity: a.popularity,
+		simpleArtist: o.artist(a), Followers: o.followed(a.followers),
+		Genres: a.genres, Images: o.images(a.cover), Popularity: o.popularity(a.popularity),
 	}
 }
 
 func (o origins) album(al *album) simpleAlbum {
 	return simpleAlbum{
-		AlbumType: al.kind, TotalTracks: len(al.tracks), AvailableMarkets: markets,
+		AlbumType: al.kind, TotalTracks: len(al.tracks), AvailableMarkets: o.markets(),
 		ExternalURLs: openURL("album", al.id), Href: o.api + "/v1/albums/" + al.id, ID: al.id,
 		Images: o.images(al.cover), Name: al.name, ReleaseDate: al.date, ReleaseDatePrecision: "day",
 		Type: "album", URI: "spotify:album:" + al.id, Artists: []simpleArtist{o.artist(al.artist)},
@@ -146,13 +174,13 @@ func (o origins) fullAlbum(al *album) fullAlbum {
 		Tracks:      listPage(first, o.api+"/v1/albums/"+al.id+"/tracks", nil, al.tracks, func(t *track) any { return o.track(t) }),
 		Copyrights:  []copyright{{"℗ " + al.date[:4] + " " + al.label, "P"}},
 		ExternalIDs: map[string]string{"upc": "00" + al.tracks[0].isrc[5:]},
-		Genres:      []string{}, Label: al.label, Popularity: al.popularity,
+		Genres:      []string{}, Label: al.label, Popularity: o.popularity(al.popularity),
 	}
 }
 
 func (o origins) track(t *track) simpleTrack {
 	st := simpleTrack{
-		AvailableMarkets: markets, DiscNumber: 1, DurationMS: t.duration, Explicit: t.explicit,
+		AvailableMarkets: o.markets(), DiscNumber: 1, DurationMS: t.duration, Explicit: t.explicit,
 		ExternalURLs: openURL("track", t.id), Href: o.api + "/v1/tracks/" + t.id, ID: t.id, IsPlayable: true,
 		Name: t.name, TrackNumber: t.number, Type: "track", URI: "spotify:track:" + t.id,
 	}
@@ -165,6 +193,6 @@ func (o origins) track(t *track) simpleTrack {
 func (o origins) fullTrack(t *track) fullTrack {
 	return fullTrack{
 		simpleTrack: o.track(t), Album: o.album(t.album),
-		ExternalIDs: map[string]string{"isrc": t.isrc}, Popularity: t.popularity, Track: true,
+		ExternalIDs: map[string]string{"isrc": t.isrc}, Popularity: o.popularity(t.popularity), Track: true,
 	}
 }

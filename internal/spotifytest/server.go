@@ -16,6 +16,11 @@ import (
 // default users that accepts every well-formed client id and every redirect URI
 // that Spotify's dashboard would let a developer register.
 type Options struct {
+	// Mode is the quota mode of the apps.
+	Mode Mode
+	// TrackBesideItem sends items of playlists as track too, beside item, in
+	// development mode. Reports differ whether Spotify does.
+	TrackBesideItem bool
 	// ClientIDs are the registered apps; nil accepts any 32 lower-case hex digits.
 	ClientIDs []string
 	// RedirectURIs are the registered redirect URIs, matched exactly, save that
@@ -67,6 +72,8 @@ type Server struct {
 
 	offset atomic.Int64 // what Advance added to the clock, in ns
 	base   atomic.Pointer[string]
+
+	ownerLapsed atomic.Bool // see SetOwnerPremium
 
 	closing  chan struct{}
 	closeOne sync.Once

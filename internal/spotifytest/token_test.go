@@ -2,6 +2,7 @@ package spotifytest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -104,6 +105,8 @@ func TestRotation(t *testing.T) {
 		rotates, oldDies, ok bool // ok: the newest refresh token works after an old one was used
 	}{
 		{spotifytest.RotateOmit, false, false, true},
+		{spotifytest.RotateEmpty, false, false, true},
+		{spotifytest.RotateKeep, true, false, true},
 		{spotifytest.RotateNew, true, true, true},
 		{spotifytest.RotateRevoke, true, true, false},
 	} {
@@ -134,6 +137,21 @@ func TestRotation(t *testing.T) {
 				t.Errorf("access token afterwards: %d", resp.StatusCode)
 			}
 		})
+	}
+}
+
+func TestRefreshWithoutAndWithAnEmptyRefreshToken(t *testing.T) {
+	for mode, want := range map[spotifytest.Rotation]any{spotifytest.RotateOmit: nil, spotifytest.RotateEmpty: ""} {
+		a := newApp(t, spotifytest.Options{Rotation: mode})
+		form := refreshForm(a.login("mira", "").RefreshToken).Encode()
+		_, body := a.api("POST", "/api/token", "", form, "Content-Type", "application/x-www-form-urlencoded")
+		var out map[string]any
+		if err := json.Unmarshal([]byte(body), &out); err != nil {
+			t.Fatal(err)
+		}
+		if got, there := out["refresh_token"]; got != want || there != (want != nil) {
+			t.Errorf("%s: refresh token %q, there: %v", mode, got, there)
+		}
 	}
 }
 

@@ -28,6 +28,8 @@ type Operation struct {
 	Instead string
 
 	name, family string // what Bucket returns
+	// OldForm is set if Spotify may take it in a new form only; nil otherwise.
+	OldForm *OldForm
 }
 
 // Change is an occasion at which Spotify took operations away, from some apps

@@ -14,11 +14,19 @@ import (
 // and its back/forward cache included: after a logout, Back asks for it again. Parts
 // of a page, such as scripts and pictures, may be kept by the browser, which has to ask
 // whether it may use them (RFC 9111 §5.2.2.4).
+//
+// Pages of other origins cannot load any of it unless the site or its backend sets
+// Cross-Origin-Resource-Policy. A sibling subdomain's page sends the cookie too, and an
+// image or a no-cors fetch would tell it whether there is a session.
 func Guarded(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	control := "private, no-store"
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "audio", "font", "image", "manifest", "script", "style", "track", "video":
 		control = "private, no-cache"
+	}
+	// Set here, and not only in protect, so that errors that handlers return have it, too.
+	if h := w.Header(); h[resourcePolicy] == nil {
+		h.Set(resourcePolicy, "same-origin")
 	}
 	return &guarded{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, control: control}
 }
@@ -33,6 +41,8 @@ type guarded struct {
 // Cache-Control (RFC 9213 and its forerunners).
 var otherCacheControls = []string{"Expires", "Pragma", "Surrogate-Control", "Cdn-Cache-Control", "Cloudflare-Cdn-Cache-Control"}
 
+const resourcePolicy = "Cross-Origin-Resource-Policy"
+
 // protect sets the headers, once there are no more to come.
 func (g *guarded) protect() {
 	if g.done {
@@ -43,6 +53,13 @@ func (g *guarded) protect() {
 	h["Cache-Control"] = []string{g.control}
 	for _, name := range otherCacheControls {
 		h.Del(name)
+	}
+	switch policies := h[resourcePolicy]; len(policies) {
+	case 0: // reverse_proxy drops all headers after an informational response
+		h.Set(resourcePolicy, "same-origin")
+	case 1:
+	default: // it adds the backend's to ours
+		h[resourcePolicy] = policies[len(policies)-1:]
 	}
 	if !problem.HasToken(h["Vary"], "cookie") {
 		h.Add("Vary", "Cookie")

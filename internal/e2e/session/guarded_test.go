@@ -62,3 +62,43 @@ func TestGuardedPagesAreNotKept(t *testing.T) {
 		t.Errorf("another page: %v", a.Header)
 	}
 }
+
+// S32: pages of other origins, which get the cookie sent if they are siblings, cannot load
+// what needs a login any more than its refusal, unless the backend wants them to.
+func TestGuardedPagesStayAtTheirOrigin(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/app/open":
+			w.Header().Set("Cross-Origin-Resource-Policy", "same-site")
+		case "/app/hint":
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	}))
+	t.Cleanup(backend.Close)
+	s := proxytest.Start(t, proxytest.Options{
+		Auth: "require_login /app*",
+		Site: "header /app/file Cross-Origin-Resource-Policy cross-origin\nrespond /app/file secret\nerror /app/broken 500\nreverse_proxy /app/down 127.0.0.1:1\nreverse_proxy /app* " + backend.URL + "\nrespond / home",
+	})
+	b := s.NewBrowser()
+	policies := map[string]string{
+		"/app": "same-origin", "/app/hint": "same-origin", "/app/broken": "same-origin", "/app/down": "same-origin",
+		"/app/open": "same-site", "/app/file": "cross-origin",
+	}
+	look := func(path, want string) {
+		t.Helper()
+		a := b.Do("GET", path, "", proxytest.Header("Sec-Fetch-Site", "same-site"), proxytest.Header("Sec-Fetch-Mode", "no-cors"), proxytest.Header("Sec-Fetch-Dest", "image"))
+		if got := a.Header.Values("Cross-Origin-Resource-Policy"); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %d with %q, want %q", path, a.StatusCode, got, want)
+		}
+	}
+	for path := range policies {
+		look(path, "same-origin")
+	}
+	b.Login("")
+	for path, want := range policies {
+		look(path, want)
+	}
+	if a := b.Navigate("/"); a.Header.Get("Cross-Origin-Resource-Policy") != "" {
+		t.Errorf("another page: %v", a.Header)
+	}
+}

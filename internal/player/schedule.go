@@ -48,7 +48,10 @@ const (
 	None Change = iota
 	// Expected is what was foreseen: the next item after the end of the one before.
 	Expected
-	// Unexpected is all else: a skip, a seek, a pause, another device.
+	// Detail is a change of something other than what is played, and where in it: the
+	// volume, the device, the context. It is as unexpected as the next kind.
+	Detail
+	// Unexpected is a skip, a seek, a pause, or something that begins or ends.
 	Unexpected
 )
 
@@ -142,13 +145,14 @@ func (s *Schedule) Limited(now, wait time.Duration) {
 	s.due = s.limitedUntil
 }
 
-// Failed notes that there was no response for another reason, and returns the pause.
-func (s *Schedule) Failed(now time.Duration) (pause time.Duration) {
+// Failed notes that there was no response for another reason. It returns the pause, and
+// how often that has happened in succession.
+func (s *Schedule) Failed(now time.Duration) (pause time.Duration, times int) {
 	s.asked(now)
 	pause = min(maxFailurePause, (minHeartbeat/2)<<min(s.failures, 8))
 	s.failures++
 	s.due = now + pause
-	return pause
+	return pause, s.failures
 }
 
 // Observed notes a state that was true at a time, and says how it differs from the one
@@ -160,7 +164,7 @@ func (s *Schedule) Observed(at time.Duration, st State) Change {
 	switch {
 	case st.Advertisement && change != None:
 		s.interval = minAdvertisement
-	case change == Unexpected:
+	case change == Unexpected, change == Detail:
 		s.interval = minHeartbeat
 	default:
 		s.interval += s.interval / 2
@@ -222,23 +226,27 @@ func (s *Schedule) compare(at time.Duration, st State) Change {
 		return Unexpected
 	case s.followed(at, st):
 		return Expected
-	case st.Active != last.Active, st.Playing != last.Playing, st.Item != last.Item, st.Rest != last.Rest:
+	case st.Active != last.Active, st.Playing != last.Playing, st.Item != last.Item, s.sought(at, st):
 		return Unexpected
-	case !st.Active, st.Progress == 0 && st.Duration == 0:
-		return None // without a position there is no seek
-	default:
-		progress := last.Progress
-		if last.Playing {
-			progress += at - s.at
-		}
-		if last.Duration > 0 {
-			progress = min(progress, last.Duration)
-		}
-		if (st.Progress - progress).Abs() > seekTolerance {
-			return Unexpected
-		}
-		return None
+	case st.Rest != last.Rest:
+		return Detail
 	}
+	return None
+}
+
+// sought reports whether the position is not where the item would be by itself.
+func (s *Schedule) sought(at time.Duration, st State) bool {
+	if !st.Active || st.Progress == 0 && st.Duration == 0 {
+		return false // there is no position
+	}
+	progress := s.last.Progress
+	if s.last.Playing {
+		progress += at - s.at
+	}
+	if s.last.Duration > 0 {
+		progress = min(progress, s.last.Duration)
+	}
+	return (st.Progress - progress).Abs() > seekTolerance
 }
 
 // followed reports whether the last item has ended by itself, and this is what came

@@ -70,7 +70,7 @@ func TestChanges(t *testing.T) {
 		"a seek back":                      {20 * s, playing("a", 0, 200*s), Unexpected},
 		"a skip":                           {20 * s, playing("b", s, 200*s), Unexpected},
 		"a pause":                          {20 * s, paused, Unexpected},
-		"the volume":                       {20 * s, louder, Unexpected},
+		"the volume":                       {20 * s, louder, Detail},
 		"nothing plays":                    {20 * s, Idle, Unexpected},
 		"the next":                         {201 * s, playing("b", s, 100*s), Expected},
 		"the same again":                   {201 * s, playing("a", s, 200*s), Expected},
@@ -157,7 +157,8 @@ func TestFailures(t *testing.T) {
 	var sc Schedule
 	var pauses []time.Duration
 	for at := time.Duration(0); len(pauses) < 6; at = sc.Next() {
-		pauses = append(pauses, sc.Failed(at))
+		pause, _ := sc.Failed(at)
+		pauses = append(pauses, pause)
 	}
 	if pauses[0] != 5*s || pauses[1] != 10*s || pauses[5] != maxFailurePause {
 		t.Errorf("pauses after failures: %v", pauses)

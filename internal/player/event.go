@@ -1,0 +1,197 @@
+package player
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// published is what a topic's listeners are to know. It does not change once it is
+// published. A sequence number that is higher than the one a listener has seen says
+// that there is something new for it.
+type published struct {
+	known    bool
+	id       string
+	observed time.Time // when the state was true
+	state    State
+	bodies   [2]*body  // by view
+	seq      [2]uint64 // of the state, by view
+	limited  limited
+}
+
+// limited is why there is nothing new, if it has a reason.
+type limited struct {
+	reason string
+	until  time.Time
+	seq    uint64
+}
+
+// The views of a player: all of it, or what is played alone.
+const (
+	viewWhole = iota
+	viewTrack
+)
+
+// body is what Spotify says, in a view, on one line.
+type body struct {
+	json []byte // empty if nothing plays
+	rest uint64 // State.Rest
+}
+
+// onlyWhole are members of a player that GET /v1/me/player/currently-playing does not
+// have.
+var onlyWhole = []string{"device", "repeat_state", "shuffle_state", "smart_shuffle"}
+
+// newBodies returns the views of a response. It must have been parsed.
+func newBodies(raw []byte, st State) [2]*body {
+	if !st.Active {
+		return [2]*body{{}, {}}
+	}
+	var compact bytes.Buffer
+	var members map[string]json.RawMessage
+	if json.Compact(&compact, raw) != nil || json.Unmarshal(raw, &members) != nil {
+		return [2]*body{{}, {}} // cannot be
+	}
+	whole := &body{compact.Bytes(), st.Rest}
+	removed := false
+	for _, name := range onlyWhole {
+		if _, ok := members[name]; ok {
+			removed = true
+			delete(members, name)
+		}
+	}
+	if !removed {
+		return [2]*body{whole, whole}
+	}
+	track, err := json.Marshal(members)
+	if err != nil {
+		return [2]*body{whole, {}} // cannot be
+	}
+	return [2]*body{whole, {track, fingerprint(members)}}
+}
+
+// buffers are for events that are written. Bodies are some kilobytes.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// event is written in the format of text/event-stream, in one piece.
+type event struct{ *bytes.Buffer }
+
+func newEvent(name, id string) event {
+	e := event{buffers.Get().(*bytes.Buffer)}
+	e.WriteString("event: ")
+	e.WriteString(name)
+	if id != "" {
+		e.WriteString("\nid: ")
+		e.WriteString(id)
+	}
+	e.WriteString("\ndata: {")
+	return e
+}
+
+func (e event) number(name string, n int64) {
+	e.separate()
+	e.WriteString(`"` + name + `":`)
+	e.Write(strconv.AppendInt(e.AvailableBuffer(), n, 10))
+}
+
+func (e event) text(name, value string) {
+	e.separate()
+	quoted, _ := json.Marshal(value) // a string always can be
+	e.WriteString(`"` + name + `":`)
+	e.Write(quoted)
+}
+
+func (e event) object(name string, raw []byte) {
+	e.separate()
+	e.WriteString(`"` + name + `":`)
+	e.Write(raw)
+}
+
+func (e event) separate() {
+	if b := e.Bytes(); b[len(b)-1] != '{' {
+		e.WriteByte(',')
+	}
+}
+
+// send writes the event and frees it.
+func (e event) send(w io.Writer) error {
+	e.WriteString("}\n\n")
+	_, err := e.WriteTo(w)
+	const usual = 64 << 10
+	if e.Cap() <= usual {
+		e.Reset()
+		buffers.Put(e.Buffer)
+	}
+	return err
+}
+
+// write writes the state as a view has it.
+func (p *published) write(w io.Writer, view int, now time.Time) error {
+	name := "player"
+	if !p.state.Active {
+		name = "idle"
+	}
+	e := newEvent(name, p.id)
+	e.number("observed_at", p.observed.UnixMilli())
+	e.number("sent_at", now.UnixMilli())
+	if p.state.Active {
+		e.object("player", p.bodies[view].json)
+	}
+	return e.send(w)
+}
+
+func (l limited) write(w io.Writer, now time.Time) error {
+	e := newEvent("limited", "")
+	e.text("reason", l.reason)
+	e.number("until", l.until.UnixMilli())
+	e.number("sent_at", now.UnixMilli())
+	return e.send(w)
+}
+
+// ending is the last event of a stream.
+type ending struct {
+	event  string
+	reason string
+	retry  time.Duration // when to come back; 0 if that is the page's to know
+}
+
+// The last events.
+const (
+	eventBye           = "bye"
+	eventLoginRequired = "login_required"
+)
+
+func (f *ending) write(w io.Writer, loginURL string) error {
+	e := newEvent(f.event, "")
+	e.text("reason", f.reason)
+	if f.event == eventLoginRequired && loginURL != "" {
+		e.text("login_url", loginURL)
+	}
+	if f.retry > 0 {
+		e.number("retry", f.retry.Milliseconds())
+		e.WriteString("}\nretry: ")
+		e.Write(strconv.AppendInt(e.AvailableBuffer(), f.retry.Milliseconds(), 10))
+		e.WriteString("\n\n")
+		_, err := e.WriteTo(w)
+		return err
+	}
+	return e.send(w)
+}
+
+// Reconnections are spread over at least leastSpread, and over more if there are many.
+const (
+	leastSpread      = 6 * time.Second
+	longestSpread    = time.Minute
+	returnsPerSecond = 400
+	soonestReturn    = 500 * time.Millisecond
+)
+
+// comeBack returns when one of so many listeners is to come back.
+func comeBack(of int) time.Duration {
+	spread := time.Duration(of) * time.Second / returnsPerSecond
+	return soonestReturn + rand.N(min(max(spread, leastSpread), longestSpread))
+}

@@ -38,6 +38,30 @@ func TestBounds(t *testing.T) {
 	})
 }
 
+// O55: visitors leave room for those who are logged in.
+func TestVisitorsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTestHub(Options{MaxStreams: 8, MaxOwner: 1})
+		defer h.Close()
+		for _, of := range []struct {
+			owner   string
+			visitor bool
+			want    int
+		}{{"1.2.3.4", true, 4}, {"5.6.7.8", true, 2}, {"a session", false, 1}, {"another", false, 1}, {"a third", false, 0}} {
+			came := 0
+			for range 10 {
+				if l, err := h.Subscribe(Subscription{Account: "x", Owner: of.owner, Visitor: of.visitor, Source: &fakeSpotify{}}); err == nil {
+					defer l.Leave()
+					came++
+				}
+			}
+			if came != of.want {
+				t.Errorf("%s has %d streams, want %d", of.owner, came, of.want)
+			}
+		}
+	})
+}
+
 // O63: a listener takes little memory besides its connection.
 func TestMemoryOfListeners(t *testing.T) {
 	spotify := &fakeSpotify{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -18,8 +19,8 @@ type published struct {
 	id       string
 	observed time.Time // when the state was true
 	state    State
-	bodies   [2]*body  // by view
-	seq      [2]uint64 // of the state, by view
+	bodies   [views]*body  // by view
+	seq      [views]uint64 // of the state, by view
 	limited  limited
 }
 
@@ -29,12 +30,6 @@ type limited struct {
 	until  time.Time
 	seq    uint64
 }
-
-// The views of a player: all of it, or what is played alone.
-const (
-	viewWhole = iota
-	viewTrack
-)
 
 // body is what Spotify says, in a view, on one line.
 type body struct {
@@ -46,32 +41,48 @@ type body struct {
 // have.
 var onlyWhole = []string{"device", "repeat_state", "shuffle_state", "smart_shuffle"}
 
-// newBodies returns the views of a response. It must have been parsed.
-func newBodies(raw []byte, st State) [2]*body {
-	if !st.Active {
-		return [2]*body{{}, {}}
+// newBodies returns a response in each view. It must have been parsed.
+func newBodies(raw []byte, st State) (bodies [views]*body) {
+	nothing := new(body)
+	for i := range bodies {
+		bodies[i] = nothing
 	}
 	var compact bytes.Buffer
 	var members map[string]json.RawMessage
-	if json.Compact(&compact, raw) != nil || json.Unmarshal(raw, &members) != nil {
-		return [2]*body{{}, {}} // cannot be
+	if !st.Active || json.Compact(&compact, raw) != nil || json.Unmarshal(raw, &members) != nil {
+		return bodies
 	}
-	whole := &body{compact.Bytes(), st.Rest}
-	removed := false
+	all := &body{compact.Bytes(), st.Rest}
+	bodies[View{Whole: true, Episodes: true}.index()] = all
+	bodies[View{Whole: true}.index()] = all
+	if string(members["currently_playing_type"]) == `"episode"` {
+		without := maps.Clone(members)
+		without["item"] = json.RawMessage("null")
+		bodies[View{Whole: true}.index()] = newBody(without)
+		bodies[View{}.index()] = newBody(partOf(without))
+		bodies[View{Episodes: true}.index()] = newBody(partOf(members))
+		return bodies
+	}
+	part := newBody(partOf(members))
+	bodies[View{}.index()], bodies[View{Episodes: true}.index()] = part, part
+	return bodies
+}
+
+// partOf is without what only the whole player has.
+func partOf(members map[string]json.RawMessage) map[string]json.RawMessage {
+	part := maps.Clone(members)
 	for _, name := range onlyWhole {
-		if _, ok := members[name]; ok {
-			removed = true
-			delete(members, name)
-		}
+		delete(part, name)
 	}
-	if !removed {
-		return [2]*body{whole, whole}
-	}
-	track, err := json.Marshal(members)
+	return part
+}
+
+func newBody(members map[string]json.RawMessage) *body {
+	b, err := json.Marshal(members)
 	if err != nil {
-		return [2]*body{whole, {}} // cannot be
+		return new(body) // cannot be: it has just been read
 	}
-	return [2]*body{whole, {track, fingerprint(members)}}
+	return &body{b, fingerprint(members)}
 }
 
 // buffers are for events that are written. Bodies are some kilobytes.

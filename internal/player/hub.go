@@ -20,7 +20,7 @@ var (
 // Bounds of the streams of a hub.
 const (
 	defaultMaxStreams = 20_000
-	defaultMaxOwner   = 64
+	defaultMaxOwner   = 32
 	// maxTopicsKept bounds the accounts whose state is kept although nobody listens.
 	maxTopicsKept = 1000
 )
@@ -31,8 +31,9 @@ type Options struct {
 	// Board returns where the instances of the site meet over an account. Nil is for a
 	// site that has one instance only.
 	Board func(account string) Board
-	// MaxStreams bounds the listeners in all, and MaxOwner those of one owner. 0 means
-	// 20,000 and 64.
+	// MaxStreams bounds the listeners in all, of which three quarters may be visitors,
+	// and MaxOwner those of one session or key. An address may have half of all, since
+	// many visitors may have one. 0 means 20,000 and 32.
 	MaxStreams, MaxOwner int
 	// Failed is told of attempts that failed, for logs. It may be nil.
 	Failed func(account string, err error)
@@ -57,6 +58,8 @@ type Hub struct {
 	owners map[string]int // streams of each
 	all    int
 	idle   int // topics that nobody listens to
+	// visitors are the streams of all that are not a session's or a key's.
+	visitors int
 }
 
 // NewHub returns a hub. Close ends it.
@@ -83,7 +86,7 @@ func (h *Hub) Subscribe(s Subscription) (*Listener, error) {
 	switch {
 	case h.closed:
 		return nil, ErrClosed
-	case h.all >= h.maxAll, h.owners[s.Owner] >= h.maxOwner:
+	case h.all >= h.maxAll, h.tooMany(s):
 		return nil, ErrTooMany
 	}
 	t := h.topics[s.Account]
@@ -92,11 +95,11 @@ func (h *Hub) Subscribe(s Subscription) (*Listener, error) {
 		h.topics[s.Account] = t
 		h.idle++
 	}
-	l := &Listener{topic: t, sub: s, view: viewTrack, ready: make(chan struct{}, 1)}
-	if s.Whole {
-		l.view = viewWhole
-	}
+	l := &Listener{topic: t, sub: s, view: s.View.index(), ready: make(chan struct{}, 1)}
 	h.all++
+	if s.Visitor {
+		h.visitors++
+	}
 	h.owners[s.Owner]++
 	if t.join(l) {
 		h.idle--
@@ -104,11 +107,23 @@ func (h *Hub) Subscribe(s Subscription) (*Listener, error) {
 	return l, nil
 }
 
+// tooMany reports whether the owner of a subscription has as many streams as it may
+// have. h is locked.
+func (h *Hub) tooMany(s Subscription) bool {
+	if s.Visitor {
+		return h.visitors >= h.maxAll*3/4 || h.owners[s.Owner] >= h.maxAll/2
+	}
+	return h.owners[s.Owner] >= h.maxOwner
+}
+
 // left notes that a listener of a topic has left, which may have been its last.
 func (h *Hub) left(t *topic, l *Listener, last bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.all--
+	if l.sub.Visitor {
+		h.visitors--
+	}
 	if h.owners[l.sub.Owner]--; h.owners[l.sub.Owner] <= 0 {
 		delete(h.owners, l.sub.Owner)
 	}

@@ -51,7 +51,7 @@ func (f *fakeSpotify) Ask(ctx context.Context) (Response, error) {
 	if err := ctx.Err(); err != nil {
 		return Response{}, err
 	}
-	return Response{Body: []byte(f.body), Whole: true}, f.err
+	return Response{Body: []byte(f.body), View: View{Whole: true, Episodes: true}}, f.err
 }
 
 func (f *fakeSpotify) play(body string, err error) {
@@ -126,7 +126,7 @@ func TestManyListeners(t *testing.T) {
 		defer h.Close()
 		var all []*Listener
 		for n := range 1000 {
-			all = append(all, subscribe(t, h, Subscription{Owner: fmt.Sprint(n / 10), Whole: true, Source: spotify}))
+			all = append(all, subscribe(t, h, Subscription{Owner: fmt.Sprint(n / 10), View: View{Whole: true, Episodes: true}, Source: spotify}))
 		}
 		time.Sleep(time.Second)
 		for _, l := range all {
@@ -222,7 +222,7 @@ func TestViews(t *testing.T) {
 		spotify := &fakeSpotify{body: track("one", "")}
 		h := newTestHub(Options{})
 		defer h.Close()
-		whole := subscribe(t, h, Subscription{Whole: true, Source: spotify})
+		whole := subscribe(t, h, Subscription{View: View{Whole: true, Episodes: true}, Source: spotify})
 		part := subscribe(t, h, Subscription{Source: spotify})
 		defer whole.Leave()
 		defer part.Leave()
@@ -238,6 +238,28 @@ func TestViews(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		if got := hears(t, part, `"two"`); strings.Contains(got, "repeat_state") || strings.Contains(got, "kitchen") {
 			t.Errorf("heard of the device: %q", got)
+		}
+	})
+}
+
+// Whoever does not ask for episodes sees none.
+func TestEpisodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spotify := &fakeSpotify{body: strings.Replace(track("spotify:episode:one", ""), "{", `{"currently_playing_type":"episode",`, 1)}
+		h := newTestHub(Options{})
+		defer h.Close()
+		for view, want := range map[View][2]bool{ // what is in it: the device, the item
+			{}:                            {false, false},
+			{Episodes: true}:              {false, true},
+			{Whole: true}:                 {true, false},
+			{Whole: true, Episodes: true}: {true, true},
+		} {
+			l := subscribe(t, h, Subscription{View: view, Source: spotify})
+			text := hears(t, l, "event: player")
+			if got := [2]bool{strings.Contains(text, "kitchen"), strings.Contains(text, "spotify:episode:one")}; got != want {
+				t.Errorf("%+v: heard %q", view, text)
+			}
+			l.Leave()
 		}
 	})
 }
@@ -297,9 +319,16 @@ func TestSourceEnds(t *testing.T) {
 		spotify := &fakeSpotify{body: track("one", "")}
 		h := newTestHub(Options{})
 		defer h.Close()
-		a := subscribe(t, h, Subscription{Grant: "a", Whole: true, Source: over})
+		a := subscribe(t, h, Subscription{Grant: "a", View: View{Whole: true, Episodes: true}, Source: over})
 		b := subscribe(t, h, Subscription{Grant: "b", Source: spotify})
 		defer b.Leave()
+		moved := subscribe(t, h, Subscription{
+			Account: "moved", Source: &fakeSpotify{err: &EndedError{Reason: "account_changed", Return: true}},
+		})
+		defer moved.Leave()
+		if text, over := heard(t, moved); !over || !strings.HasPrefix(text, "event: bye") || !strings.Contains(text, "\nretry: ") {
+			t.Errorf("heard %q, over %t", text, over)
+		}
 		if text, over := heard(t, a); !over || !strings.Contains(text, "reauthorization_required") {
 			t.Errorf("heard %q, over %t", text, over)
 		}

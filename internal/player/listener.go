@@ -11,13 +11,15 @@ type Subscription struct {
 	Account string
 	// Owner names the session, key or address that the bound on streams holds for.
 	Owner string
+	// Visitor says that it is an address.
+	Visitor bool
 	// Grant names the access that the source has, a session or a key. When that ends,
 	// so do the streams.
 	Grant string
 	// Group is what Hub.Dismiss ends the streams of: a configuration. It is compared.
 	Group any
-	// Whole asks for all of the player, its device included.
-	Whole bool
+	// View is how much of the player the listener may see.
+	View View
 	// Source asks Spotify on behalf of this listener. It may be asked for others as well.
 	Source Source
 	// LastID is the id of the event that the client had last, if any.

@@ -103,11 +103,11 @@ func (m *member) look(ctx context.Context, polls bool) {
 		m.version = r.Version
 		m.topic.adopt(r.Notice, before != 0 && m.topic.hub.clock.Monotonic()-before < 2*lookEvery)
 	}
-	if r.Others && !m.others {
-		m.others = true
+	came := r.Others && (!m.others || r.Version == "")
+	if m.others = r.Others; came {
+		m.posted = nil
 		m.post(ctx)
 	}
-	m.others = r.Others
 }
 
 // post tells the other instances what is known here.
@@ -149,9 +149,9 @@ func (m *member) leave(ctx context.Context) {
 func (t *topic) notice(p *published) Notice {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := Notice{ID: p.id, Posted: t.hub.clock.Now().UnixMilli(), Whole: t.whole}
+	n := Notice{ID: p.id, Posted: t.hub.clock.Now().UnixMilli(), View: t.view}
 	if p.known {
-		n.Observed, n.Body = p.observed.UnixMilli(), p.bodies[viewWhole].json
+		n.Observed, n.Body = p.observed.UnixMilli(), p.bodies[View{Whole: true, Episodes: true}.index()].json
 	}
 	if p.limited.reason != "" {
 		n.Until, n.Reason = p.limited.until.UnixMilli(), p.limited.reason
@@ -180,7 +180,7 @@ func (t *topic) adopt(n Notice, fresh bool) {
 			return
 		}
 		change := t.schedule.Observed(now-age, st)
-		t.publish(change, st, n.Body, n.Whole, wall.Add(-age), n.ID)
+		t.publish(change, st, n.Body, n.View, wall.Add(-age), n.ID)
 	}
 	if n.Reason != "" {
 		wait := max(time.UnixMilli(n.Until).Sub(wall), time.Second)
@@ -215,7 +215,7 @@ func (t *topic) reachable() {
 	again := *p
 	again.limited = limited{seq: p.limited.seq}
 	if t.seq++; p.known {
-		again.seq = [2]uint64{t.seq, t.seq}
+		again.seq = [views]uint64{t.seq, t.seq, t.seq, t.seq}
 	}
 	t.tell(&again)
 }

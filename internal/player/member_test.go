@@ -111,14 +111,14 @@ func TestOneInstancePolls(t *testing.T) {
 		h2, _ := instance(board, s2)
 		defer h1.Close()
 		defer h2.Close()
-		l1 := subscribe(t, h1, Subscription{Source: s1, Whole: true})
+		l1 := subscribe(t, h1, Subscription{Source: s1, View: View{Whole: true, Episodes: true}})
 		defer l1.Leave()
 		first := hears(t, l1, `"one"`)
 		time.Sleep(30 * time.Second)
 		if board.posts != 0 {
 			t.Errorf("%d notices although nobody reads them", board.posts)
 		}
-		l2 := subscribe(t, h2, Subscription{Source: s2, Whole: true})
+		l2 := subscribe(t, h2, Subscription{Source: s2, View: View{Whole: true, Episodes: true}})
 		defer l2.Leave()
 		time.Sleep(2 * time.Second)
 		second := hears(t, l2, `"one"`, "kitchen")

@@ -17,16 +17,39 @@ type Source interface {
 
 // Response is what a source says.
 type Response struct {
-	// Body is what pages are shown: JSON as GET /v1/me/player has it, or, unless it
-	// is Whole, as GET /v1/me/player/currently-playing has. It is empty if nothing
-	// plays. The hub keeps it.
+	// Body is what pages are shown, in JSON. It is empty if nothing plays. The hub
+	// keeps it.
 	Body []byte
-	// Whole reports whether it says all of the player, its device included.
-	Whole bool
+	// View is how much of the player it says.
+	View View
 	// Scarcity says by how much to ask less often, since the budget runs short: from
 	// 1, or 0, for not at all.
 	Scarcity float64
 }
+
+// View is how much of a player is seen. The zero value is what GET
+// /v1/me/player/currently-playing has without a query.
+type View struct {
+	// Whole adds what GET /v1/me/player has: the device, and how it plays.
+	Whole bool `json:"whole,omitempty"`
+	// Episodes adds the episodes of shows, as additional_types=episode does. Without it
+	// one that is played has no item.
+	Episodes bool `json:"episodes,omitempty"`
+}
+
+// index is among views, which are ordered: one that is more than another comes later.
+func (v View) index() int {
+	i := 0
+	if v.Episodes {
+		i++
+	}
+	if v.Whole {
+		i += 2
+	}
+	return i
+}
+
+const views = 4
 
 // LimitedError says that there is no response for a while.
 type LimitedError struct {
@@ -38,7 +61,12 @@ type LimitedError struct {
 func (e *LimitedError) Error() string { return "limited: " + e.Reason }
 
 // EndedError says that a listener's access is over.
-type EndedError struct{ Reason string }
+type EndedError struct {
+	Reason string
+	// Return reports whether the client is to come back by itself, because it will find
+	// another account.
+	Return bool
+}
 
 // Error implements error.
 func (e *EndedError) Error() string { return "access has ended: " + e.Reason }
@@ -94,7 +122,7 @@ type Notice struct {
 	Observed int64  `json:"observed_at"`
 	Posted   int64  `json:"posted_at"`
 	Body     []byte `json:"body,omitempty"`
-	Whole    bool   `json:"whole,omitempty"`
+	View     View   `json:"view"`
 	// Until is when what limits the player is over, and 0 if nothing does.
 	Until  int64  `json:"until,omitempty"`
 	Reason string `json:"reason,omitempty"`

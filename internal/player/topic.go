@@ -36,7 +36,7 @@ type topic struct {
 	stop      context.CancelFunc // of the poller; nil if nobody listens
 	stopped   chan struct{}      // closed when the poller before has ended
 	seq       uint64
-	whole     bool // what is published is
+	view      View // of what is published
 
 	arrivals   float64 // left
 	arrivalsAt time.Duration
@@ -63,7 +63,7 @@ func (t *topic) join(l *Listener) (first bool) {
 		if l.sub.LastID == p.id {
 			l.seen = p.seq[l.view]
 		}
-		if age := t.hub.clock.Now().Sub(p.observed); age > freshEnough && t.admitArrival(now) || !t.whole && l.sub.Whole {
+		if age := t.hub.clock.Now().Sub(p.observed); age > freshEnough && t.admitArrival(now) || t.view.index() < l.view {
 			t.schedule.Wanted(now)
 		}
 	}
@@ -149,10 +149,12 @@ func (t *topic) spokesman() *Listener {
 		if l.final.Load() != nil {
 			continue
 		}
-		if l.sub.Whole {
+		if l.sub.View == (View{Whole: true, Episodes: true}) {
 			return l
 		}
-		some = l
+		if some == nil || l.view > some.view {
+			some = l
+		}
 	}
 	return some
 }
@@ -184,7 +186,7 @@ func (t *topic) ask(ctx context.Context) {
 	case err == nil:
 		t.schedule.Scarcity(res.Scarcity)
 		change := t.schedule.Observed(asked+trip/2, st)
-		t.publish(change, st, res.Body, res.Whole, wall.Add(-trip/2), "")
+		t.publish(change, st, res.Body, res.View, wall.Add(-trip/2), "")
 	case limit != nil:
 		wait := max(limit.Wait, time.Second)
 		t.schedule.Limited(arrived, wait)
@@ -193,7 +195,7 @@ func (t *topic) ask(ctx context.Context) {
 		// Others of this account may have theirs still.
 		for other := range t.listeners {
 			if other.sub.Grant == l.sub.Grant {
-				other.end(&ending{event: eventLoginRequired, reason: ended.Reason})
+				other.end(endedBy(ended, len(t.listeners)))
 			}
 		}
 		t.schedule.Wanted(arrived)
@@ -207,6 +209,14 @@ func (t *topic) ask(ctx context.Context) {
 			t.hub.failed(t.account, err)
 		}
 	}
+}
+
+// endedBy is what a listener of so many is told of the end of its access.
+func endedBy(e *EndedError, of int) *ending {
+	if e.Return {
+		return &ending{event: eventBye, reason: e.Reason, retry: comeBack(of)}
+	}
+	return &ending{event: eventLoginRequired, reason: e.Reason}
 }
 
 func asLimited(err error) *LimitedError {
@@ -229,7 +239,7 @@ func failureReason(err error) string {
 
 // publish tells the listeners of a state, if it is a change for them. The id is given
 // if another instance has named the state. t is locked.
-func (t *topic) publish(change Change, st State, raw []byte, whole bool, observed time.Time, id string) {
+func (t *topic) publish(change Change, st State, raw []byte, view View, observed time.Time, id string) {
 	old := t.published.Load()
 	if old == nil {
 		old = new(published)
@@ -237,8 +247,8 @@ func (t *topic) publish(change Change, st State, raw []byte, whole bool, observe
 	p := &published{known: true, id: id, observed: observed, state: st, bodies: newBodies(raw, st), seq: old.seq}
 	p.limited.seq = old.limited.seq
 	restored := old.limited.reason != "" // listeners know by a new state that it is over
-	widened := whole && !t.whole
-	t.whole = whole
+	widened := view.index() > t.view.index()
+	t.view = view
 	news := change != None || !old.known || restored || id != "" && id != old.id
 	if !news && !widened {
 		p.id = old.id
@@ -246,10 +256,12 @@ func (t *topic) publish(change Change, st State, raw []byte, whole bool, observe
 		return
 	}
 	t.seq++
-	if news && (change != Detail || !old.known || restored || old.bodies[viewTrack].rest != p.bodies[viewTrack].rest) {
-		p.seq[viewTrack] = t.seq
+	for v := range p.seq {
+		// Whoever sees a part only is not told of the rest.
+		if change == Expected || change == Unexpected || !old.known || restored || old.bodies[v].rest != p.bodies[v].rest {
+			p.seq[v] = t.seq
+		}
 	}
-	p.seq[viewWhole] = t.seq
 	if p.id == "" {
 		p.id = newID(old.id, observed)
 	}

@@ -48,6 +48,13 @@ func Parse(status int, contentType string, prefix []byte) Reason {
 	return Forbidden
 }
 
+// IsInvalidLimit reports whether a 400 by the Web API says that the parameter limit
+// has a value that the app may not use. The arguments are those of Parse.
+func IsInvalidLimit(contentType string, prefix []byte) bool {
+	message, _ := read(contentType, prefix[:min(len(prefix), PrefixSize)])
+	return strings.Contains(message, "invalid limit")
+}
+
 // messages are parts, in lower case, of the messages that Spotify is known to
 // send, in reports of users of its clients from 2016 to 2026. The test has
 // them in full.

@@ -91,3 +91,20 @@ func TestParseAnyPrefix(t *testing.T) {
 		}
 	}
 }
+
+func TestIsInvalidLimit(t *testing.T) {
+	for _, tc := range []struct {
+		contentType, body string
+		want              bool
+	}{
+		{jsonType, `{"error":{"status":400,"message":"Invalid limit"}}`, true},
+		{textType, "Invalid limit\n", true},
+		{jsonType, `{"error":{"status":400,"message":"Invalid offset"}}`, false},
+		{"text/html", "<p>Invalid limit", false},
+		{jsonType, "", false},
+	} {
+		if got := reason.IsInvalidLimit(tc.contentType, []byte(tc.body)); got != tc.want {
+			t.Errorf("%s %q: %v", tc.contentType, tc.body, got)
+		}
+	}
+}

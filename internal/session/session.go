@@ -69,6 +69,8 @@ const (
 const (
 	toldReauthorization int32 = 1 << (iota + 8)
 	toldEnd
+	// seenOldForm is not told of anybody, but seen once as well.
+	seenOldForm
 )
 
 // begin sets a bit and reports whether it was unset; end unsets it and reports
@@ -76,6 +78,17 @@ const (
 func (s *Session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
 
 func (s *Session) end(work int32) bool { return s.working.And(^work)&work != 0 }
+
+// NoteOldForm remembers, as long as the session is in memory, that its client uses
+// forms of the Web API that Spotify withdrew.
+func (s *Session) NoteOldForm() {
+	if !s.UsesOldForms() {
+		s.begin(seenOldForm)
+	}
+}
+
+// UsesOldForms reports whether NoteOldForm was called.
+func (s *Session) UsesOldForms() bool { return s.working.Load()&seenOldForm != 0 }
 
 // namespace is where the session's id means something. Those of one kind mean
 // nothing among those of another.

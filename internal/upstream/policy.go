@@ -27,9 +27,12 @@ type Policy interface {
 // Site is a site as its requests for the Web API know it. It does not
 // change after it is made.
 type Site struct {
-	Allow   []webapi.Rule
-	Links   *links.Rewriter
-	Gate    *ratelimit.Gate
+	Allow []webapi.Rule
+	Links *links.Rewriter
+	Gate  *ratelimit.Gate
+	// Forms is what is known of the forms that the app may use; nil if none is to be
+	// translated.
+	Forms   *Forms
 	Metrics *telemetry.Site
 	Faults  *telemetry.LogLimiter
 	// Audience is told when Spotify limits the app's requests.

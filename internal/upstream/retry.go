@@ -28,7 +28,7 @@ var heldBack atomic.Int64
 
 // sendWithRetry sends a call, and again as the retry option allows.
 func (t *Transport) sendWithRetry(c *call, token *pkce.Token) (*http.Response, error) {
-	res, err := t.send(c, token)
+	res, err := t.sendInForm(c, token)
 	if t.retries == 0 || c.in.Method != http.MethodGet && c.in.Method != http.MethodHead ||
 		c.out.Body != nil && c.out.Body != http.NoBody {
 		return res, err
@@ -56,7 +56,7 @@ func (t *Transport) sendWithRetry(c *call, token *pkce.Token) (*http.Response, e
 			return nil, err
 		}
 		c.reason = ""
-		res, err = t.send(c, token)
+		res, err = t.sendInForm(c, token)
 	}
 	return res, err
 }

@@ -43,6 +43,11 @@ type Options struct {
 	// it is held back for that in all.
 	Retries int
 	MaxWait time.Duration
+	// KeepForms leaves requests in the forms in which clients send them. Otherwise
+	// playlists get their old members for those who send old forms, or, with
+	// OldPlaylists, for all.
+	KeepForms    bool
+	OldPlaylists bool
 	// ProxyProtocol says that the connection depends on the client's address,
 	// which reverse_proxy has put in place of the upstream's.
 	ProxyProtocol bool
@@ -60,6 +65,8 @@ type Transport struct {
 	identity      bool
 	retries       int
 	maxWait       time.Duration
+	keepForms     bool
+	oldPlaylists  bool
 	proxyProtocol bool
 	memory        *semaphore.Weighted
 	rejected      *rejectedTokens
@@ -80,6 +87,8 @@ func New(o Options) *Transport {
 		identity:      o.Identity,
 		retries:       o.Retries,
 		maxWait:       o.MaxWait,
+		keepForms:     o.KeepForms,
+		oldPlaylists:  o.OldPlaylists,
 		proxyProtocol: o.ProxyProtocol,
 		memory:        replayMemory,
 		rejected:      newRejectedTokens(o.Clock),
@@ -320,6 +329,9 @@ type call struct {
 	body    download
 	values  headerValues
 	reason  reason.Reason // why the API refused, if it did
+	// translated is set if the response is not to what the client sent, or not as
+	// it came.
+	translated *webapi.OldForm
 }
 
 func newCall(t *Transport, ex *Exchange, req *http.Request) *call {

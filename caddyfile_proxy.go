@@ -24,6 +24,7 @@ import (
 //	    <options of spotify_auth>
 //	    replay_body <size>|off
 //	    links       rewrite|keep
+//	    translate   on|off|playlists
 //	    retry       <times> [<max_wait>]
 //	    compression off
 //	    transport {

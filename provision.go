@@ -108,7 +108,8 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 	}
 	h.release = append(h.release, acquired.Release)
 	gate, releaseGate := upstream.AcquireGate(h.ClientID)
-	h.release = append(h.release, releaseGate)
+	forms, releaseForms := upstream.AcquireForms(h.ClientID)
+	h.release = append(h.release, releaseGate, releaseForms)
 	o, err := telemetry.NewObserver(ctx, redirect.Host, time.Duration(h.Session.ReauthorizeNotice))
 	if err != nil {
 		return nil, err
@@ -132,6 +133,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 			Allow:             rulesOf(h.Allow),
 			Links:             upstream.NewLinkRewriter(h.APIURL, redirect.Origin, redirect.Prefix),
 			Gate:              gate,
+			Forms:             forms,
 			Metrics:           o.Metrics,
 			Faults:            manager.LogLimiter,
 			Audience:          &manager.Observers,

@@ -48,6 +48,13 @@ const (
 	linksKeep    = "keep"
 )
 
+// The values of Transport.Translate.
+const (
+	translateOn        = "on"
+	translateOff       = "off"
+	translatePlaylists = "playlists"
+)
+
 // Transport sends the requests of `reverse_proxy` to the Spotify Web API, each
 // with the access token of the session that `spotify_auth` found for it. It is
 // the second half of the proxy; the directive `spotify_proxy` sets up both.
@@ -83,6 +90,9 @@ const (
 //   - Refusals carry the header `Spotify-Proxy-Reason`, and for a missing scope
 //     `Spotify-Proxy-Missing-Scope` and `Spotify-Proxy-Login-Url`. Operations
 //     that Spotify withdrew are marked by `Deprecation`.
+//   - An operation that Spotify refuses to the app because it offers another form of
+//     it is sent in that form (`translate`), and the response says so in
+//     `Spotify-Proxy-Translated`.
 //
 // All options of the transport `http` work here, too. `response_header_timeout`
 // is 1 minute by default.
@@ -105,6 +115,15 @@ type Transport struct {
 	// proxy: `rewrite` (default) or `keep`. Links are found in JSON and in the
 	// headers Location, Content-Location and Link.
 	Links string `json:"links,omitempty"`
+
+	// Whether operations that Spotify withdrew from apps in development mode are sent in
+	// the form that replaces them: `on` (default), `off`, or `playlists`. An app that
+	// has the old form keeps it: the new one is tried only after a 403, 404 or 410 (for a
+	// search, a 400 for its limit), and if it succeeds, is sent at once for a day. `on`
+	// gives playlists and their lists the member `tracks` for sessions and access keys
+	// that have sent an old form before, or name it in `fields`; `playlists` gives it
+	// to everybody.
+	Translate string `json:"translate,omitempty"`
 
 	// How long a GET or HEAD that Spotify refuses for now, with 429, 500, 502 or
 	// 503, or whose connection is reset before there is a response, is held back
@@ -137,7 +156,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(t.checkLinks(), t.checkRetry()); err != nil {
+	if err := errors.Join(t.checkLinks(), t.checkTranslate(), t.checkRetry()); err != nil {
 		return err
 	}
 	switch {
@@ -160,6 +179,8 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		API:           api,
 		ReplayBody:    replayBody,
 		KeepLinks:     t.Links == linksKeep,
+		KeepForms:     t.Translate == translateOff,
+		OldPlaylists:  t.Translate == translatePlaylists,
 		Identity:      t.Compression != nil && !*t.Compression,
 		ProxyProtocol: t.ProxyProtocolEnabled(),
 		Logger:        ctx.Logger(),
@@ -213,6 +234,7 @@ type RetryConfig struct {
 //	    api_url     <url>
 //	    replay_body <size>|off
 //	    links       rewrite|keep
+//	    translate   on|off|playlists
 //	    retry       <times> [<max_wait>]
 //	    compression off
 //	    <options of transport http>
@@ -264,6 +286,7 @@ func (t *Transport) setters(d *caddyfile.Dispenser) setters {
 		"api_url":     func() error { return oneArg(d, "api_url", &t.APIURL) },
 		"replay_body": func() error { return t.unmarshalReplayBody(d) },
 		"links":       func() error { return t.unmarshalLinks(d) },
+		"translate":   func() error { return t.unmarshalTranslate(d) },
 		"retry":       func() error { return t.unmarshalRetry(d) },
 		"compression": func() error { return t.unmarshalCompression(d) },
 	}
@@ -287,6 +310,13 @@ func (t *Transport) unmarshalLinks(d *caddyfile.Dispenser) error {
 		return err
 	}
 	return wrapped(d, t.checkLinks())
+}
+
+func (t *Transport) unmarshalTranslate(d *caddyfile.Dispenser) error {
+	if err := oneArg(d, "translate", &t.Translate); err != nil {
+		return err
+	}
+	return wrapped(d, t.checkTranslate())
 }
 
 // wrapped says where in the Caddyfile an error is, if it is one.
@@ -333,6 +363,14 @@ func (t *Transport) checkLinks() error {
 		return nil
 	}
 	return fmt.Errorf("links %q is unknown: use rewrite or keep", t.Links)
+}
+
+func (t *Transport) checkTranslate() error {
+	switch t.Translate {
+	case "", translateOn, translateOff, translatePlaylists:
+		return nil
+	}
+	return fmt.Errorf("translate %q is unknown: use on, off or playlists", t.Translate)
 }
 
 func (t *Transport) unmarshalRetry(d *caddyfile.Dispenser) error {

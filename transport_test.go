@@ -50,6 +50,8 @@ func TestTransportCaddyfile(t *testing.T) {
 		"{\nreplay_body 512KiB\n}":         `{"replay_body":524288}`,
 		"{\nreplay_body 0\n}":              `{"replay_body":0}`,
 		"{\ncompression off\n}":            `{"compression":false}`,
+		"{\ntranslate off\n}":              `{"translate":"off"}`,
+		"{\ntranslate playlists\n}":        `{"translate":"playlists"}`,
 		"{\nreplay_body 2MB\ndial_timeout 5s\ntls_server_name \"quoted\"\n}": `{"tls":{"server_name":"quoted"},"dial_timeout":5000000000,"replay_body":2000000}`,
 		"{\nread_buffer 8KiB\napi_url https://h\nversions 1.1 2\n}":          `{"read_buffer_size":8192,"versions":["1.1","2"],"api_url":"https://h"}`,
 		// An argument that is called like an option of ours is none, nor is what is in a block.
@@ -83,6 +85,8 @@ func TestTransportCaddyfileErrors(t *testing.T) {
 		"{\nreplay_body -1\n}":              `replay_body "-1" is not a size`,
 		"{\nreplay_body 1GiB\n}":            `replay_body 1.0 GiB is more than all requests share: give at most 64 MiB`,
 		"{\nreplay_body 9EB\n}":             `is more than all requests share`,
+		"{\ntranslate\n}":                   `translate takes one value`,
+		"{\ntranslate some\n}":              `translate "some" is unknown: use on, off or playlists`,
 		"{\nunknown x\n}":                   `unrecognized subdirective unknown`,
 		"{\ncompresion off\n}":              `unknown option "compresion" in transport spotify: did you mean compression?`,
 	} {
@@ -101,6 +105,7 @@ func TestTransportProvisionErrors(t *testing.T) {
 		`api_url "{env.SPOTIFY_TEST_UNSET}": `:                                       {APIURL: "{env.SPOTIFY_TEST_UNSET}"},
 		`replay_body -1 is negative: give a size such as 1MiB, or off`:               {ReplayBody: &negative},
 		`replay_body 1.0 GiB is more than all requests share`:                        {ReplayBody: &huge},
+		`translate "yes" is unknown: use on, off or playlists`:                       {Translate: "yes"},
 		`api_url "http://127.0.0.1:9" is http, but there are TLS options`: {
 			APIURL: "http://127.0.0.1:9", HTTPTransport: reverseproxy.HTTPTransport{TLS: new(reverseproxy.TLSConfig)}},
 		`unsupported HTTP version: 9`: {HTTPTransport: reverseproxy.HTTPTransport{Versions: []string{"9"}}},

@@ -101,6 +101,11 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	        allow    [<METHOD>...] <path>...
 //	        key      <secret>
 //	    }
+//	    cache off
+//	    cache {
+//	        <duration>|off <path>...
+//	        size <size>
+//	    }
 //	    transport {
 //	        <options of transport http>
 //	    }
@@ -142,6 +147,7 @@ func (h *Handler) setters(d *caddyfile.Dispenser) setters {
 		"allow":           func() error { return h.unmarshalAllow(d) },
 		"allow_origin":    func() error { return someArgs(d, "allow_origin", &h.AllowOrigin) },
 		"expose_token":    func() error { return flag(d, "expose_token", &h.ExposeToken) },
+		"cache":           func() error { return h.unmarshalCache(d) },
 		"session":         func() error { return h.unmarshalSession(d) },
 		"refresh":         func() error { return h.unmarshalRefresh(d) },
 		"store":           func() error { return h.unmarshalStore(d) },

@@ -211,6 +211,9 @@ type Handler struct {
 	// Lets people create access keys for their programs. Off by default.
 	AccessKeys *AccessKeysConfig `json:"access_keys,omitempty"`
 
+	// Which responses are kept, and for how long.
+	Cache *CacheConfig `json:"cache,omitempty"`
+
 	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
 	AuthorizeURL string `json:"authorize_url,omitempty"`
 

@@ -58,6 +58,12 @@ func (h *Handler) checkOptions() error {
 			return err
 		}
 	}
+	if h.Cache == nil {
+		h.Cache = new(CacheConfig)
+	}
+	if err := h.Cache.check(); err != nil {
+		return err
+	}
 	if h.Share != nil {
 		if err := h.Share.check(rulesOf(h.Allow)); err != nil {
 			return err

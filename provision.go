@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
 	"github.com/caddyspotify/caddy-spotify/internal/page"
@@ -110,10 +111,15 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 	gate, releaseGate := upstream.AcquireGate(h.ClientID)
 	forms, releaseForms := upstream.AcquireForms(h.ClientID)
 	h.release = append(h.release, releaseGate, releaseForms)
+	kept, releaseCache := upstream.AcquireCache(h.ClientID, cache.Options{
+		Rules: h.Cache.rules(), Size: h.Cache.size(), Off: h.Cache.Off, Variant: redirect.Base() + " " + h.APIURL, Clock: clock.Get(),
+	})
+	h.release = append(h.release, releaseCache)
 	o, err := telemetry.NewObserver(ctx, redirect.Host, time.Duration(h.Session.ReauthorizeNotice))
 	if err != nil {
 		return nil, err
 	}
+	o.AccountLeft = kept.Accounts().End
 	manager := acquired.Sessions
 	manager.Observers.Join(o)
 	h.release = append(h.release, func() error { manager.Observers.Leave(o); return nil })
@@ -134,6 +140,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 			Links:             upstream.NewLinkRewriter(h.APIURL, redirect.Origin, redirect.Prefix),
 			Gate:              gate,
 			Forms:             forms,
+			Cache:             kept,
 			Metrics:           o.Metrics,
 			Faults:            manager.LogLimiter,
 			Audience:          &manager.Observers,

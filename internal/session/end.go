@@ -95,7 +95,7 @@ func (m *Manager) ended(s *Session, why string, fields ...zap.Field) {
 }
 
 func (m *Manager) emitEnd(s telemetry.Subject, why string, fields ...zap.Field) {
-	m.Observers.Observer().SessionEnded(why)
+	m.Observers.Observer().SessionEnded(s.AccountID(), why)
 	line := "session ended"
 	switch {
 	case why == EndLogout:

@@ -29,6 +29,7 @@ type metricSet struct {
 	requests        *prometheus.CounterVec
 	replays         *prometheus.CounterVec
 	rateLimited     *prometheus.CounterVec
+	cached          *prometheus.CounterVec
 	ended           *prometheus.CounterVec
 	eventsDropped   *prometheus.CounterVec
 	storeOperations *prometheus.HistogramVec
@@ -57,6 +58,8 @@ func newMetricSet() *metricSet {
 			"Requests sent once more with a newer token after the Web API had said 401, by outcome.", "site", "outcome"),
 		rateLimited: counter("rate_limited_total",
 			"Requests answered 429, by who did: spotify, or the proxy, which knew that Spotify would.", "site", "by"),
+		cached: counter("cache_requests_total",
+			"GET requests for the Web API that have a response, by what the cache did for them.", "site", "outcome"),
 		ended: counter("sessions_ended_total",
 			"Sessions that ended before their time, by reason.", "site", "reason"),
 		eventsDropped: counter("events_dropped_total",
@@ -71,7 +74,7 @@ func newMetricSet() *metricSet {
 // config share it.
 func (m *metricSet) register(registry *prometheus.Registry, others ...prometheus.Collector) error {
 	for _, c := range append([]prometheus.Collector{
-		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.ended, m.eventsDropped, m.storeOperations,
+		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.cached, m.ended, m.eventsDropped, m.storeOperations,
 	}, others...) {
 		err := registry.Register(c)
 		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {
@@ -97,6 +100,7 @@ type Site struct {
 	// unremarkable counts the requests whose answers carry no reason. It is at
 	// hand since those are nearly all.
 	unremarkable prometheus.Counter
+	cached       [len(cacheOutcomes)]prometheus.Counter // by CacheOutcome, less one
 }
 
 // NewSite returns the counters of a site, by the host of its public origin.
@@ -109,7 +113,11 @@ func NewSite(site string) *Site {
 	for _, why := range []string{string(reason.UpstreamUnavailable), ClientGone, ResponseBroken} {
 		metrics.requests.WithLabelValues(site, why)
 	}
-	return &Site{Site: site, unremarkable: metrics.requests.WithLabelValues(site, "none")}
+	m := &Site{Site: site, unremarkable: metrics.requests.WithLabelValues(site, "none")}
+	for i, outcome := range cacheOutcomes {
+		m.cached[i] = metrics.cached.WithLabelValues(site, outcome)
+	}
+	return m
 }
 
 // loginOutcomes are those of a login that most alerts are about. There are others.

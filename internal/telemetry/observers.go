@@ -16,6 +16,9 @@ type Observer struct {
 	Metrics *Site
 	// Notice is how long before its end a consent is called due.
 	Notice time.Duration
+	// AccountLeft is called with an account of which a session or access key has
+	// ended. nil if nobody has to know.
+	AccountLeft func(account string)
 	// ctx is the config's, as Caddy's events want it.
 	ctx    caddy.Context
 	events *caddyevents.App
@@ -85,9 +88,14 @@ func (a *Observers) choose() {
 	}
 }
 
-// SessionEnded counts a session that is over.
-func (o *Observer) SessionEnded(why string) {
-	if o != nil {
-		o.Metrics.sessionEnded(why)
+// SessionEnded counts a session of an account that is over, and says so to whom it
+// concerns.
+func (o *Observer) SessionEnded(account, why string) {
+	if o == nil {
+		return
+	}
+	o.Metrics.sessionEnded(why)
+	if o.AccountLeft != nil {
+		o.AccountLeft(account)
 	}
 }

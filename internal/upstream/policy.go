@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/links"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
@@ -32,7 +33,9 @@ type Site struct {
 	Gate  *ratelimit.Gate
 	// Forms is what is known of the forms that the app may use; nil if none is to be
 	// translated.
-	Forms   *Forms
+	Forms *Forms
+	// Cache has identical GETs sent once and keeps responses. nil does neither.
+	Cache   *cache.Cache
 	Metrics *telemetry.Site
 	Faults  *telemetry.LogLimiter
 	// Audience is told when Spotify limits the app's requests.

@@ -47,12 +47,12 @@ func (t *Transport) sendWithRetry(c *call, token *pkce.Token) (*http.Response, e
 		if res != nil {
 			discard(res)
 		}
-		err = pkce.Sleep(c.in.Context(), clock.Get(), wait)
+		err = pkce.Sleep(c.ctx.Context, clock.Get(), wait)
 		heldBack.Add(-1)
 		if err != nil {
 			return nil, err
 		}
-		if token, err = AccessToken(c.in.Context(), c.ex); err != nil {
+		if token, err = AccessToken(c.ctx.Context, c.ex); err != nil {
 			return nil, err
 		}
 		c.reason = ""

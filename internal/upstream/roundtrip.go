@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
@@ -116,17 +117,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if p := ex.Policy.Permits(ex.Session, req); p != nil {
 		return t.refuse(req, ex, p)
 	}
-	token, err := AccessToken(ctx, ex)
-	if err != nil {
-		return t.refuse(req, ex, err)
-	}
 	c := newCall(t, ex, req)
 	defer c.release()
-	if err := c.readBody(t.replayLimit); err != nil {
-		ex.note(ClientGone)
-		return t.refuse(req, ex, clientFailed(err))
-	}
-	res, err := t.sendWithRetry(c, token)
+	res, err := t.once(c)
 	switch {
 	case err == nil:
 	case Fault(ex.fault.Load()) == ClientGone:
@@ -137,7 +130,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return t.refuse(req, ex, unreachable(ctx, err))
 	}
-	return t.answer(c, res)
+	res, err = t.answer(c, res)
+	return c.dress(res), err
 }
 
 // isHealthCheck reports whether a request is one of reverse_proxy's own. It has
@@ -231,7 +225,7 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	if !c.repeatable() {
 		return res, nil
 	}
-	newer, err := AccessToken(c.in.Context(), c.ex)
+	newer, err := AccessToken(c.ctx.Context, c.ex)
 	switch p := problem.As(err); {
 	case err == nil && newer.AccessToken() != token.AccessToken():
 	case p != nil:
@@ -240,9 +234,9 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 		// response would be taken for the API's, and its reason read again.
 		discard(res)
 		return nil, p
-	case c.in.Context().Err() != nil:
+	case c.ctx.Err() != nil:
 		discard(res)
-		return nil, c.in.Context().Err()
+		return nil, c.ctx.Err()
 	default:
 		return res, nil
 	}
@@ -332,6 +326,10 @@ type call struct {
 	// translated is set if the response is not to what the client sent, or not as
 	// it came.
 	translated *webapi.OldForm
+
+	flight      cache.Flight // room for one
+	served      served
+	ifNoneMatch []string // the client's, of our own tags
 }
 
 func newCall(t *Transport, ex *Exchange, req *http.Request) *call {

@@ -99,6 +99,19 @@ func (a *Accounts) advance(accountID string, drop func(*entry) bool) {
 	}
 }
 
+// Waiting returns how many callers wait for the response to another's request.
+func (a *Accounts) Waiting() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, acct := range a.byID {
+		for _, f := range acct.flights {
+			n += max(0, f.callers-1)
+		}
+	}
+	return n
+}
+
 // touches reports whether a change by an operation of one family may show in
 // responses of another. What a person saves, follows and has playlists of overlaps,
 // and of operations that are not known nothing is known.

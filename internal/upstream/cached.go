@@ -38,6 +38,19 @@ func AcquireCache(clientID string, o cache.Options) (*cache.Cache, func() error)
 	}
 }
 
+// Waiting returns how many requests in the process wait for the response to an
+// identical one.
+func Waiting() int {
+	n := 0
+	accountsPool.Range(func(_, value any) bool {
+		if accounts, ok := value.(pooledAccounts); ok {
+			n += accounts.Waiting()
+		}
+		return true
+	})
+	return n
+}
+
 // served is where the response to a call came from, if not simply from Spotify.
 type served struct {
 	how      telemetry.CacheOutcome // 0 if the cache has no part in it

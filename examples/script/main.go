@@ -48,7 +48,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "%d playlists\n", int(lists.Total))
 	for {
 		for _, list := range lists.Playlists {
-			fmt.Fprintf(out, "  %s, %d tracks\n", list.Name, int(list.Tracks.Total))
+			fmt.Fprintf(out, "  %s, by %s\n", list.Name, list.Owner.DisplayName)
 		}
 		// The link to the next page leads to the proxy, too.
 		err := api.NextPage(ctx, lists)

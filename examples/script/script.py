@@ -25,6 +25,6 @@ lists = sp.current_user_playlists()
 print(lists["total"], "playlists")
 while lists:
     for playlist in lists["items"]:
-        print(f"  {playlist['name']}, {playlist['tracks']['total']} tracks")
+        print(f"  {playlist['name']}, by {playlist['owner']['display_name']}")
     # The link to the next page leads to the proxy, too.
     lists = sp.next(lists)

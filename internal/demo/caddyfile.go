@@ -22,7 +22,6 @@ import (
 const clientID = "5b07d37a0e2f4c6d9a81c3e45f7b2d90"
 
 var scopes = []string{
-	"user-read-private",
 	"user-read-playback-state",
 	"user-modify-playback-state",
 	"user-top-read",

@@ -57,7 +57,8 @@ func createKey(t *testing.T, origin, user string) string {
 // token is an access key, and which needs nothing else but another base URL.
 func TestZmb3WithAccessKey(t *testing.T) {
 	origin := freeOrigin(t)
-	sim := spotifytest.Start(t, spotifytest.Options{RedirectURIs: []string{origin + "/spotify/callback"}})
+	// The client uses the old forms.
+	sim := spotifytest.Start(t, spotifytest.Options{Mode: spotifytest.Extended, RedirectURIs: []string{origin + "/spotify/callback"}})
 	p := startProxy(t, origin, zmb3Options(sim)+`
 		access_keys`, "")
 	key := createKey(t, origin, "mira")

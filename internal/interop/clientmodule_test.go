@@ -197,7 +197,7 @@ func TestClientModulePopup(t *testing.T) {
 	b.waitText("result", "Made after a login")
 	b.arrive("somebody is logged in", `document.getElementById("who").textContent !== "nobody"`)
 	made := 0
-	for _, r := range s.sim.RequestsTo("/v1/users/mira/playlists") {
+	for _, r := range s.sim.RequestsTo("/v1/me/playlists") {
 		if r.Method == http.MethodPost && r.Status == http.StatusCreated {
 			made++
 		}

@@ -36,8 +36,8 @@ func TestDemo(t *testing.T) {
 		chromedp.Click(chromedp.ID("agree")),
 		chromedp.WaitVisible(chromedp.ID("profile-name")))
 	b.loaded()
-	if name, product := b.text("profile-name"), b.text("profile-product"); name != "Jonas Ångström" || product != "premium · DE" {
-		t.Errorf("logged in as %q, %q", name, product)
+	if name, id := b.text("profile-name"), b.text("profile-id"); name != "Jonas Ångström" || id != "jonas" {
+		t.Errorf("logged in as %q, %q", name, id)
 	}
 	if at := read(b, "reading the address", chromedp.Location()); at != d.url+"/" {
 		t.Errorf("the login ended at %s", at)

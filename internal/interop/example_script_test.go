@@ -43,7 +43,7 @@ func TestExampleScript(t *testing.T) {
 	a.inspect(b, "keys-one")
 
 	output, err := run(key)
-	if err != nil || strings.Count(output, " tracks\n") != 34 || !strings.Contains(output, "Top artists\n  Cinder Parade\n") || !strings.Contains(output, "34 playlists\n") {
+	if err != nil || strings.Count(output, ", by ") != 34 || !strings.Contains(output, "Top artists\n  Cinder Parade\n") || !strings.Contains(output, "34 playlists\n") {
 		t.Errorf("the script: %v\n%s", err, output)
 	}
 

@@ -52,7 +52,8 @@ func startNpmSite(t *testing.T) *npmSite {
 	t.Helper()
 	dir := installNpm(t)
 	origin := freeOrigin(t)
-	sim := spotifytest.Start(t, spotifytest.Options{RedirectURIs: []string{origin + "/spotify/callback"}})
+	// The clients use the old forms.
+	sim := spotifytest.Start(t, spotifytest.Options{Mode: spotifytest.Extended, RedirectURIs: []string{origin + "/spotify/callback"}})
 	jpg := new(bytes.Buffer)
 	if err := jpeg.Encode(jpg, image.NewRGBA(image.Rect(0, 0, 64, 64)), nil); err != nil {
 		t.Fatal(err)

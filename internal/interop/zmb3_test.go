@@ -19,7 +19,8 @@ import (
 // P43
 func TestZmb3(t *testing.T) {
 	origin := freeOrigin(t)
-	sim := spotifytest.Start(t, spotifytest.Options{RedirectURIs: []string{origin + "/spotify/callback"}})
+	// The client uses the old forms.
+	sim := spotifytest.Start(t, spotifytest.Options{Mode: spotifytest.Extended, RedirectURIs: []string{origin + "/spotify/callback"}})
 	p := startProxy(t, origin, zmb3Options(sim), "")
 
 	visitor := newVisitor(t)

@@ -32,12 +32,25 @@ type created struct{ value any }
 func (c *call) has(scope string) bool { return slices.Contains(c.scopes, scope) }
 
 // route is a method and path pattern, the scopes of which it needs all, and its
-// endpoint. shared answers are the same for every user and may be cached.
+// endpoint. shared answers are the same for every user and may be cached; brief
+// ones may be for two minutes, in development mode.
 type route struct {
 	pattern string
 	scopes  string
 	shared  bool
+	brief   bool
 	serve   endpoint
+}
+
+func (rt *route) cacheControl(m Mode) string {
+	switch {
+	case rt.shared:
+		return "public, max-age=7200"
+	case rt.brief && m == Development:
+		return "private, max-age=120"
+	default:
+		return "private, max-age=0"
+	}
 }
 
 func (s *Server) apiMux() http.Handler {
@@ -188,6 +201,6 @@ func (s *Server) endpoint(rt route) http.Handler {
 			writeAPIError(w, e)
 			return
 		}
-		writeAPIAnswer(w, r, v, rt.shared)
+		writeAPIAnswer(w, r, v, rt.cacheControl(s.opts.Mode))
 	})
 }

@@ -14,13 +14,9 @@ import (
 
 // writeAPIAnswer sends v as JSON with a validator, compressed if the client
 // takes gzip and the body is worth it.
-func writeAPIAnswer(w http.ResponseWriter, r *http.Request, v any, shared bool) {
+func writeAPIAnswer(w http.ResponseWriter, r *http.Request, v any, cacheControl string) {
 	h := w.Header()
-	if shared {
-		h.Set("Cache-Control", "public, max-age=7200")
-	} else {
-		h.Set("Cache-Control", "private, max-age=0")
-	}
+	h.Set("Cache-Control", cacheControl)
 	h.Set("Vary", "Authorization, Accept-Encoding")
 	status := http.StatusOK
 	switch answer := v.(type) {

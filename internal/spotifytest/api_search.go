@@ -7,7 +7,7 @@ import (
 )
 
 var searchRoutes = []route{
-	{pattern: "GET /v1/search", serve: (*call).search},
+	{pattern: "GET /v1/search", brief: true, serve: (*call).search},
 }
 
 func (c *call) search() (any, *apiError) {

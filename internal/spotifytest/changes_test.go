@@ -42,8 +42,8 @@ func (a *app) uris(token string, n int) []string {
 func (a *app) playlistURIs(id, token string) []string {
 	a.t.Helper()
 	var list []string
-	for _, item := range dig(a.get("/v1/playlists/"+id+"/tracks", token), "items").([]any) {
-		list = append(list, dig(item, "track", "uri").(string))
+	for _, item := range dig(a.get("/v1/playlists/"+id+"/items", token), "items").([]any) {
+		list = append(list, dig(item, "item", "uri").(string))
 	}
 	return list
 }
@@ -54,11 +54,11 @@ func quoted(v any) string {
 }
 
 func TestPlaylistChanges(t *testing.T) {
-	for _, items := range []string{"tracks", "items"} {
-		a := newApp(t, spotifytest.Options{})
+	for items, mode := range map[string]spotifytest.Mode{"tracks": spotifytest.Extended, "items": spotifytest.Development} {
+		a := newApp(t, spotifytest.Options{Mode: mode})
 		token := a.login("mira", allScopes).AccessToken
 		u := a.uris(token, 5)
-		made := a.do(201, "POST", "/v1/users/mira/playlists", token, `{"name":"Mixtape","description":"for J.","public":false}`)
+		made := a.do(201, "POST", map[string]string{"tracks": "/v1/users/mira/playlists", "items": "/v1/me/playlists"}[items], token, `{"name":"Mixtape","description":"for J.","public":false}`)
 		id := made["id"].(string)
 		if made["public"] != false || dig(a.get("/v1/me/playlists?limit=1", token), "items", 0, "name") != "Mixtape" {
 			t.Errorf("made %v", made)
@@ -77,7 +77,7 @@ func TestPlaylistChanges(t *testing.T) {
 			t.Errorf("snapshots %v and %v", first, second)
 		}
 		a.do(400, "PUT", path, token, `{"range_start":3,"insert_before":0,"range_length":2}`)
-		a.do(200, "DELETE", path, token, `{"tracks":[{"uri":`+quoted(u[2])+`}]}`)
+		a.do(200, "DELETE", path, token, `{"`+items+`":[{"uri":`+quoted(u[2])+`}]}`)
 		a.do(200, "DELETE", path, token, `{"items":[{"uri":`+quoted(u[3])+`}]}`)
 		if got := a.playlistURIs(id, token); !slices.Equal(got, []string{u[1], u[0]}) {
 			t.Errorf("after removing: %v", got)
@@ -97,11 +97,12 @@ func TestPlaylistChanges(t *testing.T) {
 		a.do(404, "GET", "/v1/playlists/"+id, other, "")
 		a.do(200, "PUT", "/v1/playlists/"+id, token, `{"public":true}`)
 		a.do(403, "POST", path, other, `{"uris":`+quoted(u[:1])+`}`)
-		a.do(200, "PUT", "/v1/playlists/"+id+"/followers", other, `{"public":false}`)
+		keep := map[string]string{"tracks": "/v1/playlists/" + id + "/followers", "items": "/v1/me/library?uris=spotify:playlist:" + id}[items]
+		a.do(200, "PUT", keep, other, `{"public":false}`)
 		if got := dig(a.get("/v1/me/playlists?limit=1", other), "items", 0, "id"); got != id {
 			t.Errorf("followed playlist is not there: %v", got)
 		}
-		a.do(200, "DELETE", "/v1/playlists/"+id+"/followers", token, "")
+		a.do(200, "DELETE", keep, token, "")
 		if got := dig(a.get("/v1/me/playlists?limit=1", token), "items", 0, "id"); got == id {
 			t.Error("unfollowed playlist is still there")
 		}
@@ -147,7 +148,7 @@ func TestPlaylistPicture(t *testing.T) {
 }
 
 func TestLibraryChanges(t *testing.T) {
-	a := newApp(t, spotifytest.Options{})
+	a := newApp(t, spotifytest.Options{Mode: spotifytest.Extended})
 	token := a.login("sam", allScopes).AccessToken
 	found := a.get("/v1/search?q=the&type=track,album,artist&limit=1", token)
 	for _, kind := range []string{"tracks", "albums"} {
@@ -252,7 +253,7 @@ func TestPlayer(t *testing.T) {
 	if s := state(); dig(s, "device", "id") != phone || s["is_playing"] != true {
 		t.Errorf("transfer: %v", s["device"])
 	}
-	album := dig(a.get("/v1/browse/new-releases", token), "albums", "items", 1, "uri").(string)
+	album := dig(a.get("/v1/search?q=the&type=album", token), "albums", "items", 1, "uri").(string)
 	a.do(204, "PUT", player+"/play", token, `{"context_uri":`+quoted(album)+`}`)
 	if got := dig(state(), "context", "uri"); got != album {
 		t.Errorf("context %v", got)

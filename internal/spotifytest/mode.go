@@ -7,21 +7,21 @@ import "net/http"
 type Mode int
 
 const (
+	// Development is the quota mode of every app but the few in extended mode: since
+	// 2026, operations are withdrawn, fields are missing, a search has ten results
+	// at most, and the items of other users' playlists are not shown.
+	Development Mode = iota
 	// Extended is the quota mode of organisations with a launched service: the
 	// whole Web API, in the old forms and the new ones.
-	Extended Mode = iota
-	// Development is the quota mode of every other app since 2026: operations
-	// withdrawn, fields removed, ten results to a search at most, and no items of
-	// other users' playlists.
-	Development
+	Extended
 )
 
 // String returns development or extended.
 func (m Mode) String() string {
-	if m == Development {
-		return "development"
+	if m == Extended {
+		return "extended"
 	}
-	return "extended"
+	return "development"
 }
 
 // withdrawn are the operations that apps in development mode do not have, under

@@ -46,7 +46,7 @@ func dig(v any, path ...any) any {
 }
 
 func TestEveryObjectIsWhole(t *testing.T) {
-	a := newApp(t, spotifytest.Options{})
+	a := newApp(t, spotifytest.Options{Mode: spotifytest.Extended})
 	token := a.login("mira", allScopes).AccessToken
 	artist := dig(a.get("/v1/me/top/artists", token), "items", 0, "id").(string)
 	album := dig(a.get("/v1/artists/"+artist+"/albums", token), "items", 0, "id").(string)
@@ -123,11 +123,13 @@ func TestEveryObjectIsWhole(t *testing.T) {
 func TestPagingThroughNext(t *testing.T) {
 	for _, tc := range []struct {
 		path string
+		mode spotifytest.Mode
 		want int
 	}{
-		{"/tracks?limit=77", 540}, {"/items?limit=100", 540}, {"/tracks?offset=500", 40},
+		{"/tracks?limit=77", spotifytest.Extended, 540}, {"/tracks?offset=500", spotifytest.Extended, 40},
+		{"/items?limit=77", spotifytest.Development, 540}, {"/items?offset=500", spotifytest.Development, 40},
 	} {
-		a := newApp(t, spotifytest.Options{})
+		a := newApp(t, spotifytest.Options{Mode: tc.mode})
 		token := a.login("mira", allScopes).AccessToken
 		longest := dig(a.get("/v1/me/playlists?limit=1", token), "items", 0, "id").(string)
 		seen := 0
@@ -175,7 +177,11 @@ func TestPagingThroughNext(t *testing.T) {
 func TestValidatorsAndCompression(t *testing.T) {
 	a := newApp(t, spotifytest.Options{})
 	token := a.login("mira", allScopes).AccessToken
-	for path, want := range map[string]string{"/v1/browse/new-releases": "public, max-age=7200", "/v1/me/top/tracks": "private, max-age=0"} {
+	artist := dig(a.get("/v1/me/top/artists", token), "items", 0, "id").(string)
+	for path, want := range map[string]string{
+		"/v1/artists/" + artist + "/albums": "public, max-age=7200", "/v1/search?q=the&type=album": "private, max-age=120",
+		"/v1/me/top/tracks": "private, max-age=0",
+	} {
 		plain, body := a.api("GET", path, token, "", "Accept-Encoding", "identity")
 		if got := plain.Header.Get("Cache-Control"); got != want {
 			t.Errorf("%s: Cache-Control %q", path, got)
@@ -221,10 +227,10 @@ func TestPictures(t *testing.T) {
 	a := newApp(t, spotifytest.Options{})
 	token := a.login("mira", allScopes).AccessToken
 	for path, at := range map[string][]any{
-		"/v1/me":                  {"images", 0, "url"},
-		"/v1/me/playlists":        {"items", 3, "images", 0, "url"},
-		"/v1/me/top/artists":      {"items", 0, "images", 2, "url"},
-		"/v1/browse/new-releases": {"albums", "items", 5, "images", 0, "url"},
+		"/v1/me":                      {"images", 0, "url"},
+		"/v1/me/playlists":            {"items", 3, "images", 0, "url"},
+		"/v1/me/top/artists":          {"items", 0, "images", 2, "url"},
+		"/v1/search?q=the&type=album": {"albums", "items", 4, "images", 0, "url"},
 	} {
 		url := dig(a.get(path, token), at...).(string)
 		resp, body := a.api("GET", url, "", "")

@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// Options configures a Server. The zero value is a usable simulator with the
-// default users that accepts every well-formed client id and every redirect URI
-// that Spotify's dashboard would let a developer register.
+// Options configures a Server. The zero value is a usable simulator of apps
+// in development mode, with the default users, that accepts every well-formed
+// client id and every redirect URI that Spotify's dashboard would let a
+// developer register.
 type Options struct {
 	// Mode is the quota mode of the apps.
 	Mode Mode

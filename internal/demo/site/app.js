@@ -3,7 +3,7 @@
 import { api, events, get, post, session } from "./api.js";
 import { $, announce, picture } from "./dom.js";
 import { showHoldings, showSession, showWire } from "./inspect.js";
-import { clearLibrary, loadArtists, loadPlaylists, wireLibrary } from "./library.js";
+import { clearLibrary, loadArtists, startLibrary, wireLibrary } from "./library.js";
 import { startPlayer, stopPlayer, wirePlayer } from "./player.js";
 
 let logoutURL = "";
@@ -38,7 +38,7 @@ async function start() {
   loadProfile(current.account);
   startPlayer();
   loadArtists();
-  loadPlaylists();
+  startLibrary(current.account);
 }
 
 function tell(account) {
@@ -79,12 +79,12 @@ async function loadProfile(account) {
   try {
     const me = await get(api("me"));
     name(me.display_name ?? me.id);
-    $("profile-product").textContent = [me.product, me.country].filter(Boolean).join(" · ");
+    $("profile-id").textContent = me.id;
     if (me.images?.length > 0) $("profile-picture").replaceChildren(picture(me.images, 64));
   } catch (problem) {
     // The proxy knows a name from the login. What went wrong is said where the lists would be.
     name(account.display_name || account.id);
-    $("profile-product").textContent = problem.reason || "profile not available";
+    $("profile-id").textContent = problem.reason || "profile not available";
   }
 }
 

@@ -6,6 +6,7 @@ import { $, between, bones, element, isolated, picture, showProblem } from "./do
 const pageSize = 6;
 
 let page = null; // the last page of playlists
+let account = null; // whose playlists they are
 let artistsWanted = 0, playlistsWanted = 0; // so that a late answer does not replace a newer one
 
 export async function loadArtists() {
@@ -37,7 +38,12 @@ function artist(a) {
     ...(genre ? [element("small", "", genre)] : []));
 }
 
-export async function loadPlaylists(path = api(`me/playlists?limit=${pageSize}`)) {
+export function startLibrary(of) {
+  account = of;
+  return loadPlaylists();
+}
+
+async function loadPlaylists(path = api(`me/playlists?limit=${pageSize}`)) {
   const wanted = ++playlistsWanted;
   const list = $("playlists");
   $("playlists-card").setAttribute("aria-busy", "true");
@@ -76,8 +82,7 @@ function setEnabled(button, enabled) {
 }
 
 function playlist(p) {
-  // The Web API calls the contents of a playlist items where it used to say tracks.
-  const count = (p.items ?? p.tracks)?.total;
+  const count = p.items?.total;
   const about = [p.owner?.display_name && isolated(p.owner.display_name), count === undefined ? null : `${count} ${count === 1 ? "track" : "tracks"}`];
   const details = element("details", "",
     element("summary", "",
@@ -89,12 +94,17 @@ function playlist(p) {
 
 async function loadTracks(p, details) {
   if (details.lastChild.matches(".tracks")) return;
+  if (p.owner?.id !== account?.id && !p.collaborative) {
+    // Asked for them, Spotify would say Forbidden.
+    details.append(element("ol", "tracks", element("li", "", "Spotify lets apps in development mode read your own playlists and those you collaborate on.")));
+    return;
+  }
   const problems = details.querySelector(".problem") ?? element("div", "problem");
   problems.hidden = true;
   details.append(problems);
   try {
     const { items, total } = await get(api(`playlists/${encodeURIComponent(p.id)}/items?limit=20`));
-    const tracks = items.map((i) => i.item ?? i.track).filter(Boolean);
+    const tracks = items.map((i) => i.item).filter(Boolean);
     const rows = tracks.map((t) => element("li", "", isolated(t.name), ...(t.artists?.length ? [" · ", isolated(t.artists.map((a) => a.name).join(", "))] : [])));
     if (total > items.length) rows.push(element("li", "", `and ${total - items.length} more`));
     if (rows.length === 0) rows.push(element("li", "", "It is empty."));

@@ -58,14 +58,14 @@ func TestShareRewrittenInBetween(t *testing.T) {
 			scopes user-read-private
 			share {
 				owner mira
-				allow /v1/me /v1/markets
+				allow /v1/me /v1/search?q=the&type=track
 			}`)
 	sh := &sharing{Proxy: s}
 	owner, a := sh.connect("mira")
 	owner.WantStatus(a, http.StatusSeeOther)
 	s.Sim.ForgetRequests()
 	v := s.NewBrowser()
-	v.WantStatus(v.Fetch("GET", "/spotify/v1/markets", ""), 200)
+	v.WantStatus(v.Fetch("GET", "/spotify/v1/search?q=the&type=track", ""), 200)
 	v.WantStatus(v.Fetch("GET", "/spotify/v1/me", ""), 503)
 	if n := len(s.Sim.RequestsTo("/v1/me")); n > 0 {
 		t.Errorf("Spotify was asked %d times for what is not shared", n)

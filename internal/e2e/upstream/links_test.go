@@ -30,7 +30,7 @@ func TestPagingStaysInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := struct {
-		Tracks struct {
+		Items struct {
 			Href  string
 			Total int
 		}
@@ -40,12 +40,12 @@ func TestPagingStaysInside(t *testing.T) {
 		if err := json.Unmarshal(item, &list); err != nil {
 			t.Fatal(err)
 		}
-		if list.Tracks.Total > longest.Tracks.Total {
+		if list.Items.Total > longest.Items.Total {
 			longest = list
 		}
 	}
 	seen := 0
-	for next := longest.Tracks.Href; next != ""; {
+	for next := longest.Items.Href; next != ""; {
 		if !strings.HasPrefix(next, s.Origin+"/spotify/v1/") {
 			t.Fatalf("the page leads outside: %s", next)
 		}
@@ -56,8 +56,8 @@ func TestPagingStaysInside(t *testing.T) {
 		seen += len(p.Items)
 		next = p.Next
 	}
-	if seen < 500 || seen != longest.Tracks.Total {
-		t.Errorf("saw %d of %d", seen, longest.Tracks.Total)
+	if seen < 500 || seen != longest.Items.Total {
+		t.Errorf("saw %d of %d", seen, longest.Items.Total)
 	}
 }
 

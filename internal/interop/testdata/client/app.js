@@ -19,7 +19,7 @@ const profile = async () => {
   return answer.ok ? (await answer.json()).id : String(answer.status);
 };
 const create = async () => {
-  const answer = await spotify.fetch("https://api.spotify.com/v1/users/mira/playlists", {
+  const answer = await spotify.fetch("https://api.spotify.com/v1/me/playlists", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ name: "Made after a login", public: false }),

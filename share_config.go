@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/secret"
 	"github.com/caddyspotify/caddy-spotify/internal/share"
@@ -41,7 +42,12 @@ type ShareConfig struct {
 	// The scopes that connecting asks for. Default: those of every login.
 	Scopes []string `json:"scopes,omitempty"`
 
-	// How long an answer is shown until Spotify is asked again. Default: 10s.
+	// How long an answer is shown until Spotify is asked again; it is asked only
+	// while visitors ask. Default: 90s for each path of `allow`, so 90s for one and
+	// 4m30s for each of three. Then a page that somebody always looks at costs 960
+	// requests a day and instance, however many paths it shows: apps in development
+	// mode have been refused more after some 1,100 (as of November 2026). What could
+	// cost over 1,000 is warned of when the config loads.
 	Cache caddy.Duration `json:"cache,omitempty"`
 
 	// How long the last answer goes on being shown, marked by the header
@@ -64,11 +70,13 @@ type ShareConfig struct {
 }
 
 const (
-	defaultShareCache = 10 * time.Second
+	defaultSharePace  = 90 * time.Second // of all paths together
 	defaultShareStale = time.Hour
 	// maxShared bounds the GETs that are shared and so, with maxSharedBody, the
 	// memory for their answers.
 	maxShared = 64
+	// dailyShare is how many requests a day share may spend before it is warned of.
+	dailyShare = 1000
 )
 
 // check fills in defaults and refuses what cannot work. The rules are the site's.
@@ -112,7 +120,7 @@ func (c *ShareConfig) check(rules []webapi.Rule) error {
 	if err := c.key.check("share key"); err != nil {
 		return err
 	}
-	if err := positive("share cache", &c.Cache, defaultShareCache, time.Second); err != nil {
+	if err := positive("share cache", &c.Cache, time.Duration(len(c.Allow))*defaultSharePace, time.Second); err != nil {
 		return err
 	}
 	return positive("share stale", &c.Stale, defaultShareStale, time.Second)
@@ -138,6 +146,10 @@ func (c *ShareConfig) replacePlaceholders(repl *caddy.Replacer) {
 
 func (h *Handler) newSharedAccount(ctx caddy.Context) (*share.Share, error) {
 	c := h.Share
+	if most := share.MostRequests(len(c.Allow), time.Duration(c.Cache)); most > dailyShare {
+		ctx.Logger().Warn("share may spend a day's quota of an app in development mode; raise share cache or list fewer paths",
+			zap.Int("requests_per_day", most), zap.Int("paths", len(c.Allow)), zap.Duration("cache", time.Duration(c.Cache)))
+	}
 	scopes := c.Scopes
 	if scopes == nil {
 		scopes = h.Scopes

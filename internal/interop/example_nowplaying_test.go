@@ -154,7 +154,7 @@ func TestExampleNowPlayingIsTheOwners(t *testing.T) {
 	if card.title != owners.title {
 		t.Errorf("on another site the card says %q", card.title)
 	}
-	if got := card.header.Get("Cache-Control"); got != "public, max-age=15" {
+	if got := card.header.Get("Cache-Control"); got != "public, max-age=90" {
 		t.Errorf("Cache-Control: %s", got)
 	}
 	if cookies := card.header["Set-Cookie"]; len(cookies) > 0 {

@@ -99,8 +99,8 @@ var oracles = map[string]string{
 		const seen = [];
 		for (const path of ["/spotify/v1/me", "/spotify/v1/me/player/currently-playing", "/spotify/session", "/spotify/keys", "/app/x"])
 			for (const [tag, props] of [["img", { src: "$ORIGIN" + path }], ["script", { src: "$ORIGIN" + path }], ["link", { rel: "stylesheet", href: "$ORIGIN" + path }], ["object", { data: "$ORIGIN" + path }]])
-				seen.push(path + " " + tag + " " + await element(tag, props));
-		return seen.join("\n")`,
+				seen.push(element(tag, props).then(loaded => path + " " + tag + " " + loaded));
+		return (await Promise.all(seen)).join("\n")`,
 	"frames": opened + `
 		under("frame-src $ORIGIN");
 		const seen = [];
@@ -109,9 +109,9 @@ var oracles = map[string]string{
 			frame.src = "$ORIGIN" + path;
 			const loaded = new Promise(done => frame.onload = () => done("loaded"));
 			document.body.append(frame);
-			seen.push(path + " " + await Promise.race([loaded, wait(2000)]) + " " + frame.contentWindow.length);
+			seen.push(Promise.race([loaded, wait(2000)]).then(how => path + " " + how + " " + frame.contentWindow.length));
 		}
-		return seen.concat(violations).join("\n")`,
+		return (await Promise.all(seen)).concat(violations).join("\n")`,
 	"forms": opened + `
 		under("form-action $ORIGIN");
 		for (const path of ["/spotify/v1/me", "/spotify/v1/me/player/currently-playing", "/spotify/v1/me/playlists", "/spotify/session", "/spotify/logout", "/spotify/share", "/spotify/callback"])

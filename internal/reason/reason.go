@@ -27,7 +27,8 @@ const (
 	// needs Spotify Premium.
 	PremiumRequired Reason = "premium_required"
 	// Forbidden (403): Spotify refused and gave no reason known here: someone
-	// else's playlist, an operation that is gone, a restricted device.
+	// else's playlist, an operation that is gone, a restricted device. Of what a
+	// site shares, also 400, 404 and 410.
 	Forbidden Reason = "forbidden"
 	// RateLimited (429): the app has sent too many requests in Spotify's
 	// rolling window. Wait as Retry-After says.

@@ -119,14 +119,10 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 	case rec.status == http.StatusTooManyRequests:
 		wait, _ := retryafter.Parse(rec.header.Get("Retry-After"), s.site.Clock.Now())
 		return nil, problem.RateLimited(cmp.Or(why, reason.RateLimited), wait)
-	case rec.status == http.StatusForbidden:
-		return nil, s.failedWith(g, &problem.Problem{
-			Status: http.StatusForbidden, Reason: cmp.Or(why, reason.Forbidden), Wording: page.WordingShareRefused,
-			Message: "Spotify does not let this site show this just now.",
-			Err:     fmt.Errorf("spotify refused the owner's request: %q", rec.body.Bytes()[:min(rec.body.Len(), maxLoggedBody)]),
-		})
 	case rec.status >= http.StatusInternalServerError:
 		return nil, s.failedWith(g, shareUnavailable(fmt.Errorf("answered with status %d (%s)", rec.status, why)))
+	case rec.status >= http.StatusBadRequest:
+		return nil, s.failedWith(g, refusedBySpotify(rec, why))
 	}
 	a := &sharedAnswer{status: rec.status, header: make(http.Header), body: bytes.Clone(rec.body.Bytes())}
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Location", reason.Header} {
@@ -138,6 +134,16 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 		a.etag = entityTag(a.body)
 	}
 	return a, nil
+}
+
+// refusedBySpotify is for what is no data, whatever the status: a 403, but also a 404 or
+// 410 for what is withdrawn or gone, and a 400 for a query that Spotify takes no longer.
+func refusedBySpotify(rec *sharedRecorder, why reason.Reason) *problem.Problem {
+	return &problem.Problem{
+		Status: rec.status, Reason: cmp.Or(why, reason.Forbidden), Wording: page.WordingShareRefused,
+		Message: "Spotify does not let this site show this just now.",
+		Err:     fmt.Errorf("spotify refused the owner's request with status %d: %q", rec.status, rec.body.Bytes()[:min(rec.body.Len(), maxLoggedBody)]),
+	}
 }
 
 // failedWith logs a failure once for all visitors whom it concerns.

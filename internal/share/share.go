@@ -109,6 +109,12 @@ func New(o Options) (*Share, error) {
 	return sh, nil
 }
 
+// MostRequests is how many requests for so many paths may be sent in a day by one
+// instance, if somebody looks all the time and each response is shown for fresh.
+func MostRequests(paths int, fresh time.Duration) int {
+	return int(time.Duration(paths) * 24 * time.Hour / fresh)
+}
+
 // allowed returns what is shared under a path and query of the Web API, or nil.
 func (s *Share) allowed(path, rawQuery string) *sharedGet {
 	target := sharedTarget{Path: path}

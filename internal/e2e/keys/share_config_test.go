@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -129,5 +130,35 @@ func TestShareKeepsSecrets(t *testing.T) {
 		if len(r.Violations) > 0 {
 			t.Errorf("%s: %v", r.Path, r.Violations)
 		}
+	}
+}
+
+// Q03: unless an interval is chosen, what is shared spends 960 requests a day at most, however
+// much it is, which an app in development mode has. More is warned of.
+func TestShareFitsADaysQuota(t *testing.T) {
+	const warning = "share may spend a day's quota"
+	s := startSharing(t, strings.Replace(shareOptions, "cache  5s", "", 1))
+	if strings.Contains(s.Log.String(), warning) {
+		t.Error("the default is warned of")
+	}
+	b, a := s.connect("mira")
+	b.WantStatus(a, http.StatusSeeOther)
+	s.Sim.ForgetRequests()
+	const interval = 3 * 90 * time.Second // three paths
+	for i := range 4 {
+		s.wantShared(200, "")
+		s.clock.Advance(interval - time.Second)
+		if a := s.wantShared(200, ""); a.Header.Get("Cache-Control") != "public, max-age=270" {
+			t.Errorf("Cache-Control %q", a.Header.Get("Cache-Control"))
+		}
+		if got := s.asked(nowPlaying); got != i+1 {
+			t.Fatalf("Spotify was asked %d times in %d intervals", got, i+1)
+		}
+		s.clock.Advance(time.Second)
+	}
+	s.Auth = shareOptions
+	s.Load("")
+	if log := s.Log.String(); !strings.Contains(log, warning) || !strings.Contains(log, `"requests_per_day":51840`) {
+		t.Error("three paths each 5 seconds are not warned of")
 	}
 }

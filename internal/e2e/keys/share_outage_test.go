@@ -83,6 +83,10 @@ func TestShareRefused(t *testing.T) {
 	}{
 		"forbidden":   {spotifytest.Fault{Status: 403, Body: `{"error":{"status":403,"message":"Forbidden."}}`}, 403, "forbidden", "5"},
 		"premium":     {spotifytest.Fault{Status: 403, Body: `{"error":{"status":403,"message":"Premium required","reason":"PREMIUM_REQUIRED"}}`}, 403, "premium_required", "5"},
+		"owner":       {spotifytest.Fault{Status: 403, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: "Active premium subscription required for the owner of the app. When the subscription status changes, it can take a few hours before requests are allowed again."}, 403, "premium_required", "5"},
+		"withdrawn":   {spotifytest.Fault{Status: 410, Body: `{"error":{"status":410,"message":"Gone"}}`}, 410, "forbidden", "5"},
+		"not found":   {spotifytest.Fault{Status: 404, Body: `{"error":{"status":404,"message":"Service not found"}}`}, 404, "forbidden", "5"},
+		"query":       {spotifytest.Fault{Status: 400, Body: `{"error":{"status":400,"message":"Invalid limit"}}`}, 400, "forbidden", "5"},
 		"rate limit":  {spotifytest.Fault{Effect: spotifytest.RateLimitedBare}, 429, "rate_limited", "5"},
 		"until then":  {spotifytest.Fault{Status: 429, Header: http.Header{"Retry-After": {"90"}}}, 429, "rate_limited", "90"},
 		"quota":       {spotifytest.Fault{Effect: spotifytest.QuotaExceeded}, 429, "quota_exceeded", "60"},

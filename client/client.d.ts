@@ -2,7 +2,14 @@
 export type Session =
   | {
       authenticated: true;
-      account: { id: string; display_name?: string };
+      account: {
+        /**
+         * What to know the account by: Spotify's `account_id`, which never changes, or where `/v1/me` has none, the
+         * user's `id`.
+         */
+        id: string;
+        display_name?: string;
+      };
       /** The scopes that the user granted. */
       scopes: string[];
       /** When the session ends unless it is used before (RFC 3339). */

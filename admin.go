@@ -17,7 +17,8 @@ func init() {
 //	DELETE /spotify/sessions/<session>                 ends one
 //	POST   /spotify/sessions/<session>/refresh         refreshes its token now
 //	DELETE /spotify/accounts/<account>/sessions        ends all of an account
-//	GET    /spotify/gate                               says whether Spotify is asked at all
+//	GET    /spotify/limits                             lists what Spotify limits and is responded to here
+//	DELETE /spotify/limits/<name>?client_id=           opens an operation, a family, "app" or "all"
 //	GET    /spotify/health                             says how the proxy is
 //
 // Sessions go by their references, the first 12 digits of a hash, which logs

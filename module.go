@@ -134,9 +134,10 @@ const (
 //   - `spotify.key_created`: somebody created an access key. Also in the data:
 //     `scopes` and `expires_at`.
 //   - `spotify.key_revoked`: its owner revoked an access key.
-//   - `spotify.rate_limited`: Spotify refuses the app's requests for
-//     now. Also in the data: `until` and `reason` (`rate_limited` or
-//     `quota_exceeded`). There is no session in it.
+//   - `spotify.rate_limited`: Spotify refuses requests of the app for now. Also in
+//     the data: the `operation` that it refused, such as `GET /me/player`; `scope`
+//     (`operation`, `family` or `app`) and `name` of what the proxy refuses until
+//     `until`; and `reason` (`rate_limited` or `quota_exceeded`). No session.
 type Handler struct {
 	// The app's client ID, from Spotify's dashboard. Required. May be a
 	// placeholder such as `{env.SPOTIFY_CLIENT_ID}`.

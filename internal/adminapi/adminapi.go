@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-
-	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
 // Base is the path that all endpoints are below.
@@ -32,7 +30,8 @@ var endpoints = map[string]endpoint{
 	"sessions/*":          {http.MethodDelete, endSession},
 	"sessions/*/refresh":  {http.MethodPost, refreshSession},
 	"accounts/*/sessions": {http.MethodDelete, endAccount},
-	"gate":                {http.MethodGet, gate},
+	"limits":              {http.MethodGet, listLimits},
+	"limits/*":            {http.MethodDelete, openLimits},
 	"health":              {http.MethodGet, health},
 }
 
@@ -74,8 +73,4 @@ func respond(w http.ResponseWriter, status int, v any) error {
 	w.WriteHeader(status)
 	_, err = w.Write(append(body, '\n'))
 	return err
-}
-
-func gate(w http.ResponseWriter, _ *http.Request, _ string) error {
-	return respond(w, http.StatusOK, map[string]any{"gates": upstream.Gates()})
 }

@@ -25,6 +25,8 @@ const (
 	maxDisplayName = 256
 	// profileTries is how often the profile is asked for. The person waits.
 	profileTries = 4
+	// profilePath is where the Web API has it.
+	profilePath = "/v1/me"
 	// profilePause is the wait before the second try, which doubles.
 	profilePause = 500 * time.Millisecond
 )
@@ -73,13 +75,13 @@ func (f *Flow) LookUpProfile(ctx context.Context, token *pkce.Token) (Profile, *
 }
 
 func (f *Flow) askForProfile(ctx context.Context, token *pkce.Token) (Profile, *problem.Problem) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.apiURL+"/v1/me", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.apiURL+profilePath, nil)
 	if err != nil {
 		return Profile{}, profileUnavailable(err)
 	}
 	req.Header["Authorization"] = token.Header()
 	req.Header.Set("Accept", "application/json")
-	resp, why, err := f.site.Upstream.Send(f.client, req)
+	resp, why, err := f.site.Upstream.Send(f.client, req, profilePath)
 	if p := problem.As(err); p != nil {
 		return Profile{}, profileRefused(p.Status, p.Reason, p.RetryAfter)
 	}
@@ -90,10 +92,10 @@ func (f *Flow) askForProfile(ctx context.Context, token *pkce.Token) (Profile, *
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusForbidden, http.StatusTooManyRequests:
-		return Profile{}, profileRefused(resp.StatusCode, why, f.site.Upstream.RetryAfter(resp))
+		return Profile{}, profileRefused(resp.StatusCode, why, f.site.Upstream.RetryAfter(resp, http.MethodGet, profilePath))
 	default:
 		p := profileUnavailable(fmt.Errorf("the profile was answered with status %d", resp.StatusCode))
-		p.RetryAfter = f.site.Upstream.RetryAfter(resp)
+		p.RetryAfter = f.site.Upstream.RetryAfter(resp, http.MethodGet, profilePath)
 		return Profile{}, p
 	}
 	var who Profile
@@ -126,7 +128,8 @@ func profileRefused(status int, why reason.Reason, retryAfter time.Duration) *pr
 		p.Message = "Spotify does not let the app be used without Premium. While an app is in development mode, its owner needs Spotify Premium."
 	case reason.RateLimited, reason.QuotaExceeded:
 		p.Status, p.Wording = http.StatusTooManyRequests, page.WordingLoginRateLimited
-		p.Message = "This app has sent Spotify as many requests as it may for now, so the login did not work. Try again later."
+		p.Message = "This app has sent Spotify as many requests as it may for now, so the login did not work. Try again " +
+			cmp.Or(problem.In(retryAfter), "later") + "."
 	default:
 		p.Wording = page.WordingLoginForbidden
 		p.Message = "Spotify refused to say whose account this is, so the login did not work."

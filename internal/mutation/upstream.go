@@ -4,6 +4,8 @@ var (
 	upstreamTests = []string{"./internal/upstream"}
 	linksTests    = []string{"./internal/links"}
 	webapiTests   = []string{"./internal/webapi"}
+
+	ratelimitTests = []string{"./internal/ratelimit"}
 )
 
 // ofUpstream are ways to break what Spotify gets and what of its responses passes.
@@ -123,8 +125,44 @@ var ofUpstream = []regression{
 		name: "validators stay strong over changed bytes", file: "internal/upstream/links.go", packages: []string{"./internal/upstream"}, run: "Validators",
 		old: "h.Set(\"ETag\", \"W/\"+tag)", new: "_ = tag",
 	}, {
-		name: "one operation's own limit closes the gate", file: "internal/upstream/gate.go", packages: []string{"./internal/e2e/upstream"}, run: "Limit|Gate|Image|Cover",
-		old: "known && op.OwnLimit {", new: "known && false && op.OwnLimit {",
+		name: "a 429 closes the gate for every operation", file: "internal/upstream/gate.go", packages: []string{"./internal/e2e/upstream"}, run: "Limit|Gate|Bucket",
+		old: "operation, family := webapi.Bucket(method, path)", new: "operation, family := webapi.Bucket(\"GET\", \"/v1/me\")",
+	}, {
+		name: "Retry-After of zero is passed on", file: "internal/upstream/buckets.go", packages: []string{"./internal/e2e/upstream"}, run: "429",
+		old: "ok && asked > 0 {", new: "ok {",
+	}, {
+		name: "a client's own words are in a message", file: "internal/upstream/buckets.go", packages: upstreamTests,
+		old: "l.Scope == ratelimit.ScopeOperation && !webapi.IsOperation(l.Name)", new: "false && !webapi.IsOperation(l.Name)",
+	}, {
+		name: "a quota closes the app", file: "internal/ratelimit/refused.go", packages: ratelimitTests,
+		old: "if f.left(now, wall) > 0 && f.why != reason.QuotaExceeded {", new: "if f.left(now, wall) > 0 && f.why != reason.Forbidden {",
+	}, {
+		name: "a family is closed though one of it was served", file: "internal/ratelimit/refused.go", packages: ratelimitTests,
+		old: " || f.served >= other.refusedAt {", new: " {",
+	}, {
+		name: "a family is closed by two refusals however far apart", file: "internal/ratelimit/refused.go", packages: ratelimitTests,
+		old: "now-other.refusedAt > familySpan ||", new: "now-other.refusedAt < 0 ||",
+	}, {
+		name: "a closed operation is not probed before its time", file: "internal/ratelimit/closure.go", packages: ratelimitTests,
+		old: "next := min(wait, FirstProbe<<min(c.failed, 8), LastProbe)", new: "next := wait",
+	}, {
+		name: "probes do not become rarer", file: "internal/ratelimit/closure.go", packages: ratelimitTests,
+		old: "FirstProbe<<min(c.failed, 8)", new: "FirstProbe<<min(c.failed, 0)",
+	}, {
+		name: "several probes go at once", file: "internal/ratelimit/closure.go", packages: ratelimitTests,
+		old: "if c.probe != 0 && now-c.probeAt < probeBound {", new: "if false {",
+	}, {
+		name: "a family that is served stays closed", file: "internal/ratelimit/gate.go", packages: ratelimitTests,
+		old: "\tif its {\n", new: "\tif false {\n",
+	}, {
+		name: "one operation keeps the app closed", file: "internal/ratelimit/gate.go", packages: ratelimitTests,
+		old: "wait = max(wait, c.due(now, wall)+yield)", new: "wait = max(wait, 0)",
+	}, {
+		name: "the window does not close the app", file: "internal/ratelimit/refused.go", packages: ratelimitTests,
+		old: "\tif !others {\n", new: "\tif true || !others {\n",
+	}, {
+		name: "a wait of hours is for the window", file: "internal/ratelimit/gate.go", packages: ratelimitTests,
+		old: "r.wait <= shortWait", new: "r.wait >= 0",
 	}, {
 		name: "a response that breaks off is whole with its links rewritten", file: "internal/links/whole.go", packages: linksTests,
 		old: "\t\terr = f.err\n", new: "\t\t_ = f.err\n",

@@ -27,12 +27,16 @@ type Problem struct {
 	Message    string
 	LoginURL   string        // where logging in would help
 	RetryAfter time.Duration // 0: not said
+	Limited    string        // what Spotify limits, of a 429: an operation, a family of them, or "app"
 	Allow      string        // the Allow header of a 405
 	Wording    string        // which words a page has for it, if not the reason's
 	Challenge  string        // the WWW-Authenticate header of a 401
 	ForCode    bool          // JSON even to a navigation
 	InFrame    bool          // its page may be in a frame of the site's, and links out of it
 	Err        error         // the cause, for the log only
+	// LimitedUntil is when Spotify is expected to serve what is limited again. The
+	// zero time is not said.
+	LimitedUntil time.Time
 }
 
 // Error is what {http.error.message} shows, so it says no more than the
@@ -49,10 +53,12 @@ func (p *Problem) Body() []byte {
 		Message  string `json:"message"`
 		Reason   string `json:"reason"`
 		LoginURL string `json:"login_url,omitempty"`
+		Limited  string `json:"limited,omitempty"`
+		Until    string `json:"limited_until,omitempty"`
 	}
 	b, err := json.Marshal(struct {
 		Error apiError `json:"error"`
-	}{apiError{p.Status, p.Message, string(p.Reason), p.LoginURL}})
+	}{apiError{p.Status, p.Message, string(p.Reason), p.LoginURL, p.Limited, p.until()}})
 	if err != nil {
 		// strings and an int always marshal
 		panic(err)
@@ -68,12 +74,50 @@ func (p *Problem) SetHeaders(h http.Header) {
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", RetryAfterSeconds(p.RetryAfter))
 	}
+	if p.Limited != "" {
+		h.Set(LimitedHeader, p.Limited)
+		h.Set(LimitedUntilHeader, p.until())
+	}
 	if p.Challenge != "" {
 		h.Set("WWW-Authenticate", p.Challenge)
 	}
 	if p.Allow != "" {
 		h.Set("Allow", p.Allow)
 	}
+}
+
+// Headers of a 429: what Spotify limits, and until when it does (RFC 3339).
+const (
+	LimitedHeader      = "Spotify-Proxy-Limited"
+	LimitedUntilHeader = "Spotify-Proxy-Limited-Until"
+)
+
+// until is LimitedUntil as clients get it.
+func (p *Problem) until() string {
+	if p.LimitedUntil.IsZero() {
+		return ""
+	}
+	return p.LimitedUntil.UTC().Format(time.RFC3339)
+}
+
+// In says a wait in words, such as "in 13 h 35 min". It is empty for none. Below
+// an hour it is rounded up.
+func In(wait time.Duration) string {
+	const day = 24 * time.Hour
+	switch wait = max(wait, 0); {
+	case wait == 0:
+		return ""
+	case wait <= time.Minute:
+		return "in " + strconv.Itoa(int((wait+time.Second-1)/time.Second)) + " s"
+	case wait > 365*day:
+		return "in a year"
+	}
+	minutes := int((wait + time.Minute - 1) / time.Minute)
+	if minutes < 60 {
+		return "in " + strconv.Itoa(minutes) + " min"
+	}
+	minutes = int((wait + time.Minute/2) / time.Minute)
+	return "in " + strconv.Itoa(minutes/60) + " h " + strconv.Itoa(minutes%60) + " min"
 }
 
 // RetryAfterSeconds rounds up: a caller that waits exactly as long as told

@@ -15,14 +15,14 @@ func (c systemClock) Monotonic() time.Duration { return time.Since(c.start) }
 
 func TestOpenGateAllocatesNothing(t *testing.T) {
 	g := ratelimit.New(systemClock{time.Now()})
-	if n := testing.AllocsPerRun(1000, func() { g.Report(g.Admit("account"), 200, "", false) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { g.Report(g.Admit("account", op, family), 200, "", false) }); n != 0 {
 		t.Errorf("a request through an open gate allocates %v times", n)
 	}
 }
 
 func BenchmarkGate(b *testing.B) {
 	closed := ratelimit.New(systemClock{time.Now()})
-	closed.Report(closed.Admit("a"), 429, "86400", false)
+	closed.Report(closed.Admit("a", op, family), 429, "86400", false)
 	for _, bm := range []struct {
 		name string
 		gate *ratelimit.Gate
@@ -34,7 +34,7 @@ func BenchmarkGate(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if d := bm.gate.Admit("account"); d.Admitted {
+					if d := bm.gate.Admit("account", op, family); d.Admitted {
 						bm.gate.Report(d, 200, "", false)
 					}
 				}

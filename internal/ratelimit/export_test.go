@@ -9,3 +9,13 @@ func Accounts(g *Gate) int {
 	defer g.mu.Unlock()
 	return len(g.share.accounts)
 }
+
+// MaxOperations is how many operations are told apart at most.
+const MaxOperations = maxOperations
+
+// Operations returns how many operations g remembers.
+func Operations(g *Gate) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.operations)
+}

@@ -1,11 +1,16 @@
 // Package ratelimit stops calling Spotify when Spotify says so.
 //
-// Spotify counts the requests of an app, over all of its users, in a rolling
-// window of 30 seconds, and answers 429 beyond a limit that it does not tell.
-// An app that goes on calling is shut out for longer. A Gate, one per client
-// id, therefore answers in Spotify's place until the time it asked for has
-// passed, lets one request through to see, and then shares what it has learned
-// of the limit fairly among the accounts until the rush is over.
+// Spotify limits an app in two ways. It counts the requests of all the app's users
+// in a rolling window of 30 seconds, and it has quotas over a rolling day for groups
+// of operations that it does not publish. Beyond either it responds 429, and an app
+// that goes on calling is shut out for longer. A Gate, one per client ID, therefore
+// responds in Spotify's place until the time it asked for has passed.
+//
+// The unit is the operation: a 429 closes the one it was for. What several 429s say
+// in common closes more: the operation's family, or the whole app. A closed one lets
+// single requests through, the probes, long before a wait of hours is over, and opens
+// when one of them is served. After a rush on the window, the Gate shares what it has
+// learned of the limit fairly among the accounts.
 package ratelimit
 
 import (
@@ -19,20 +24,13 @@ import (
 )
 
 const (
-	// window is the span over which Spotify counts requests.
+	// window is the span over which Spotify counts all of an app's requests.
 	// https://developer.spotify.com/documentation/web-api/concepts/rate-limits
 	window = 30 * time.Second
 
-	// MaxClosed bounds how long one answer can close a Gate. Spotify has been
-	// seen to ask for most of a day.
-	MaxClosed = 24 * time.Hour
-
-	// probeBound is how long the outcome of a probe is waited for before the
-	// next caller becomes the probe.
-	probeBound = 15 * time.Second
-
-	// probeWait is what callers are told while a probe is under way.
-	probeWait = time.Second
+	// shortWait is the longest wait that can be for the window. Spotify asks for 1
+	// to 11 seconds typically; for a quota, for hours.
+	shortWait = 2 * window
 )
 
 // Clock tells the time. Both clocks are asked because either may mislead: the
@@ -44,46 +42,56 @@ type Clock interface {
 }
 
 // Gate decides which requests may go to Spotify. Use New. It is safe for
-// concurrent use; while it has nothing to restrict, it takes no lock.
+// concurrent use; while it has nothing to restrict, it takes no lock. It has no
+// goroutine and writes nothing down: a new one is open.
 type Gate struct {
 	clock Clock
 
-	// engaged is false while the gate is open and nothing is shared out. Then
-	// the fields below mu mean nothing.
+	// engaged is false while everything is open and nothing is shared out. Then
+	// the fields below mu only tell what was.
 	engaged  atomic.Bool
 	sent     counter // requests admitted
 	answered counter // requests that Spotify answered with anything but 429
 
-	mu        sync.Mutex
-	closed    bool
-	until     time.Duration // monotonic
-	untilWall time.Time
-	why       reason.Reason
-	probe     uint64 // the probe under way; 0 if none
-	probeAt   time.Duration
-	lastProbe uint64
-	openedAt  time.Duration
-	strikes   int // times closed in a row
-	share     share
+	mu         sync.Mutex
+	operations map[string]*operation
+	families   map[string]*family
+	window     closure // of the app, for Spotify's window
+	wide       closure // of the app, because several families are closed
+	closed     int     // closures of all kinds
+	lastProbe  uint64
+	sweptAt    time.Duration
+	openedAt   time.Duration // when window was last opened
+	strikes    int           // times that window was closed in a row
+	share      share
+	appWide    bool // the share is for all operations, not only for those marked as shared
 }
 
 // New returns an open Gate.
-func New(clock Clock) *Gate { return &Gate{clock: clock} }
+func New(clock Clock) *Gate {
+	app := closure{scope: ScopeApp, name: appName}
+	return &Gate{clock: clock, operations: make(map[string]*operation), families: make(map[string]*family), window: app, wide: app}
+}
 
 // Decision is the answer to one request. Report takes it back.
 type Decision struct {
 	// Admitted says that the request may go to Spotify. Then Report must be
 	// called with its outcome. Otherwise the request is to be answered 429.
 	Admitted bool
-	// Wait is the time after which asking again makes sense, if not admitted.
+	// Wait is the time after which asking again makes sense, if not admitted:
+	// until the next probe may go.
 	Wait time.Duration
-	// Reason is RateLimited or QuotaExceeded if not admitted, else empty.
-	Reason reason.Reason
-	// FairShare says that the gate is open, but the account has had its share.
+	// Left is the time until Spotify is expected to serve it again, if not admitted
+	// and not because of FairShare. It may be longer than Wait, and may be 0.
+	Left time.Duration
+	// Limit is what is closed, if not admitted. It is the zero Limit if FairShare.
+	Limit Limit
+	// FairShare says that the operation is open, but the account has had its share.
 	FairShare bool
 
-	at    time.Duration // when it was made
-	probe uint64
+	operation, family string
+	at                time.Duration // when it was made
+	probe             uint64
 }
 
 // RetryAfter returns Wait in whole seconds, rounded up, at least 1: the value
@@ -92,164 +100,207 @@ func (d Decision) RetryAfter() int {
 	return max(1, int((d.Wait+time.Second-1)/time.Second))
 }
 
+// Reason is why the request is not admitted: RateLimited or QuotaExceeded. It is
+// empty if it is admitted.
+func (d Decision) Reason() reason.Reason {
+	switch {
+	case d.Admitted:
+		return ""
+	case d.FairShare:
+		return reason.RateLimited
+	}
+	return d.Limit.Reason
+}
+
 // Transition says what a Report did to the gate.
 type Transition uint8
 
 // The transitions.
 const (
 	Unchanged Transition = iota
-	Closed               // it closed, or is now closed for longer
-	Opened               // it opened
+	Closed               // something closed, or is now closed for longer
+	Opened               // something opened
 )
 
-// Admit decides about a request of an account. While the gate is open and has
-// been for a while, every request is admitted, without a lock or an allocation.
-// When the time of a closed gate is up, the next request is admitted as the
-// probe; others wait for its outcome.
-func (g *Gate) Admit(account string) Decision {
+// Change is what a Report did, and to what: to the widest if to several.
+type Change struct {
+	Transition
+	Limit
+	Operation string // that the request was for
+}
+
+// Admit decides about a request of an account for an operation of a family, as
+// webapi.Bucket names them. While everything is open and has been for a while, every
+// request is admitted, without a lock or an allocation. When what is closed may be
+// probed, the next request is admitted as the probe; others wait for its outcome.
+func (g *Gate) Admit(accountID, operation, family string) Decision {
 	now := g.clock.Monotonic()
+	d := Decision{Admitted: true, operation: operation, family: family, at: now}
 	if !g.engaged.Load() {
 		g.sent.add(now)
-		return Decision{Admitted: true, at: now}
+		return d
 	}
 	wall := g.clock.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := g.share.ask(account, now)
-	if !g.closed {
-		wait := g.share.admit(a, now, &g.sent)
-		if wait > 0 {
-			return Decision{Wait: wait, Reason: reason.RateLimited, FairShare: true}
+	g.sweep(now, wall)
+	o := g.find(operation)
+	var a *account
+	shared := g.share.active && (g.appWide || o != nil && o.shared)
+	if shared {
+		a = g.share.ask(accountID, now)
+	}
+	barriers, n := g.barriers(o, family)
+	for _, c := range barriers[:n] {
+		wait := c.wait(now, wall)
+		if c == &g.window && o != nil && o.closed {
+			wait = max(wait, c.due(now, wall)+yield)
 		}
-		g.engaged.Store(g.share.active)
-		g.sent.add(now)
-		return Decision{Admitted: true, at: now}
+		if wait > d.Wait {
+			d.Admitted, d.Wait, d.Left, d.Limit = false, wait, c.left(now, wall), c.limit()
+		}
 	}
-	if wait := min(g.until-now, g.untilWall.Sub(wall)); wait > 0 {
-		return Decision{Wait: wait, Reason: g.why}
+	switch {
+	case !d.Admitted:
+		return d
+	case n > 0:
+		g.lastProbe++
+		d.probe = g.lastProbe
+		for _, c := range barriers[:n] {
+			c.probe, c.probeAt = d.probe, now
+		}
+		a.admitted()
+	case shared:
+		if wait := g.share.admit(a, now, &g.sent); wait > 0 {
+			d.Admitted, d.Wait, d.FairShare = false, wait, true
+			return d
+		}
 	}
-	if g.probe != 0 && now-g.probeAt < probeBound {
-		return Decision{Wait: probeWait, Reason: g.why}
-	}
-	g.lastProbe++
-	g.probe, g.probeAt = g.lastProbe, now
-	a.admitted()
+	g.settle()
 	g.sent.add(now)
-	return Decision{Admitted: true, at: now, probe: g.probe}
+	return d
+}
+
+// barriers are the closures in a request's way. An operation that is closed itself
+// has its own probes: what is closed on a guess, the family and all families, does
+// not hold it up as well.
+func (g *Gate) barriers(o *operation, name string) (barriers [3]*closure, n int) {
+	add := func(c *closure) {
+		if c.closed {
+			barriers[n] = c
+			n++
+		}
+	}
+	if o != nil && o.closed {
+		add(&o.closure)
+	} else {
+		if f := g.families[name]; f != nil {
+			add(&f.closure)
+		}
+		add(&g.wide)
+	}
+	add(&g.window)
+	return barriers, n
 }
 
 // Report tells the gate the outcome of an admitted request: Spotify's status,
 // the Retry-After header if there was one, and whether the reason was
-// QUOTA_EXCEEDED. A status of 0 means that there was no answer, or that it
-// says nothing of the app's limit; it frees the place of a probe.
+// QUOTA_EXCEEDED. A status of 0 means that there was no answer; it frees the place
+// of a probe.
 //
-// A 429 closes the gate for as long as Retry-After says, at least a second and
-// at most MaxClosed. Without a valid one, for 5 seconds, doubling to 30 as the
-// gate keeps closing; from a minute, doubling to 15, if the quota is exceeded.
-// Any other answer to the probe opens it.
-func (g *Gate) Report(d Decision, status int, retryAfter string, quotaExceeded bool) Transition {
+// A 429 closes the operation for as long as Retry-After says, at least a second and
+// at most MaxClosed. Without a valid one, for 5 seconds, doubling to 15 minutes as
+// it is refused again; from a minute if the quota is exceeded. Any other answer to a
+// probe opens what it was the probe of.
+//
+// Several operations refused within 30 seconds, with waits of seconds, close the app
+// instead. Two closed operations of a family within a minute, none of the family
+// having been served in between, close the family. Three families closed without a
+// quota being named close the app.
+func (g *Gate) Report(d Decision, status int, retryAfter string, quotaExceeded bool) Change {
 	if status == http.StatusTooManyRequests {
-		return g.refused(d, g.clock.Monotonic(), retryAfter, quotaExceeded)
+		now, wall := g.clock.Monotonic(), g.clock.Now()
+		r := refusal{why: reason.RateLimited}
+		if quotaExceeded {
+			r.why = reason.QuotaExceeded
+		}
+		r.wait, r.told = retryafter.Parse(retryAfter, wall)
+		r.short = !quotaExceeded && (!r.told || r.wait <= shortWait)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		change := g.refused(d, r, now, wall)
+		change.Operation = d.operation
+		g.settle()
+		return change
 	}
 	if status > 0 {
 		// Spotify counts a request when it comes, not when it is answered.
 		g.answered.add(d.at)
 	}
-	if d.probe == 0 {
-		return Unchanged
+	if d.probe == 0 && !g.engaged.Load() {
+		return Change{}
 	}
 	now := g.clock.Monotonic()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.closed || d.probe != g.probe {
-		return Unchanged
-	}
-	g.probe = 0
-	if status <= 0 {
-		return Unchanged
-	}
-	g.closed, g.openedAt = false, now
-	g.share.press(now)
-	g.engaged.Store(g.share.active)
-	return Opened
-}
-
-// refused handles a 429.
-func (g *Gate) refused(d Decision, now time.Duration, retryAfter string, quota bool) Transition {
-	wall := g.clock.Now()
-	wait, told := retryafter.Parse(retryAfter, wall)
-	why := reason.RateLimited
-	if quota {
-		why = reason.QuotaExceeded
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case !g.closed:
-		if now-g.openedAt > window {
-			g.strikes = 0
+	if status > 0 {
+		if f := g.families[d.family]; f != nil {
+			f.served = max(f.served, d.at)
 		}
-		g.strikes++
-		if !quota {
-			g.share.learn(float64(g.answered.sum(now, window)), now)
+	}
+	if d.probe == 0 {
+		return Change{}
+	}
+	return g.probed(d, now, status > 0)
+}
+
+// probed handles the outcome of a probe that was not refused.
+func (g *Gate) probed(d Decision, now time.Duration, served bool) (change Change) {
+	open := func(c *closure) {
+		if c.closed {
+			change = Change{Opened, c.limit(), d.operation}
+			g.open(c)
 		}
-	case d.probe != 0 && d.probe == g.probe:
-		g.strikes++
-	case !told:
-		return Unchanged // sent before the gate closed; nothing new
 	}
-	if !told {
-		wait = g.patience(quota)
+	guesses := []*closure{&g.wide}
+	if f := g.families[d.family]; f != nil {
+		guesses = append(guesses, &f.closure)
 	}
-	return g.close(now, wall, wait, why)
+	its := false // whether it still is the probe of one of them
+	for _, c := range guesses {
+		if c.probed(d.probe) && served {
+			its = true
+		}
+	}
+	if o := g.find(d.operation); o != nil && o.probed(d.probe) && served {
+		its = true
+		open(&o.closure)
+		o.openedAt = now
+	}
+	if its {
+		// One operation that is served shows that not all of them are limited.
+		for _, c := range guesses {
+			open(c)
+		}
+	}
+	if g.window.probed(d.probe) && served {
+		open(&g.window)
+		g.openedAt = now
+	}
+	if change.Transition == Opened {
+		g.share.press(now)
+		g.settle()
+	}
+	return change
 }
 
-// patience is the wait when Spotify names none.
-func (g *Gate) patience(quota bool) time.Duration {
-	first, most := 5*time.Second, 30*time.Second
-	if quota {
-		first, most = time.Minute, 15*time.Minute
+// open opens a closure.
+func (g *Gate) open(c *closure) {
+	if c.closed {
+		g.closed--
 	}
-	return min(most, first<<min(g.strikes-1, 8))
+	*c = closure{name: c.name, family: c.family, scope: c.scope}
 }
 
-// close closes the gate, or keeps it closed for longer. It never shortens.
-func (g *Gate) close(now time.Duration, wall time.Time, wait time.Duration, why reason.Reason) Transition {
-	wait = min(max(wait, time.Second), MaxClosed)
-	left := time.Duration(0)
-	if g.closed {
-		left = max(0, min(g.until-now, g.untilWall.Sub(wall)))
-	}
-	if left > 0 && why == reason.QuotaExceeded {
-		g.why = why
-	}
-	if left > 0 && wait <= left {
-		return Unchanged
-	}
-	if left == 0 || g.why != reason.QuotaExceeded {
-		g.why = why
-	}
-	g.closed, g.probe = true, 0
-	g.until, g.untilWall = now+wait, wall.Add(wait)
-	g.share.press(g.until)
-	g.engaged.Store(true)
-	if wait-left < time.Second && left > 0 {
-		return Unchanged // many answers to one rush: not worth telling anyone
-	}
-	return Closed
-}
-
-// Snapshot returns until when the gate is closed and why, for people. The time
-// is zero if the gate is open, and may be past while a closed gate waits for a
-// probe.
-func (g *Gate) Snapshot() (until time.Time, why reason.Reason) {
-	if !g.engaged.Load() {
-		return time.Time{}, ""
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed {
-		return time.Time{}, ""
-	}
-	return g.untilWall, g.why
-}
+// settle works out whether there is anything to restrict.
+func (g *Gate) settle() { g.engaged.Store(g.share.active || g.closed > 0) }

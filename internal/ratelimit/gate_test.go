@@ -11,6 +11,9 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
+// An operation, and its family.
+const op, family = "GET /me/player", "player"
+
 var noon = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
 func newGate() (*ratelimit.Gate, *fakeclock.Clock) {
@@ -21,8 +24,8 @@ func newGate() (*ratelimit.Gate, *fakeclock.Clock) {
 // mustAdmit asks and fails the test if the answer is no.
 func mustAdmit(t *testing.T, g *ratelimit.Gate, account string) ratelimit.Decision {
 	t.Helper()
-	d := g.Admit(account)
-	if !d.Admitted || d.Reason != "" {
+	d := g.Admit(account, op, family)
+	if !d.Admitted || d.Reason() != "" {
 		t.Fatalf("%s was not admitted: %+v", account, d)
 	}
 	return d
@@ -31,21 +34,30 @@ func mustAdmit(t *testing.T, g *ratelimit.Gate, account string) ratelimit.Decisi
 // mustRefuse asks and fails the test unless the answer is no, for that long.
 func mustRefuse(t *testing.T, g *ratelimit.Gate, seconds int, why reason.Reason) {
 	t.Helper()
-	d := g.Admit("anyone")
-	if d.Admitted || d.RetryAfter() != seconds || d.Reason != why || d.FairShare {
+	d := g.Admit("anyone", op, family)
+	if d.Admitted || d.RetryAfter() != seconds || d.Reason() != why || d.FairShare {
 		t.Fatalf("got %+v (%d s), want a refusal for %d s because of %s", d, d.RetryAfter(), seconds, why)
 	}
+}
+
+// snapshot returns until when the only thing that is closed is closed, and why.
+func snapshot(g *ratelimit.Gate) (until time.Time, why reason.Reason) {
+	limits := g.Limits()
+	if len(limits) != 1 {
+		return time.Time{}, ""
+	}
+	return limits[0].Until, limits[0].Reason
 }
 
 func TestGateIsOpenAtFirst(t *testing.T) {
 	g, clock := newGate()
 	for range 10_000 {
-		if got := g.Report(mustAdmit(t, g, "a"), 200, "", false); got != ratelimit.Unchanged {
+		if got := g.Report(mustAdmit(t, g, "a"), 200, "", false).Transition; got != ratelimit.Unchanged {
 			t.Fatalf("Report = %v", got)
 		}
 		clock.Advance(time.Millisecond)
 	}
-	if until, why := g.Snapshot(); !until.IsZero() || why != "" {
+	if until, why := snapshot(g); !until.IsZero() || why != "" {
 		t.Errorf("Snapshot = %v, %q", until, why)
 	}
 }
@@ -76,14 +88,15 @@ func TestGateClosesForAsLongAsItIsTold(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g, clock := newGate()
-			if got := g.Report(mustAdmit(t, g, "a"), 429, tc.header, tc.quota); got != ratelimit.Closed {
+			if got := g.Report(mustAdmit(t, g, "a"), 429, tc.header, tc.quota).Transition; got != ratelimit.Closed {
 				t.Errorf("Report = %v, want Closed", got)
 			}
-			if until, why := g.Snapshot(); !until.Equal(noon.Add(tc.want)) || why != tc.why {
+			if until, why := snapshot(g); !until.Equal(noon.Add(tc.want)) || why != tc.why {
 				t.Errorf("Snapshot = %v, %q; want %v, %q", until, why, noon.Add(tc.want), tc.why)
 			}
-			mustRefuse(t, g, int(tc.want/time.Second), tc.why)
-			clock.Advance(tc.want - time.Millisecond)
+			probe := min(tc.want, ratelimit.FirstProbe)
+			mustRefuse(t, g, int(probe/time.Second), tc.why)
+			clock.Advance(probe - time.Millisecond)
 			mustRefuse(t, g, 1, tc.why) // rounded up
 			clock.Advance(time.Millisecond)
 			mustAdmit(t, g, "a")
@@ -99,23 +112,23 @@ func TestGateProbes(t *testing.T) {
 
 	probe := mustAdmit(t, g, "a")
 	mustRefuse(t, g, 1, reason.RateLimited)
-	if got := g.Report(late, 200, "", false); got != ratelimit.Unchanged {
+	if got := g.Report(late, 200, "", false).Transition; got != ratelimit.Unchanged {
 		t.Errorf("an answer to a request from before the closing was taken for the probe's: %v", got)
 	}
 	mustRefuse(t, g, 1, reason.RateLimited)
 
-	if got := g.Report(probe, 429, "20", false); got != ratelimit.Closed {
+	if got := g.Report(probe, 429, "20", false).Transition; got != ratelimit.Closed {
 		t.Errorf("Report of a failed probe = %v, want Closed", got)
 	}
 	mustRefuse(t, g, 20, reason.RateLimited)
-	if got := g.Report(probe, 200, "", false); got != ratelimit.Unchanged {
+	if got := g.Report(probe, 200, "", false).Transition; got != ratelimit.Unchanged {
 		t.Errorf("a second Report of a probe = %v", got)
 	}
 	clock.Advance(20 * time.Second)
 	for _, status := range []int{200, 204, 404, 500} {
 		probe = mustAdmit(t, g, "a")
 		mustRefuse(t, g, 1, reason.RateLimited)
-		if got := g.Report(probe, status, "", false); got != ratelimit.Opened {
+		if got := g.Report(probe, status, "", false).Transition; got != ratelimit.Opened {
 			t.Errorf("Report(%d) of the probe = %v, want Opened", status, got)
 		}
 		mustAdmit(t, g, "b")
@@ -139,10 +152,10 @@ func TestGateFreesALostProbe(t *testing.T) {
 	clock.Advance(1)
 	second := mustAdmit(t, g, "c")
 	mustRefuse(t, g, 1, reason.RateLimited)
-	if got := g.Report(lost, 200, "", false); got != ratelimit.Unchanged {
+	if got := g.Report(lost, 200, "", false).Transition; got != ratelimit.Unchanged {
 		t.Errorf("the lost probe's late answer = %v", got)
 	}
-	if got := g.Report(second, 200, "", false); got != ratelimit.Opened {
+	if got := g.Report(second, 200, "", false).Transition; got != ratelimit.Opened {
 		t.Errorf("the second probe's answer = %v", got)
 	}
 }
@@ -152,7 +165,7 @@ func TestGateIsPatientWithoutRetryAfter(t *testing.T) {
 		quota bool
 		waits []int
 	}{
-		{false, []int{5, 10, 20, 30, 30, 30, 30, 30, 30, 30, 30}},
+		{false, []int{5, 10, 20, 40, 80, 160, 320, 640, 900, 900}},
 		{true, []int{60, 120, 240, 480, 900, 900}},
 	} {
 		g, clock := newGate()
@@ -196,7 +209,7 @@ func TestGateHearsTheRestOfARush(t *testing.T) {
 		{"60", true, ratelimit.Closed, 60, reason.QuotaExceeded},
 		{"90", false, ratelimit.Closed, 90, reason.QuotaExceeded}, // the quota is still exceeded
 	} {
-		if got := g.Report(rush[i+1], 429, tc.header, tc.quota); got != tc.want {
+		if got := g.Report(rush[i+1], 429, tc.header, tc.quota).Transition; got != tc.want {
 			t.Errorf("Retry-After %q: Report = %v, want %v", tc.header, got, tc.want)
 		}
 		mustRefuse(t, g, tc.wait, tc.why)
@@ -212,10 +225,10 @@ func TestGateAndClocksThatJump(t *testing.T) {
 	g, clock := newGate()
 	g.Report(mustAdmit(t, g, "a"), 429, "3600", false)
 	clock.Jump(-24 * time.Hour)
-	mustRefuse(t, g, 3600, reason.RateLimited)
-	clock.Advance(time.Hour)
+	mustRefuse(t, g, 900, reason.RateLimited)
+	clock.Advance(15 * time.Minute)
 	g.Report(mustAdmit(t, g, "a"), 429, "3600", false)
-	clock.Jump(time.Hour) // the machine slept
+	clock.Jump(30 * time.Minute) // the machine slept
 	mustAdmit(t, g, "a")
 }
 
@@ -223,11 +236,11 @@ func TestGateSnapshot(t *testing.T) {
 	g, clock := newGate()
 	g.Report(mustAdmit(t, g, "a"), 429, "60", false)
 	clock.Advance(time.Minute)
-	if until, _ := g.Snapshot(); !until.Equal(noon.Add(time.Minute)) {
+	if until, _ := snapshot(g); !until.Equal(noon.Add(time.Minute)) {
 		t.Errorf("Snapshot while a probe is due = %v", until)
 	}
 	g.Report(mustAdmit(t, g, "a"), 200, "", false)
-	if until, _ := g.Snapshot(); !until.IsZero() {
+	if until, _ := snapshot(g); !until.IsZero() {
 		t.Errorf("Snapshot of an open gate = %v", until)
 	}
 }
@@ -242,7 +255,7 @@ func TestGateLetsOneProbeThrough(t *testing.T) {
 		admitted := make(chan ratelimit.Decision, 64)
 		for range 64 {
 			wg.Go(func() {
-				if d := g.Admit("a"); d.Admitted {
+				if d := g.Admit("a", op, family); d.Admitted {
 					admitted <- d
 				}
 			})
@@ -263,7 +276,7 @@ func TestGateConcurrently(t *testing.T) {
 		wg.Go(func() {
 			account := string(rune('a' + i))
 			for n := range 500 {
-				d := g.Admit(account)
+				d := g.Admit(account, op, family)
 				switch {
 				case !d.Admitted:
 					clock.Advance(d.Wait / 8)
@@ -273,7 +286,7 @@ func TestGateConcurrently(t *testing.T) {
 					g.Report(d, 200, "", false)
 				}
 				if n%100 == i {
-					g.Snapshot()
+					g.Limits()
 				}
 			}
 		})

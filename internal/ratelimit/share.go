@@ -102,14 +102,15 @@ func (s *share) ask(id string, now time.Duration) *account {
 	return a
 }
 
-// admit returns how long the account has to wait; 0 admits it.
-func (s *share) admit(a *account, now time.Duration, sent *counter) time.Duration {
+// expire ends the sharing when the rush is over.
+func (s *share) expire(now time.Duration) {
 	if s.active && now-s.pressure >= tightFor {
 		*s = share{demands: s.demands[:0]}
 	}
-	if !s.active {
-		return 0
-	}
+}
+
+// admit returns how long the account has to wait; 0 admits it. The share is active.
+func (s *share) admit(a *account, now time.Duration, sent *counter) time.Duration {
 	s.grow(now)
 	if now-s.leveledAt >= levelEvery || s.level == 0 {
 		s.relevel(now)

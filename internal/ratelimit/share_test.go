@@ -19,7 +19,7 @@ func rushed(t *testing.T, n int) (*ratelimit.Gate, *fakeclock.Clock) {
 	}
 	g.Report(mustAdmit(t, g, "rush"), 429, "32", false)
 	clock.Advance(32 * time.Second)
-	if got := g.Report(mustAdmit(t, g, "rush"), 200, "", false); got != ratelimit.Opened {
+	if got := g.Report(mustAdmit(t, g, "rush"), 200, "", false).Transition; got != ratelimit.Opened {
 		t.Fatalf("the gate did not open: %v", got)
 	}
 	return g, clock
@@ -28,7 +28,7 @@ func rushed(t *testing.T, n int) (*ratelimit.Gate, *fakeclock.Clock) {
 // use sends as many requests of an account as are admitted, at most n.
 func use(g *ratelimit.Gate, account string, n int) int {
 	for i := range n {
-		d := g.Admit(account)
+		d := g.Admit(account, op, family)
 		if !d.Admitted {
 			return i
 		}
@@ -48,7 +48,7 @@ func TestShareKeepsWithinTheLimit(t *testing.T) {
 	if sent < 240 || sent > 300 {
 		t.Errorf("%d requests in a window in which 300 are allowed", sent)
 	}
-	d := g.Admit("a")
+	d := g.Admit("a", op, family)
 	if d.Admitted || !d.FairShare || d.RetryAfter() < 1 || d.RetryAfter() > 30 {
 		t.Errorf("got %+v, want a refusal of up to 30 s for the sake of the others", d)
 	}
@@ -170,7 +170,7 @@ func TestShareAfterAnOdd429(t *testing.T) {
 func TestShareBoundsItsMemory(t *testing.T) {
 	g, clock := rushed(t, 300)
 	for i := range 6000 {
-		if d := g.Admit(fmt.Sprint("account", i)); d.Admitted {
+		if d := g.Admit(fmt.Sprint("account", i), op, family); d.Admitted {
 			g.Report(d, 200, "", false)
 		}
 	}

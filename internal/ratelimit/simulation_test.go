@@ -84,6 +84,7 @@ type scenario struct {
 	polite       bool
 	think        time.Duration // of the 19 accounts with two connections each
 	countRefused bool
+	operations   int // that are asked for at random
 }
 
 type outcome struct {
@@ -129,7 +130,8 @@ func simulate(sc scenario, gated bool) outcome {
 			d := ratelimit.Decision{Admitted: true}
 			account := "account" + strconv.Itoa(c.account)
 			if gated {
-				d = gate.Admit(account)
+				n := r.IntN(sc.operations)
+				d = gate.Admit(account, "GET /operation"+strconv.Itoa(n), "family"+strconv.Itoa(n%4))
 			}
 			if !d.Admitted {
 				out.local++
@@ -182,7 +184,11 @@ func TestSimulation(t *testing.T) {
 		{name: "one busy, polite", polite: true, think: 20 * time.Second},
 		{name: "one busy, impatient", think: 20 * time.Second},
 		{name: "all busy, impatient, refused count", think: 2 * time.Second, countRefused: true},
+		{name: "all busy, polite, 12 operations", polite: true, think: 2 * time.Second, operations: 12},
+		{name: "all busy, impatient, 12 operations", think: 2 * time.Second, operations: 12},
+		{name: "one busy, impatient, 12 operations", think: 20 * time.Second, operations: 12},
 	} {
+		sc.operations = max(1, sc.operations)
 		for _, gated := range []bool{false, true} {
 			out := simulate(sc, gated)
 			answered := 0

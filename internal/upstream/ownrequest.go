@@ -7,14 +7,15 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
+	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 // Send sends a request of the site's own to the Web API, by a client, and reports why
 // Spotify refused it, if it did. It counts like one of a visitor: while Spotify limits
 // the app's requests it is not sent, and the error is a *problem.Problem that says how
-// long to wait.
-func (s *Site) Send(client *http.Client, req *http.Request) (*http.Response, reason.Reason, error) {
-	res, why, err := s.throughGate("", req.Method, req.URL.Path, func() (*http.Response, error) {
+// long to wait. path is the request's without what api_url puts before it.
+func (s *Site) Send(client *http.Client, req *http.Request, path string) (*http.Response, reason.Reason, error) {
+	res, why, err := s.throughGate("", req.Method, path, func() (*http.Response, error) {
 		return client.Do(req) //nolint:gosec // to the API of the configuration
 	})
 	if err == nil && why == "" {
@@ -23,15 +24,12 @@ func (s *Site) Send(client *http.Client, req *http.Request) (*http.Response, rea
 	return res, why, err
 }
 
-// RetryAfter is how long a response asks to wait, or, if it is a 429 that does not
-// say, how long the gate lets nothing through. It may be 0.
-func (s *Site) RetryAfter(res *http.Response) time.Duration {
-	now := clock.Get().Now()
-	if wait, ok := retryafter.Parse(res.Header.Get("Retry-After"), now); ok {
-		return wait
+// RetryAfter is how long a response to a request of the site's own asks to wait, or, if
+// it is a 429 that does not say, how long the operation is closed. It may be 0.
+func (s *Site) RetryAfter(res *http.Response, method, path string) time.Duration {
+	wait, ok := retryafter.Parse(res.Header.Get("Retry-After"), clock.Get().Now())
+	if res.StatusCode == http.StatusTooManyRequests && (!ok || wait <= 0) {
+		_, wait, _ = s.Gate.Standing(webapi.Bucket(method, path))
 	}
-	if until, _ := s.Gate.Snapshot(); res.StatusCode == http.StatusTooManyRequests && until.After(now) {
-		return until.Sub(now)
-	}
-	return 0
+	return wait
 }

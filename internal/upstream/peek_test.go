@@ -118,7 +118,7 @@ func TestProbeThatHangsUp(t *testing.T) {
 	limited := true
 	r := newRig(t, recording(func(w http.ResponseWriter, q *http.Request) {
 		switch {
-		case q.URL.Path == "/v1/hang":
+		case q.URL.Query().Has("hang"):
 			close(arrived)
 			<-q.Context().Done()
 		case limited:
@@ -133,7 +133,7 @@ func TestProbeThatHangsUp(t *testing.T) {
 	limited = false
 	r.wantRefused(r.request("GET", "/v1/me", nil), http.StatusTooManyRequests, "rate_limited")
 	fake.Advance(10 * time.Second)
-	req := r.request("GET", "/v1/hang", nil)
+	req := r.request("GET", "/v1/me?hang", nil)
 	ctx, hangUp := context.WithCancel(req.Context())
 	probe := r.later(req.WithContext(ctx))
 	<-arrived

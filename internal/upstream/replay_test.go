@@ -175,7 +175,7 @@ func TestReplayMemoryComesBack(t *testing.T) {
 		"replayed": {play: func(_ *rig, w http.ResponseWriter, q *http.Request) { unlessToken("token-2", ok)(w, q) }, status: 200},
 		"the gate refuses the replay": {play: func(r *rig, w http.ResponseWriter, q *http.Request) {
 			gate := r.ex.Site.Gate
-			gate.Report(gate.Admit("another"), http.StatusTooManyRequests, "60", false)
+			gate.Report(gate.Admit("another", "PUT /me", "users"), http.StatusTooManyRequests, "60", false)
 			unlessToken("token-2", ok)(w, q)
 		}, status: 429},
 		"no newer token": {play: func(r *rig, w http.ResponseWriter, q *http.Request) {

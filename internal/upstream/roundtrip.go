@@ -294,7 +294,7 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	}
 	explainRefusal(c, c.res.Header, c.reason)
 	if c.res.StatusCode == http.StatusTooManyRequests {
-		c.ex.Site.setRetryAfter(&c.res)
+		c.ex.Site.explainLimit(&c.res, c.in.Method, c.in.URL.Path)
 	}
 	announceRemoval(c, c.res.Header)
 	c.ex.remindToReauthorize(c.res.Header)

@@ -18,9 +18,6 @@ type Operation struct {
 	// All are scopes that must all be granted; of Any, at least one must, and
 	// it depends on the object which.
 	All, Any []string
-	// OwnLimit says that Spotify limits the operation by itself, so that a 429
-	// says nothing of the app's other requests.
-	OwnLimit bool
 	// Change says when Spotify took the operation away; nil if it is current.
 	Change *Change
 	// Instead is the method and pattern of the operation that replaces one that

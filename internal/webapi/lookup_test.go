@@ -142,15 +142,6 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-func TestOwnLimit(t *testing.T) {
-	if op, _ := webapi.Lookup("PUT", "/v1/playlists/x/images"); !op.OwnLimit {
-		t.Error("the upload of images has a limit of its own")
-	}
-	if op, _ := webapi.Lookup("GET", "/v1/playlists/x/images"); op.OwnLimit {
-		t.Error("reading images has no limit of its own")
-	}
-}
-
 func BenchmarkLookup(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

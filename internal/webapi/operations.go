@@ -49,11 +49,6 @@ var (
 //
 // The scopes of GET /v1/me are left out: they widen the answer, and the call
 // works without.
-//
-// The one operation with a limit of its own that Spotify names is that of
-// playlist images:
-//
-//	https://developer.spotify.com/documentation/web-api/concepts/rate-limits
 var operations = named([]Operation{
 	{Method: "GET", Pattern: "/v1/albums", Change: february2026, Instead: "GET /v1/albums/{id}"},
 	{Method: "GET", Pattern: "/v1/albums/{id}"},
@@ -135,7 +130,7 @@ var operations = named([]Operation{
 	{Method: "PUT", Pattern: "/v1/playlists/{playlist_id}/followers", Any: playlistModify, Change: february2026, Instead: "PUT /v1/me/library"},
 	{Method: "GET", Pattern: "/v1/playlists/{playlist_id}/followers/contains", Change: february2026, Instead: "GET /v1/me/library/contains"},
 	{Method: "GET", Pattern: "/v1/playlists/{playlist_id}/images"},
-	{Method: "PUT", Pattern: "/v1/playlists/{playlist_id}/images", All: []string{"ugc-image-upload"}, Any: playlistModify, OwnLimit: true},
+	{Method: "PUT", Pattern: "/v1/playlists/{playlist_id}/images", All: []string{"ugc-image-upload"}, Any: playlistModify},
 	{Method: "DELETE", Pattern: "/v1/playlists/{playlist_id}/items", Any: playlistModify},
 	{Method: "GET", Pattern: "/v1/playlists/{playlist_id}/items", All: playlistRead},
 	{Method: "POST", Pattern: "/v1/playlists/{playlist_id}/items", Any: playlistModify},

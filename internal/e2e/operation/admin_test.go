@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/adminapi"
 	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 	"github.com/caddyspotify/caddy-spotify/internal/redistest"
@@ -149,7 +150,10 @@ func TestAdminAPIRefusals(t *testing.T) {
 		{"GET", "/spotify/sessions/0123456789ab", "DELETE", 405},
 		{"GET", "/spotify/sessions/0123456789ab/refresh", "POST", 405},
 		{"POST", "/spotify/accounts/x/sessions", "DELETE", 405},
-		{"DELETE", "/spotify/gate", "GET", 405},
+		{"DELETE", "/spotify/limits", "GET", 405},
+		{"GET", "/spotify/limits/all", "DELETE", 405},
+		{"DELETE", "/spotify/limits/", "", 400},
+		{"DELETE", "/spotify/limits/all?client=x", "", 400},
 		{"POST", "/spotify/health", "GET", 405},
 		{"GET", "/spotify/", "", 404},
 		{"GET", "/spotify/nothing", "", 404},
@@ -172,7 +176,7 @@ func TestAdminAPIRefusals(t *testing.T) {
 	}
 }
 
-func TestAdminGateAndHealth(t *testing.T) {
+func TestAdminLimitsAndHealth(t *testing.T) {
 	server := redistest.Start(t)
 	a := &proxytest.Administrator{T: t, Addr: freeport.Address(t)}
 	s := proxytest.Start(t, proxytest.Options{
@@ -182,33 +186,29 @@ func TestAdminGateAndHealth(t *testing.T) {
 	})
 	b := s.NewBrowser()
 	b.Login("")
-	type gates struct {
-		Gates []struct {
-			ClientID string `json:"client_id"`
-			Closed   bool
-			Until    time.Time
-			Reason   string
-		}
+	var list adminapi.Limits
+	a.Call("GET", "/spotify/limits", http.StatusOK, &list)
+	if list.Limits == nil || len(list.Limits) != 0 {
+		t.Errorf("limits: %+v", list)
 	}
-	var gate gates
-	a.Call("GET", "/spotify/gate", http.StatusOK, &gate)
-	if len(gate.Gates) != 1 || gate.Gates[0].ClientID != proxytest.ClientID || gate.Gates[0].Closed {
-		t.Errorf("gate: %+v", gate)
-	}
-	if got := metric(s, "gate_closed"); got != 0 {
-		t.Errorf("gate_closed is %v", got)
+	users := []string{`scope="operation"`, `family="users"`}
+	if app, op := metric(s, "gate_closed"), metric(s, "limits_closed", users...); app != 0 || op != 0 {
+		t.Errorf("gate_closed is %v, limits_closed %v", app, op)
 	}
 	s.Sim.Inject(spotifytest.Fault{Effect: spotifytest.RateLimited, RetryAfter: time.Minute, Times: 1})
 	for range 3 {
 		b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusTooManyRequests)
 	}
-	gate = gates{}
-	a.Call("GET", "/spotify/gate", http.StatusOK, &gate)
-	if g := gate.Gates[0]; !g.Closed || g.Reason != "rate_limited" || time.Until(g.Until) < 30*time.Second {
-		t.Errorf("gate: %+v", gate)
+	a.Call("GET", "/spotify/limits", http.StatusOK, &list)
+	if len(list.Limits) != 1 {
+		t.Fatalf("limits: %+v", list)
 	}
-	if closed, opens := metric(s, "gate_closed"), metric(s, "gate_opens_timestamp_seconds"); closed != 1 || opens < float64(time.Now().Unix()) {
-		t.Errorf("gate_closed is %v, opens at %v", closed, opens)
+	if l := list.Limits[0]; l.ClientID != proxytest.ClientID || l.Scope != "operation" || l.Name != "GET /me" || l.Family != "users" ||
+		l.Reason != "rate_limited" || time.Until(l.Until) < 30*time.Second || !l.NextProbe.Equal(l.Until) || time.Since(l.Since) > time.Minute {
+		t.Errorf("limit: %+v", l)
+	}
+	if app, op := metric(s, "gate_closed"), metric(s, "limits_closed", users...); app != 0 || op != 1 {
+		t.Errorf("gate_closed is %v, limits_closed %v", app, op)
 	}
 	if seen, answered := metric(s, "rate_limited_total", `by="spotify"`), metric(s, "rate_limited_total", `by="proxy"`); seen != 1 || answered != 2 {
 		t.Errorf("429 by Spotify %v, by the proxy %v", seen, answered)

@@ -59,7 +59,8 @@ func TestEvents(t *testing.T) {
 	limit := s.Sim.Inject(spotifytest.Fault{Effect: spotifytest.RateLimited, RetryAfter: 7 * time.Second, Times: 1})
 	b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusTooManyRequests)
 	b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusTooManyRequests)
-	if limited := want("spotify.rate_limited", "until", "reason"); limited["reason"] != "rate_limited" {
+	if limited := want("spotify.rate_limited", "operation", "scope", "name", "until", "reason"); limited["reason"] != "rate_limited" ||
+		limited["operation"] != "GET /me" || limited["scope"] != "operation" || limited["name"] != "GET /me" {
 		t.Errorf("limited: %v", limited)
 	}
 	if n := limit.Hits(); n != 1 {

@@ -181,9 +181,9 @@ func (s *Server) endpoint(rt route) http.Handler {
 			writeAPIError(w, e)
 			return
 		}
-		if wait, ok := s.limiter.take(note(r).ClientID, s.Now()); !ok {
+		if wait, e := s.takeQuota(note(r).ClientID, rt.pattern); e != nil {
 			w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-			writeAPIError(w, &apiError{Status: http.StatusTooManyRequests, Message: "API rate limit exceeded"})
+			writeAPIError(w, e)
 			return
 		}
 		if c.user.Outsider {

@@ -33,6 +33,8 @@ var (
 	errNotFound      = &apiError{Status: http.StatusNotFound, Message: "Resource not found"}
 	errInvalidID     = &apiError{Status: http.StatusBadRequest, Message: "Invalid base62 id"}
 	errForbidden     = &apiError{Status: http.StatusForbidden, Message: "Forbidden"}
+	errWindow        = &apiError{Status: http.StatusTooManyRequests, Message: "API rate limit exceeded"}
+	errQuota         = &apiError{Status: http.StatusTooManyRequests, Message: tooManyRequests, Reason: "QUOTA_EXCEEDED"}
 	errScope         = &apiError{Status: http.StatusForbidden, Message: "Insufficient client scope"}
 	errBadJSON       = &apiError{Status: http.StatusBadRequest, Message: "Error parsing JSON."}
 	errPremium       = &apiError{Status: http.StatusForbidden, Message: premiumRequired, Reason: "PREMIUM_REQUIRED"}

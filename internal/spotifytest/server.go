@@ -39,6 +39,9 @@ type Options struct {
 	// RateLimit is the number of Web API requests that each client id may make
 	// in any 30 s; 0 means no limit.
 	RateLimit int
+	// Quota is what each developer account may do in a rolling day; the zero value
+	// sets no limit.
+	Quota Quota
 	// Now tells the time; nil means time.Now. See also [Server.Advance].
 	Now func() time.Time
 	// APIURL is the origin used in the absolute links of the Web API. Empty
@@ -63,6 +66,7 @@ type Server struct {
 	record   *recorder
 	faults   *faults
 	limiter  *limiter
+	quotas   *Quotas
 	library  *library
 	consents *consents
 	users    map[string]*User
@@ -115,6 +119,7 @@ func New(opts Options) *Server {
 	s.record = newRecorder(opts.RecordLimit)
 	s.faults = newFaults(s.closing)
 	s.limiter = newLimiter(opts.RateLimit)
+	s.quotas = NewQuotas(opts.Quota)
 	s.consents = newConsents(opts.RedirectURIs)
 	s.library = newLibrary(s.order, opts.PlaylistLength, s.Now)
 	s.accounts = s.watch(s.accountsMux())

@@ -121,26 +121,26 @@ func (rd *reader) decide() bool {
 	}
 	rd.clean = rd.w
 	if rd.err == nil {
-		rd.clean -= rd.held(text[rd.next:], rd.next)
+		rd.clean -= rd.rw.held(text, rd.next)
 	}
 	rd.next = rd.clean
 	return rd.r < rd.clean
 }
 
-// held returns the length of the end of tail that may be the beginning of a
-// match; offset is where tail begins in the buffer.
-func (rd *reader) held(tail []byte, offset int) int {
-	longest := len(rd.rw.styles[1].find) - 1 // the escaped style is never the shorter
-	start := max(0, len(tail)-longest)
+// held returns the length of the end of text that may be the beginning of a
+// match; it is not before from.
+func (rw *Rewriter) held(text []byte, from int) int {
+	longest := len(rw.styles[1].find) - 1 // the escaped style is never the shorter
+	start := max(from, len(text)-longest)
 	// A match has one quote, its first byte: only the last quote can begin one.
-	q := bytes.LastIndexByte(tail[start:], '"')
+	q := bytes.LastIndexByte(text[start:], '"')
 	if q < 0 {
 		return 0
 	}
 	q += start
-	for k := range rd.rw.styles {
-		if bytes.HasPrefix(rd.rw.styles[k].find, tail[q:]) && isLink(rd.buf[:], offset+q) {
-			return len(tail) - q
+	for k := range rw.styles {
+		if bytes.HasPrefix(rw.styles[k].find, text[q:]) && isLink(text, q) {
+			return len(text) - q
 		}
 	}
 	return 0

@@ -28,6 +28,28 @@ type style struct {
 	find     []byte // a quote, then from
 	put      string // a quote, then to
 	anchorAt int    // where in find the anchor byte is
+
+	// What differs between find and put: find[same:same+cut] becomes core.
+	same, cut int
+	core      []byte
+}
+
+// setCore sets what differs between find and put.
+func (st *style) setCore() {
+	find, put := string(st.find), st.put
+	for st.same < min(len(find), len(put)) && find[st.same] == put[st.same] {
+		st.same++
+	}
+	find, put = find[st.same:], put[st.same:]
+	for find != "" && put != "" && find[len(find)-1] == put[len(put)-1] {
+		find, put = find[:len(find)-1], put[:len(put)-1]
+	}
+	if find == "" { // nothing is cut, so that it takes one byte to have a place
+		st.same--
+		find = string(st.find[st.same : st.same+1])
+		put = find + put
+	}
+	st.cut, st.core = len(find), []byte(put)
 }
 
 // maxFrom is the longest prefix that is looked for. It bounds what a reader
@@ -59,6 +81,7 @@ func New(from, to string) *Rewriter {
 			put:      `"` + slashes(to),
 			anchorAt: bytes.IndexByte(find, rw.anchor),
 		}
+		rw.styles[i].setCore()
 	}
 	return rw
 }

@@ -48,17 +48,11 @@ func (rw *Rewriter) Whole(src io.ReadCloser, length int64) (io.ReadCloser, int64
 	if length < 0 || length > MaxWhole {
 		return rw.Reader(src), -1
 	}
-	pool := &longBuffers
-	if length <= bufferSize {
-		pool = &shortBuffers
-	}
-	buf := pool.Get().(*wholeBuffer)
-	if wholeMemory.Add(int64(len(buf.text))) > wholeBudget {
-		wholeMemory.Add(-int64(len(buf.text)))
-		pool.Put(buf)
+	buf := takeBuffer(length)
+	if buf == nil {
 		return rw.Reader(src), -1
 	}
-	w := &whole{rw: rw, src: src, pool: pool, buf: buf}
+	w := &whole{rw: rw, src: src, buf: buf}
 	n, err := io.ReadFull(src, buf.text[:length])
 	if err != nil {
 		if err == io.EOF {
@@ -69,23 +63,62 @@ func (rw *Rewriter) Whole(src io.ReadCloser, length int64) (io.ReadCloser, int64
 		return rw.Reader(&failed{Reader: bytes.NewReader(begun), err: err, src: src}), -1
 	}
 	w.text = buf.text[:length]
-	for from := 0; ; {
-		at, style := rw.match(w.text, from)
-		if at < 0 {
-			break
-		}
-		buf.found = append(buf.found, uint32(at)<<1|uint32(style)) //nolint:gosec // at is less than MaxWhole
-		from = at + len(rw.styles[style].find)
-		length += int64(len(rw.styles[style].put) - len(rw.styles[style].find))
+	return w, w.find()
+}
+
+// takeBuffer returns a buffer for a text of at most MaxWhole, or nil if too many
+// are in use.
+func takeBuffer(length int64) *wholeBuffer {
+	pool := &longBuffers
+	if length <= bufferSize {
+		pool = &shortBuffers
 	}
-	return w, length
+	buf := pool.Get().(*wholeBuffer)
+	if !reserve(int64(len(buf.text))) {
+		pool.Put(buf)
+		return nil
+	}
+	return buf
+}
+
+// giveBack ends the use of a buffer.
+func (buf *wholeBuffer) giveBack() {
+	wholeMemory.Add(-int64(len(buf.text)))
+	buf.found = buf.found[:0]
+	if len(buf.text) == bufferSize {
+		shortBuffers.Put(buf)
+	} else {
+		longBuffers.Put(buf)
+	}
+}
+
+// reserve reports whether so much memory may be used, and counts it if it may.
+func reserve(n int64) bool {
+	if wholeMemory.Add(n) > wholeBudget {
+		wholeMemory.Add(-n)
+		return false
+	}
+	return true
+}
+
+// find finds the links of the text, and returns how long it is with those that replace them.
+func (w *whole) find() int64 {
+	length := int64(len(w.text))
+	for from := 0; ; {
+		at, style := w.rw.match(w.text, from)
+		if at < 0 {
+			return length
+		}
+		w.buf.found = append(w.buf.found, uint32(at)<<1|uint32(style)) //nolint:gosec // at is less than MaxWhole
+		from = at + len(w.rw.styles[style].find)
+		length += int64(len(w.rw.styles[style].put) - len(w.rw.styles[style].find))
+	}
 }
 
 // whole is a body that has been read.
 type whole struct {
-	rw   *Rewriter
-	src  io.Closer
-	pool *sync.Pool
+	rw  *Rewriter
+	src io.Closer
 
 	mu     sync.Mutex // guards what follows; nothing waits while it is held
 	closed bool
@@ -146,9 +179,7 @@ func (w *whole) release() {
 	if w.buf == nil {
 		return
 	}
-	wholeMemory.Add(-int64(len(w.buf.text)))
-	w.buf.found = w.buf.found[:0]
-	w.pool.Put(w.buf)
+	w.buf.giveBack()
 	w.buf, w.text = nil, nil
 }
 

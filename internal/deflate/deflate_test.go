@@ -37,7 +37,7 @@ func copied(r *deflate.Reader) (stream, text []byte, err error) {
 			}
 			return nil, text, err
 		}
-		if w.EndBlock(); b.Flush {
+		if w.EndBatch(); b.Flush {
 			w.Flush()
 		}
 	}

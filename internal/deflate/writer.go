@@ -67,16 +67,26 @@ func (w *Writer) Sum(text []byte) {
 	w.size += uint32(len(text)) //nolint:gosec // modulo 1<<32, as RFC 1952 has it
 }
 
-// EndBlock writes what was appended as a block.
-func (w *Writer) EndBlock() {
-	if len(w.literals) > 0 || len(w.sequences) > 0 {
+// blockLiterals and blockSequences are how much makes a block. A block describes
+// its codes, so that more of them take more bytes, and more time.
+const (
+	blockLiterals  = 24 << 10
+	blockSequences = 6 << 10
+)
+
+// EndBatch writes what was appended as a block, if it is enough for one. To be
+// called once a batch, it bounds the memory.
+func (w *Writer) EndBatch() {
+	if len(w.literals) >= blockLiterals || len(w.sequences) >= blockSequences {
 		w.endBlock(false)
 	}
 }
 
 // Flush makes Out hold everything that was appended, as a whole number of bytes.
 func (w *Writer) Flush() {
-	w.EndBlock()
+	if len(w.literals) > 0 || len(w.sequences) > 0 {
+		w.endBlock(false)
+	}
 	w.put(0, 3) // a stored block, not the last
 	w.align()
 	w.Out = append(w.Out, 0, 0, 0xff, 0xff)

@@ -85,7 +85,7 @@ func (r *recoder) step() error {
 	case err != nil || b.Flush:
 		r.w.Flush()
 	default:
-		r.w.EndBlock()
+		r.w.EndBatch()
 	}
 	return err
 }
@@ -128,10 +128,19 @@ func (r *recoder) write(from, end int, sequences []deflate.Sequence) {
 			}
 		}
 		at += int(s.Length)
-		if cur < at {
-			if cur = r.match(cur, min(at, end), int(s.Distance)); cur == end {
-				return
-			}
+		if cur >= at {
+			continue
+		}
+		to, distance := min(at, end), int(s.Distance)
+		n, m := &r.regions.all[r.next], &r.regions.all[r.regions.after(cur-distance)]
+		if to <= n.start && to <= m.start+distance && to-cur >= deflate.MinMatch && distance+n.grown-m.grown <= deflate.Window {
+			r.w.Match(to-cur, distance+n.grown-m.grown) // as nearly all of them are
+			cur = to
+		} else {
+			cur = r.match(cur, to, distance)
+		}
+		if cur == end {
+			return
 		}
 	}
 	if cur < end {

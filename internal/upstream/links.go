@@ -2,12 +2,14 @@ package upstream
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/caddyspotify/caddy-spotify/internal/links"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
@@ -18,18 +20,33 @@ func NewLinkRewriter(apiURL, origin, prefix string) *links.Rewriter {
 
 // rewriteLinks makes the Web API's own URLs in an answer lead to the proxy, so
 // that a client that pages by following them stays inside. The body is changed
-// while it streams.
-func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
+// while it streams. It stays gzipped if it is and the client takes that, and is
+// unpacked if the client does not; a body in any other coding stays as it is.
+//
+// Cache-Control: no-transform does not change this. It is for intermediaries
+// (RFC 9110 §7.7), and to clients the proxy is the origin server, on whose URLs
+// they depend.
+func rewriteLinks(rw *links.Rewriter, method string, res *http.Response, takesGzip bool) {
 	h := res.Header
 	rewriteHeader(h["Location"], rw.RewriteURL)
 	rewriteHeader(h["Content-Location"], rw.RewriteURL)
 	rewriteHeader(h["Link"], rw.RewriteLink)
 
-	if !links.IsJSON(problem.First(h["Content-Type"])) || res.StatusCode == http.StatusPartialContent {
+	gzipped := false
+	switch coding := problem.First(h["Content-Encoding"]); {
+	case coding == "" || strings.EqualFold(coding, "identity"):
+	case isGzip(coding):
+		gzipped = true
+	default:
+		return // nobody asked for it, so it is left as it is
+	}
+	json := links.IsJSON(problem.First(h["Content-Type"])) && res.StatusCode != http.StatusPartialContent
+	unpack := gzipped && !takesGzip
+	if !json && !unpack {
 		return
 	}
-	if encoding := problem.First(h["Content-Encoding"]); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return // nobody asked for it, so it is left as it is
+	if unpack {
+		delete(h, "Content-Encoding")
 	}
 	if res.StatusCode == http.StatusNotModified || res.StatusCode == http.StatusNoContent || res.ContentLength == 0 {
 		return
@@ -42,20 +59,50 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response) {
 	if method == http.MethodHead {
 		return
 	}
-	var length int64
-	if res.Body, length = rw.Whole(res.Body, res.ContentLength); length >= 0 {
+	if !json {
+		rw = new(links.Rewriter)
+	}
+	body, length := io.ReadCloser(nil), int64(0)
+	switch {
+	case !gzipped:
+		body, length = rw.Whole(res.Body, res.ContentLength)
+	case !unpack:
+		if body, length = rw.Gzip(res.Body, res.ContentLength); body != nil {
+			break
+		}
+		delete(h, "Content-Encoding") // for want of memory
+		fallthrough
+	default:
+		body, length = rw.Gunzip(res.Body, res.ContentLength)
+	}
+	if res.Body = body; length >= 0 {
 		res.ContentLength = length
 		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 	}
 }
 
+// isGzip reports whether a content coding is gzip, by either of its names (RFC
+// 9110 §8.4.1.3).
+func isGzip(coding string) bool {
+	return strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip")
+}
+
 // nameJSON gives a response without a Content-Type that of JSON, if its body
 // begins like it. Go's server would call it plain text.
 func nameJSON(res *http.Response) {
-	if problem.First(res.Header["Content-Type"]) != "" || problem.First(res.Header["Content-Encoding"]) != "" {
+	if problem.First(res.Header["Content-Type"]) != "" {
 		return
 	}
-	start := bytes.TrimPrefix(peek(res, 8), []byte("\uFEFF"))
+	start, coding := []byte(nil), problem.First(res.Header["Content-Encoding"])
+	switch {
+	case coding == "":
+		start = peek(res, 8)
+	case isGzip(coding):
+		start = decoded(coding, peek(res, reason.PrefixSize))
+	default:
+		return
+	}
+	start = bytes.TrimPrefix(start, []byte("\uFEFF"))
 	start = bytes.TrimLeft(start, " \t\r\n")
 	if bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")) {
 		res.Header.Set("Content-Type", "application/json")

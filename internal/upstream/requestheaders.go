@@ -36,7 +36,8 @@ func HeadersForAPI(client http.Header) http.Header {
 // either. All that is left then was added by the site's own header_up and
 // passes, as in any reverse_proxy, unless it would undo this.
 //
-// If whole is set, the answer must come as a whole and in plain text.
+// If whole is set, the answer must come as a whole, in a coding that is chosen
+// here.
 func setRequestHeaders(dst, directed, client http.Header, whole bool) {
 	for name, values := range directed {
 		if usedByAPI(name) {
@@ -74,8 +75,7 @@ func usedByAPI(name string) bool {
 }
 
 // asksForPart reports whether a header asks for an answer in which links cannot
-// be found, or could not be changed. Without Accept-Encoding the transport asks
-// for gzip and unpacks it by itself. A part of an answer would not fit the rest
+// be found, or could not be changed. A part of an answer would not fit the rest
 // as we passed it on; any server may send the whole instead (RFC 9110 §14.2).
 func asksForPart(name string) bool {
 	switch name {
@@ -91,7 +91,7 @@ func asksForPart(name string) bool {
 func setAcceptEncoding(h http.Header, compression bool) {
 	switch {
 	case takesGzip(h["Accept-Encoding"]):
-		h["Accept-Encoding"] = []string{"gzip"}
+		h["Accept-Encoding"] = gzipOnly
 	case compression:
 		delete(h, "Accept-Encoding")
 	default:
@@ -99,19 +99,56 @@ func setAcceptEncoding(h http.Header, compression bool) {
 	}
 }
 
-// takesGzip reports whether Accept-Encoding (RFC 9110 §12.5.3) names gzip.
+// gzipOnly is the value of Accept-Encoding that asks for gzip. It is not changed.
+var gzipOnly = []string{"gzip"}
+
+// takesGzip reports whether a client takes gzip, and not less gladly than what is
+// not compressed (Accept-Encoding, RFC 9110 §12.5.3). One that takes anything but
+// names neither is asked for no more than it can read for certain.
 func takesGzip(values []string) bool {
+	const unnamed = -1
+	gzip, identity, others := unnamed, unnamed, unnamed
 	for _, v := range values {
 		for coding := range strings.SplitSeq(v, ",") {
-			name, weight, _ := strings.Cut(coding, ";")
-			_, q, _ := strings.Cut(weight, "=")
-			refused := weight != "" && strings.Trim(q, " 0.") == ""
-			if strings.EqualFold(strings.TrimSpace(name), "gzip") && !refused {
-				return true
+			name, parameters, _ := strings.Cut(coding, ";")
+			switch name = strings.TrimSpace(name); {
+			case isGzip(name):
+				gzip = max(gzip, weight(parameters))
+			case strings.EqualFold(name, "identity"):
+				identity = weight(parameters)
+			case name == "*":
+				others = weight(parameters)
 			}
 		}
 	}
-	return false
+	if gzip == unnamed && (identity == 0 || identity == unnamed && others == 0) {
+		gzip = others // it takes no other
+	}
+	return gzip > 0 && gzip >= identity
+}
+
+// weight returns the weight in a parameter q, in thousandths. What cannot be read
+// counts as if it were not there.
+func weight(parameters string) int {
+	name, q, ok := strings.Cut(parameters, "=")
+	if !ok || !strings.EqualFold(strings.TrimSpace(name), "q") {
+		return 1000
+	}
+	whole, part, _ := strings.Cut(strings.TrimSpace(q), ".")
+	if whole != "0" && whole != "" {
+		return 1000
+	}
+	n := 0
+	for i := range 3 {
+		n *= 10
+		if i < len(part) {
+			if part[i] < '0' || part[i] > '9' {
+				return 1000
+			}
+			n += int(part[i] - '0')
+		}
+	}
+	return n
 }
 
 // neverPasses reports whether a header stays here, whoever set it. These are

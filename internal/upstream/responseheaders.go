@@ -11,8 +11,9 @@ import (
 // parsing.
 const usualCacheControl = "private, max-age=0"
 
-// headerValues is room for the values that setResponseHeaders may set.
-type headerValues [5]string
+// headerValues is room for the values that setResponseHeaders and varyByCoding
+// may set.
+type headerValues [6]string
 
 // setResponseHeaders makes the headers of the API's answer fit for the site's
 // origin and for one person's eyes.
@@ -33,14 +34,22 @@ func setResponseHeaders(h http.Header, room *headerValues) {
 	case problem.HasToken(vary, "cookie") || problem.HasToken(vary, "*"):
 	case len(vary) <= 1:
 		room[4] = "Cookie"
-		own := room[4:5:5]
+		own := room[4:5]
 		if len(vary) == 1 {
 			room[3] = vary[0]
-			own = room[3:5:5]
+			own = room[3:5]
 		}
 		h["Vary"] = own
 	default:
 		h["Vary"] = append(vary[:len(vary):len(vary)], "Cookie")
+	}
+}
+
+// varyByCoding says that a response depends on which codings the client takes. It
+// comes after setResponseHeaders, which leaves it room.
+func varyByCoding(h http.Header) {
+	if vary := h["Vary"]; !problem.HasToken(vary, "accept-encoding") && !problem.HasToken(vary, "*") {
+		h["Vary"] = append(vary, "Accept-Encoding")
 	}
 }
 

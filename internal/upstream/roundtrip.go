@@ -285,6 +285,9 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	c.body = download{res.Body, c.ex}
 	c.res.Body = &c.body
 	setResponseHeaders(c.res.Header, &c.values)
+	if t.keepLinks || !t.identity {
+		varyByCoding(c.res.Header)
+	}
 	if vary := c.res.Header["Vary"]; c.ex.Site.Keys && !problem.HasToken(vary, "authorization") && !problem.HasToken(vary, "*") {
 		// With a key the same path has another answer, as with another cookie.
 		c.res.Header["Vary"] = append(vary[:len(vary):len(vary)], "Authorization")
@@ -303,7 +306,7 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 		weakenValidators(c.res.Header)
 	}
 	if !t.keepLinks {
-		rewriteLinks(c.ex.Site.Links, c.in.Method, &c.res)
+		rewriteLinks(c.ex.Site.Links, c.in.Method, &c.res, takesGzip(c.in.Header["Accept-Encoding"]))
 	}
 	return &c.res, nil
 }
@@ -365,6 +368,9 @@ func newCall(t *Transport, ex *Exchange, req *http.Request) *call {
 	c.out.Header = make(http.Header, 8)
 	setRequestHeaders(c.out.Header, req.Header, ex.Header, !t.keepLinks)
 	setAcceptEncoding(c.out.Header, !t.identity)
+	if !t.keepLinks && !t.identity {
+		c.out.Header["Accept-Encoding"] = gzipOnly // which is then looked into here
+	}
 	return c
 }
 

@@ -68,6 +68,9 @@ func newHTTP1Sender(j job) (*http1Sender, error) {
 	s := &http1Sender{conn: conn, r: bufio.NewReaderSize(conn, 16<<10)}
 	s.before = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", j.Method, j.Path, j.Address)
 	for name, value := range j.headers() {
+		if j.Identity && name == "Accept-Encoding" {
+			continue
+		}
 		s.before = fmt.Appendf(s.before, "%s: %s\r\n", name, value)
 	}
 	if j.Upload > 0 {

@@ -18,6 +18,7 @@ type job struct {
 	Method, Path string
 	Upload       int      // bytes of the body
 	Bare         bool     // sends what curl does, not what a browser does
+	Identity     bool     // takes no content coding
 	Cookies      []string // used in turn; none if empty
 	Connections  int
 	Duration     time.Duration

@@ -21,10 +21,11 @@ import (
 // Paths of the upstream's Web API, below /v1. They are real ones, since the proxy
 // looks them up.
 const (
-	smallPath  = "/me/tracks"
-	largePath  = "/me/top/tracks"
-	packedPath = "/me/top/artists" // the large one, gzipped
-	uploadPath = "/playlists/3cEYpjA9oz9GiPac4AsH4n/images"
+	smallPath   = "/me/tracks"
+	largePath   = "/me/top/tracks"
+	packedPath  = "/me/top/artists" // the large one, gzipped for who accepts that
+	smallPacked = "/me/albums"      // the small one, gzipped
+	uploadPath  = "/playlists/3cEYpjA9oz9GiPac4AsH4n/images"
 )
 
 // upstreamOptions are for the upstream's process, which has them from its
@@ -84,6 +85,7 @@ func serveUpstream() error {
 	mux.Handle("GET /v1"+smallPath, answer(page(2_000)))
 	mux.Handle("GET /v1"+largePath, answer(page(100_000)))
 	mux.Handle("GET /v1"+packedPath, answerPacked(page(100_000)))
+	mux.Handle("GET /v1"+smallPacked, answerPacked(page(2_000)))
 	mux.HandleFunc("PUT /v1"+uploadPath, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusAccepted)
@@ -147,37 +149,6 @@ func answerPacked(body []byte) http.Handler {
 		}
 		plain.ServeHTTP(w, r)
 	})
-}
-
-// page is about so many bytes of somebody's saved tracks, with the fields that
-// Spotify documents for them and so as many links among other text as its own.
-//
-// https://developer.spotify.com/documentation/web-api/reference/get-users-saved-tracks
-func page(size int) []byte {
-	const api = "https://api.spotify.com/v1"
-	artist := `{"external_urls":{"spotify":"https://open.spotify.com/artist/6sFIWsNpZYqfjUpaCgueju"},"href":"` + api + `/artists/6sFIWsNpZYqfjUpaCgueju",` +
-		`"id":"6sFIWsNpZYqfjUpaCgueju","name":"Somebody","type":"artist","uri":"spotify:artist:6sFIWsNpZYqfjUpaCgueju"}`
-	image := func(size int) string {
-		return fmt.Sprintf(`{"url":"https://i.scdn.co/image/ab67616d00001e02ff9ca10b55ce82ae553c%04d","height":%d,"width":%[1]d}`, size, size)
-	}
-	item := func(i int) string {
-		id := fmt.Sprintf("4iV5W9uYEdYUVa79Axb%03d", i)
-		return `{"added_at":"2026-01-02T03:04:05Z","track":{"album":{"album_type":"album","total_tracks":9,` +
-			`"external_urls":{"spotify":"https://open.spotify.com/album/2up3OPMp9Tb4dAKM2erWXQ"},"href":"` + api + `/albums/2up3OPMp9Tb4dAKM2erWXQ",` +
-			`"id":"2up3OPMp9Tb4dAKM2erWXQ","images":[` + image(640) + "," + image(300) + "," + image(64) + `],"name":"An album","release_date":"2019-06-21",` +
-			`"release_date_precision":"day","type":"album","uri":"spotify:album:2up3OPMp9Tb4dAKM2erWXQ","artists":[` + artist + `]},"artists":[` + artist + `],` +
-			`"disc_number":1,"duration_ms":237040,"explicit":false,"external_ids":{"isrc":"USUM71900001"},"external_urls":{"spotify":"https://open.spotify.com/track/` + id + `"},` +
-			`"href":"` + api + "/tracks/" + id + `","id":"` + id + `","is_playable":true,"name":"A track of this album","popularity":61,"preview_url":null,` +
-			`"track_number":3,"type":"track","uri":"spotify:track:` + id + `","is_local":false}}`
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, `{"href":"%s/me/tracks?offset=0&limit=50","next":"%s/me/tracks?offset=50&limit=50","previous":null,"limit":50,"offset":0,"total":540,"items":[`, api, api)
-	b.WriteString(item(0))
-	for i := 1; b.Len() < size-800; i++ {
-		b.WriteString("," + item(i))
-	}
-	b.WriteString("]}")
-	return []byte(b.String())
 }
 
 // accessToken has the length of Spotify's.

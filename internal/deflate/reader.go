@@ -103,7 +103,7 @@ type Batch struct {
 	Flush bool
 }
 
-// Next decodes more of the stream. It returns io.EOF with the last piece of a
+// Next decodes more of the stream, which may be empty. It returns io.EOF with the last piece of a
 // stream that ended well, and another error with what came before it. What it
 // returns is valid until the next call. There is no call after an error.
 func (r *Reader) Next() (Batch, error) {
@@ -138,7 +138,9 @@ func (r *Reader) decode(limit int) (flushed bool, err error) {
 	for {
 		if !r.inBlock {
 			if !r.begun {
-				err = r.header()
+				if err = r.more(); err == nil { // io.EOF if there is nothing at all
+					err = unexpected(r.header())
+				}
 				r.begun = err == nil
 			}
 			if err == nil {

@@ -3,7 +3,7 @@
 import { api, events, get, post, session } from "./api.js";
 import { $, announce, picture } from "./dom.js";
 import { showHoldings, showSession, showWire } from "./inspect.js";
-import { clearLibrary, loadArtists, startLibrary, wireLibrary } from "./library.js";
+import { belongTo, clearLibrary, loadArtists, loadPlaylists, wireLibrary } from "./library.js";
 import { startPlayer, stopPlayer, wirePlayer } from "./player.js";
 
 let logoutURL = "";
@@ -38,7 +38,7 @@ async function start() {
   loadProfile(current.account);
   startPlayer();
   loadArtists();
-  startLibrary(current.account);
+  loadPlaylists();
 }
 
 function tell(account) {
@@ -80,6 +80,7 @@ async function loadProfile(account) {
     const me = await get(api("me"));
     name(me.display_name ?? me.id);
     $("profile-id").textContent = me.id;
+    belongTo(me.id);
     if (me.images?.length > 0) $("profile-picture").replaceChildren(picture(me.images, 64));
   } catch (problem) {
     // The proxy knows a name from the login. What went wrong is said where the lists would be.

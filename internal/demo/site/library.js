@@ -6,7 +6,7 @@ import { $, between, bones, element, isolated, picture, showProblem } from "./do
 const pageSize = 6;
 
 let page = null; // the last page of playlists
-let account = null; // whose playlists they are
+let user = ""; // whose playlists they are, once that is known
 let artistsWanted = 0, playlistsWanted = 0; // so that a late answer does not replace a newer one
 
 export async function loadArtists() {
@@ -38,12 +38,12 @@ function artist(a) {
     ...(genre ? [element("small", "", genre)] : []));
 }
 
-export function startLibrary(of) {
-  account = of;
-  return loadPlaylists();
+/** Whose library it is, by the id that owners of playlists have. */
+export function belongTo(id) {
+  user = id;
 }
 
-async function loadPlaylists(path = api(`me/playlists?limit=${pageSize}`)) {
+export async function loadPlaylists(path = api(`me/playlists?limit=${pageSize}`)) {
   const wanted = ++playlistsWanted;
   const list = $("playlists");
   $("playlists-card").setAttribute("aria-busy", "true");
@@ -94,7 +94,7 @@ function playlist(p) {
 
 async function loadTracks(p, details) {
   if (details.lastChild.matches(".tracks")) return;
-  if (p.owner?.id !== account?.id && !p.collaborative) {
+  if (user !== "" && p.owner?.id !== user && !p.collaborative) {
     // Asked for them, Spotify would say Forbidden.
     details.append(element("ol", "tracks", element("li", "", "Spotify lets apps in development mode read your own playlists and those you collaborate on.")));
     return;
@@ -119,6 +119,7 @@ export function clearLibrary() {
   artistsWanted++;
   playlistsWanted++;
   page = null;
+  user = "";
   for (const id of ["artists-list", "playlists"]) $(id).replaceChildren();
 }
 

@@ -84,8 +84,9 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp
 	// What says who the visitor is here says nothing to Spotify, and header_up
 	// must not be able to copy it.
 	delete(r.Header, "Cookie")
+	_, ownToken := r.Header["Authorization"]
 	delete(r.Header, "Authorization")
-	ex := &upstream.Exchange{Context: r.Context(), Auth: &sess.Auth, Site: s.Upstream, Session: sess, Policy: may, Header: r.Header, Now: now}
+	ex := &upstream.Exchange{Context: r.Context(), Auth: &sess.Auth, Site: s.Upstream, Session: sess, Policy: may, Header: r.Header, OwnToken: ownToken, Now: now}
 	returned := false
 	defer func() {
 		switch ex.Fault(returned) {

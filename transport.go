@@ -121,8 +121,9 @@ type Transport struct {
 	// has the old form keeps it: the new one is tried only after a 403, 404 or 410 (for a
 	// search, a 400 for its limit), and if it succeeds, is sent at once for a day. `on`
 	// gives playlists and their lists the member `tracks` for sessions and access keys
-	// that have sent an old form before, or name it in `fields`; `playlists` gives it
-	// to everybody.
+	// that have sent an old form or name it in `fields`, and for clients that send an
+	// `Authorization` header, as client libraries do, until they send a new form;
+	// `playlists` gives it to everybody.
 	Translate string `json:"translate,omitempty"`
 
 	// How long a GET or HEAD that Spotify refuses for now, with 429, 500, 502 or

@@ -69,8 +69,9 @@ const (
 const (
 	toldReauthorization int32 = 1 << (iota + 8)
 	toldEnd
-	// seenOldForm is not told of anybody, but seen once as well.
+	// These are not told of anybody, but seen once as well.
 	seenOldForm
+	seenNewForm
 )
 
 // begin sets a bit and reports whether it was unset; end unsets it and reports
@@ -79,16 +80,23 @@ func (s *Session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
 
 func (s *Session) end(work int32) bool { return s.working.And(^work)&work != 0 }
 
-// NoteOldForm remembers, as long as the session is in memory, that its client uses
-// forms of the Web API that Spotify withdrew.
-func (s *Session) NoteOldForm() {
-	if !s.UsesOldForms() {
-		s.begin(seenOldForm)
+// NoteForm remembers, as long as the session is in memory, that its client uses forms
+// of the Web API that Spotify withdrew, or those that replace them.
+func (s *Session) NoteForm(old bool) {
+	seen := seenNewForm
+	if old {
+		seen = seenOldForm
+	}
+	if s.working.Load()&seen == 0 {
+		s.begin(seen)
 	}
 }
 
-// UsesOldForms reports whether NoteOldForm was called.
-func (s *Session) UsesOldForms() bool { return s.working.Load()&seenOldForm != 0 }
+// Forms reports what NoteForm was called for.
+func (s *Session) Forms() (old, current bool) {
+	seen := s.working.Load()
+	return seen&seenOldForm != 0, seen&seenNewForm != 0
+}
 
 // namespace is where the session's id means something. Those of one kind mean
 // nothing among those of another.

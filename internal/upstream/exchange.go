@@ -24,12 +24,14 @@ type Exchange struct {
 	Session *session.Session
 	Policy  Policy
 	// Header is what the client sent. reverse_proxy works on a copy.
-	Header  http.Header
-	Now     int64 // when the request came, in Unix seconds
-	Request http.Request
-	call    call
-	called  bool // call is taken
-	fault   atomic.Uint32
+	Header http.Header
+	// OwnToken says that it sent a token, its own or an access key.
+	OwnToken bool
+	Now      int64 // when the request came, in Unix seconds
+	Request  http.Request
+	call     call
+	called   bool // call is taken
+	fault    atomic.Uint32
 }
 
 // Value implements context.Context.

@@ -73,11 +73,16 @@ func (f *Forms) noteCurrent(form *webapi.OldForm) {
 	f.state[form.Index].Store(-int64(clock.Get().Monotonic() + currentFor))
 }
 
-// anyWithdrawn reports whether the app is known to lack one of the forms.
-func (f *Forms) anyWithdrawn() bool {
+// anyWithdrawn reports whether the app is known to lack one of the forms, and anyCurrent
+// whether it is known to have one.
+func (f *Forms) anyWithdrawn() bool { return f.any(1) }
+
+func (f *Forms) anyCurrent() bool { return f.any(-1) }
+
+func (f *Forms) any(sign int64) bool {
 	now := int64(clock.Get().Monotonic())
 	for i := range f.state {
-		if f.state[i].Load() > now {
+		if sign*f.state[i].Load() > now {
 			return true
 		}
 	}

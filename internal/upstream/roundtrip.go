@@ -45,8 +45,8 @@ type Options struct {
 	Retries int
 	MaxWait time.Duration
 	// KeepForms leaves requests in the forms in which clients send them. Otherwise
-	// playlists get their old members for those who send old forms, or, with
-	// OldPlaylists, for all.
+	// playlists get their old members for clients that are likely to look for them,
+	// or, with OldPlaylists, for all.
 	KeepForms    bool
 	OldPlaylists bool
 	// ProxyProtocol says that the connection depends on the client's address,

@@ -34,6 +34,9 @@ func (t *Transport) sendInForm(c *call, token *pkce.Token) (*http.Response, erro
 	op, _ := webapi.Lookup(c.in.Method, c.in.URL.Path)
 	form := op.OldForm
 	if form == nil {
+		if op.NewForm && c.ex.Session != nil {
+			c.ex.Session.NoteForm(false)
+		}
 		return t.send(c, token)
 	}
 	if !form.Applies(c.in.URL.RawQuery) {
@@ -129,7 +132,7 @@ func (t *Transport) learn(c *call, form *webapi.OldForm) {
 			zap.String("operation", form.Name))
 	}
 	if c.ex.Session != nil && !form.SamePath() {
-		c.ex.Session.NoteOldForm()
+		c.ex.Session.NoteForm(true)
 	}
 }
 
@@ -227,7 +230,7 @@ func (t *Transport) askForWhole(h http.Header) {
 // members of the old form if the client is known to look for them.
 func (t *Transport) sendSame(c *call, form *webapi.OldForm, token *pkce.Token) (*http.Response, error) {
 	query := c.in.URL.RawQuery
-	old := t.oldPlaylists || c.ex.Session != nil && c.ex.Session.UsesOldForms() || form.NamesTracks(query)
+	old := t.oldPlaylists || c.ex.looksForTracks() || form.NamesTracks(query)
 	if form.Body == webapi.SearchBody && !strings.Contains(query, "playlist") {
 		old = false
 	}
@@ -246,6 +249,17 @@ func (t *Transport) sendSame(c *call, form *webapi.OldForm, token *pkce.Token) (
 		c.translated = form
 	}
 	return res, err
+}
+
+// looksForTracks reports whether the client is known to look for the members of the old
+// form, or is likely to: it is a library, which sends a token of its own, or a program
+// with an access key, and has sent no request in a new form.
+func (ex *Exchange) looksForTracks() bool {
+	old, current := false, false
+	if ex.Session != nil {
+		old, current = ex.Session.Forms()
+	}
+	return old || ex.OwnToken && !current && !ex.Site.Forms.anyCurrent()
 }
 
 // inOldForm makes the response to a call in the new form one to the old.

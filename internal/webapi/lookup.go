@@ -27,6 +27,9 @@ type Operation struct {
 	name, family string // what Bucket returns
 	// OldForm is set if Spotify may take it in a new form only; nil otherwise.
 	OldForm *OldForm
+	// NewForm says that it replaces one that is gone, and is sent by clients only that
+	// know of it.
+	NewForm bool
 }
 
 // Change is an occasion at which Spotify took operations away, from some apps

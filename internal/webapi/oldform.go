@@ -75,6 +75,8 @@ func oldForms(operations []Operation) []*OldForm {
 		f.New = op
 		if f.kind != sameForm && f.kind != searchLimit {
 			f.New = byName[op.Instead]
+			// To /me/playlists clients wrote long before that.
+			f.New.NewForm = f.kind != ownPlaylists
 		}
 		f.Index = len(forms)
 		f.Name = f.New.Method + " " + strings.TrimPrefix(f.New.Pattern, "/v1")

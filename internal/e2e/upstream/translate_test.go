@@ -161,6 +161,14 @@ func TestNewFormsAreLeftAlone(t *testing.T) {
 	}
 	old.WantStatus(old.Fetch("GET", "/spotify/v1/playlists/"+id+"/tracks", ""), http.StatusOK)
 	on, of := fetch(current), fetch(old)
+	// A client library sends a token of its own. It gets tracks until it sends a new form.
+	library, token := withAllScopes(s), proxytest.Header("Authorization", "Bearer its-own")
+	for _, want := range []bool{true, false} {
+		if a := library.Fetch("GET", "/spotify"+playlist, "", token); (member(t, a.Text, "tracks") != nil) != want {
+			t.Errorf("for a client library tracks is there: %v; %s", !want, a.Text)
+		}
+		library.WantStatus(library.Fetch("GET", "/spotify/v1/playlists/"+id+"/items", "", token), http.StatusOK)
+	}
 	s.Auth += "\ntranslate off"
 	s.Load("")
 	off := fetch(current)

@@ -234,7 +234,7 @@ func (t *Transport) sendSame(c *call, form *webapi.OldForm, token *pkce.Token) (
 	if form.Body == webapi.SearchBody && !strings.Contains(query, "playlist") {
 		old = false
 	}
-	if !old || c.in.Method != http.MethodGet {
+	if !old || c.in.Method == http.MethodHead {
 		return t.send(c, token)
 	}
 	if !c.sent {

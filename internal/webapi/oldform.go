@@ -92,6 +92,8 @@ func formOf(op *Operation) (f *OldForm, ok bool) {
 	switch op.Method + " " + op.Pattern {
 	case "GET /v1/playlists/{playlist_id}":
 		return &OldForm{kind: sameForm, Body: PlaylistBody}, true
+	case "POST /v1/me/playlists":
+		return &OldForm{kind: sameForm, Body: PlaylistBody}, true
 	case "GET /v1/me/playlists":
 		return &OldForm{kind: sameForm, Body: PlaylistsBody}, true
 	case "GET /v1/search":

@@ -132,10 +132,10 @@ func TestOldForms(t *testing.T) {
 			translated++
 		}
 	}
-	if want := len(webapi.OldForms) - 3; translated != want {
+	if want := len(webapi.OldForms) - 4; translated != want {
 		t.Errorf("%d withdrawn operations have an old form, want %d", translated, want)
 	}
-	if n := len(webapi.OldForms); n != 30 {
+	if n := len(webapi.OldForms); n != 31 {
 		t.Errorf("%d old forms", n)
 	}
 }

@@ -151,7 +151,7 @@ func (t *Transport) keyOf(c *call) (cache.Key, bool) {
 		path = c.in.URL.Path
 	}
 	return cache.Key{
-		Via: t, Scope: token.Fields().Scope, Path: path, Query: c.in.URL.RawQuery, Variant: variantOf(c.out.Header),
+		Via: t, Scope: token.Fields().Scope, Path: path, Query: c.in.URL.RawQuery, Variant: variantOf(c.out.Header) + t.formVariant(c),
 	}, true
 }
 

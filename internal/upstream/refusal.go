@@ -88,8 +88,9 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 // 9745), unless Spotify does so itself. The list is advice: apps with extended
 // quota keep what others lose. It also says what was sent in its place.
 func announceRemoval(c *call, h http.Header) {
-	if c.translated != nil {
-		h.Set(TranslatedHeader, c.translated.Name)
+	if name := h[translatedKey]; name != nil {
+		delete(h, translatedKey)
+		h[TranslatedHeader] = name
 	}
 	op, known := webapi.Lookup(c.in.Method, c.in.URL.Path)
 	if !known || op.Change == nil || h["Deprecation"] != nil {

@@ -326,9 +326,6 @@ type call struct {
 	body    download
 	values  headerValues
 	reason  reason.Reason // why the API refused, if it did
-	// translated is set if the response is not to what the client sent, or not as
-	// it came.
-	translated *webapi.OldForm
 
 	flight      cache.Flight // room for one
 	served      served

@@ -22,6 +22,10 @@ import (
 // that Spotify withdrew, or in whose response members were added.
 const TranslatedHeader = "Spotify-Proxy-Translated"
 
+// translatedKey is where a response has it until it leaves, also while it is kept for
+// others. No header of Spotify's has that key, which is not in canonical form.
+const translatedKey = "spotify-proxy-translated"
+
 // sendInForm sends a call as the client made it, unless the app is known to lack that
 // form of the operation: then in the form that Spotify offers instead. If Spotify
 // refuses a form of which nothing is known, the other one is tried, once, and what the
@@ -79,7 +83,7 @@ func (t *Transport) sendInForm(c *call, token *pkce.Token) (*http.Response, erro
 	if err != nil {
 		return nil, err
 	}
-	c.translated = form
+	res.Header[translatedKey] = []string{form.Name}
 	if res.StatusCode < 300 {
 		t.learn(c, form)
 		inOldForm(c, n, form, res)
@@ -229,14 +233,10 @@ func (t *Transport) askForWhole(h http.Header) {
 // sendSame sends a call whose path is the same in both forms. Its response gets the
 // members of the old form if the client is known to look for them.
 func (t *Transport) sendSame(c *call, form *webapi.OldForm, token *pkce.Token) (*http.Response, error) {
-	query := c.in.URL.RawQuery
-	old := t.oldPlaylists || c.ex.looksForTracks() || form.NamesTracks(query)
-	if form.Body == webapi.SearchBody && !strings.Contains(query, "playlist") {
-		old = false
-	}
-	if !old || c.in.Method == http.MethodHead {
+	if !t.addsTracks(c, form) || c.in.Method == http.MethodHead {
 		return t.send(c, token)
 	}
+	query := c.in.URL.RawQuery
 	if !c.sent {
 		t.askForWhole(c.out.Header)
 		if form.NamesTracks(query) && c.ex.Site.Forms.anyWithdrawn() {
@@ -246,7 +246,7 @@ func (t *Transport) sendSame(c *call, form *webapi.OldForm, token *pkce.Token) (
 	}
 	res, err := t.send(c, token)
 	if err == nil && res.StatusCode < 300 && addOldMembers(res, form.Body, oldform.Links{}) {
-		c.translated = form
+		res.Header[translatedKey] = []string{form.Name}
 	}
 	return res, err
 }
@@ -260,6 +260,26 @@ func (ex *Exchange) looksForTracks() bool {
 		old, current = ex.Session.Forms()
 	}
 	return old || ex.OwnToken && !current && !ex.Site.Forms.anyCurrent()
+}
+
+// addsTracks reports whether the response to a call whose path is the same in both forms
+// is to have the members of the old form.
+func (t *Transport) addsTracks(c *call, form *webapi.OldForm) bool {
+	query := c.in.URL.RawQuery
+	if form.Body == webapi.SearchBody && !strings.Contains(query, "playlist") {
+		return false
+	}
+	return t.oldPlaylists || c.ex.looksForTracks() || form.NamesTracks(query)
+}
+
+// formVariant tells calls apart that are the same but for what is added to their
+// responses.
+func (t *Transport) formVariant(c *call) string {
+	op, _ := webapi.Lookup(c.in.Method, c.in.URL.Path)
+	if t.keepForms || c.ex.Site.Forms == nil || op.OldForm == nil || !op.OldForm.SamePath() || !t.addsTracks(c, op.OldForm) {
+		return ""
+	}
+	return "\x00tracks"
 }
 
 // inOldForm makes the response to a call in the new form one to the old.

@@ -141,6 +141,10 @@ func followsOpenly(body []byte) bool {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return true
 	}
+	var public bool
+	if json.Unmarshal(body, &public) == nil { // as zmb3/spotify writes it
+		return public
+	}
 	var terms struct {
 		Public *bool `json:"public"`
 	}

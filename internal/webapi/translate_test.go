@@ -60,6 +60,8 @@ func TestTranslate(t *testing.T) {
 		{"PUT /v1/playlists/p1/followers", "", "PUT /me/library /v1/me/library?uris=spotify%3Aplaylist%3Ap1", ""},
 		{"PUT /v1/playlists/p1/followers", `{"public":true}`, "PUT /me/library /v1/me/library?uris=spotify%3Aplaylist%3Ap1", ""},
 		{"PUT /v1/playlists/p1/followers", `{"public":false}`, "", ""},
+		{"PUT /v1/playlists/p1/followers", `true`, "PUT /me/library /v1/me/library?uris=spotify%3Aplaylist%3Ap1", ""},
+		{"PUT /v1/playlists/p1/followers", `false`, "", ""},
 		{"PUT /v1/playlists/p1/followers", `public`, "", ""},
 		{"DELETE /v1/playlists/p1/followers", "", "DELETE /me/library /v1/me/library?uris=spotify%3Aplaylist%3Ap1", ""},
 		{"GET /v1/playlists/p1/followers/contains?ids=mira", "", "GET /me/library/contains /v1/me/library/contains?uris=spotify%3Aplaylist%3Ap1", ""},

@@ -226,7 +226,7 @@ func (t *Transport) lead(c *call) (res *http.Response, err error) {
 	kept := cache.Outcome{Supersedes: res.StatusCode < http.StatusInternalServerError && res.StatusCode != http.StatusTooManyRequests}
 	fresh, stale := c.ex.Site.Cache.Lifetime(c.in.URL.Path, res.StatusCode, res.Header)
 	if asks := cache.AsksOf(c.out.Header); asks.NoStore {
-		fresh, stale = 0, 0
+		fresh, stale, kept.Supersedes = 0, 0, false
 	}
 	if !shareable(res) || fresh == 0 && f.SealIfAlone() {
 		f.Finish(kept)
@@ -313,28 +313,39 @@ const staleHeader = "Spotify-Proxy-Stale"
 
 // cacheStatus is the value of Cache-Status (RFC 9211).
 func cacheStatus(s *served) string {
+	ttl := strconv.FormatInt(int64(s.ttl/time.Second), 10)
 	switch s.how {
 	case telemetry.CacheHit:
-		return "spotify_proxy; hit; ttl=" + strconv.FormatInt(int64(s.ttl/time.Second), 10)
+		return "spotify_proxy; hit; ttl=" + ttl
+	case telemetry.CacheStale:
+		return "spotify_proxy; hit; ttl=" + ttl + "; detail=limited"
 	case telemetry.CacheCollapsed:
 		return "spotify_proxy; fwd=miss; collapsed"
-	case telemetry.CacheStale:
-		return "spotify_proxy; hit; ttl=" + strconv.FormatInt(int64(s.ttl/time.Second), 10) + "; detail=limited"
-	case telemetry.CacheBypass:
-		return "spotify_proxy; fwd=bypass"
-	case telemetry.CacheRefresh:
-		return "spotify_proxy; fwd=request"
 	}
+	why := "miss"
 	switch {
-	case s.kept && s.outdated:
-		return "spotify_proxy; fwd=stale; stored"
-	case s.kept:
-		return "spotify_proxy; fwd=miss; stored"
+	case s.how == telemetry.CacheBypass:
+		why = "bypass"
+	case s.how == telemetry.CacheRefresh:
+		why = "request"
 	case s.outdated:
-		return "spotify_proxy; fwd=stale"
+		why = "stale"
 	}
-	return "spotify_proxy; fwd=miss"
+	if s.kept {
+		return forwarded[why].stored
+	}
+	return forwarded[why].passed
 }
+
+// forwarded are the values for requests that were sent, by why they were.
+var forwarded = func() map[string]struct{ passed, stored string } {
+	values := make(map[string]struct{ passed, stored string })
+	for _, why := range []string{"miss", "bypass", "request", "stale"} {
+		value := "spotify_proxy; fwd=" + why
+		values[why] = struct{ passed, stored string }{value, value + "; stored"}
+	}
+	return values
+}()
 
 // holdBody is how long the rest of a body that is to be kept, or that others wait
 // for, is waited for before what there is of it goes to the client.

@@ -100,7 +100,7 @@ func TestGetAfterPutIsNeverOlder(t *testing.T) {
 }
 
 func interleave(t *testing.T, rule cache.Rule, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // not for security
+	rng := rand.New(rand.NewPCG(seed, 1))               //nolint:gosec // not for security
 	api := &player{rng: rand.New(rand.NewPCG(seed, 2))} //nolint:gosec // nor this
 	origin, err := ParseOrigin("https://api.spotify.com")
 	if err != nil {

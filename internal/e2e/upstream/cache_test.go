@@ -25,6 +25,15 @@ func upstreamGets(s *proxytest.Proxy, path string) (n int) {
 	return n
 }
 
+// cacheable has Spotify say of albums and tracks that they may be kept for a minute.
+func cacheable(s *proxytest.Proxy) {
+	for _, path := range []string{"/v1/albums/", "/v1/tracks/"} {
+		s.Sim.Inject(spotifytest.Fault{Path: path, Body: "{}", Header: http.Header{
+			"Cache-Control": {"public, max-age=60"}, "Content-Type": {"application/json"},
+		}})
+	}
+}
+
 // wantCache fails unless a response came as Cache-Status says.
 func wantCache(t *testing.T, a proxytest.Response, want string) {
 	t.Helper()
@@ -164,10 +173,10 @@ func TestRulesKeepResponses(t *testing.T) {
 	wantCache(t, get(b, 200, proxytest.Header("Cache-Control", "no-store")), "fwd=request")
 	wantCache(t, get(b, 200), "hit; ttl=599")
 	// Spotify's own Cache-Control counts without a rule, and off is stronger.
-	const album = "/spotify/v1/albums/4aawyAB9vmqN3uQ7FjRGTy"
-	for _, test := range []struct{ target, again string }{{album, "fwd=miss"}, {"/spotify/v1/markets", "hit"}} {
-		b.Fetch("GET", test.target, "")
-		wantCache(t, b.Fetch("GET", test.target, ""), test.again)
+	cacheable(s)
+	for _, test := range []struct{ target, again string }{{"/spotify/v1/albums/1", "fwd=miss"}, {"/spotify/v1/tracks/1", "hit; ttl=60"}} {
+		b.WantStatus(b.Fetch("GET", test.target, ""), http.StatusOK)
+		wantCache(t, b.WantStatus(b.Fetch("GET", test.target, ""), http.StatusOK), test.again)
 	}
 }
 
@@ -271,12 +280,13 @@ func TestCacheOff(t *testing.T) {
 	b := s.NewBrowser()
 	b.Login("mira")
 	s.Sim.ForgetRequests()
+	cacheable(s)
 	for range 2 {
-		if a := b.Fetch("GET", "/spotify/v1/markets", ""); a.Header.Get("Cache-Status") != "" {
+		if a := b.WantStatus(b.Fetch("GET", "/spotify/v1/tracks/1", ""), http.StatusOK); a.Header.Get("Cache-Status") != "" {
 			t.Errorf("Cache-Status %q", a.Header.Get("Cache-Status"))
 		}
 	}
-	if n := upstreamGets(s, "/v1/markets"); n != 2 {
+	if n := upstreamGets(s, "/v1/tracks/1"); n != 2 {
 		t.Errorf("%d requests reached Spotify", n)
 	}
 }

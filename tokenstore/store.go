@@ -39,6 +39,9 @@ const (
 	// KindProbe is written to see whether the store can be, and deleted at once. It
 	// belongs to nobody.
 	KindProbe = "probe"
+	// KindNotice is what one instance tells the others of the state of a player. It
+	// expires within minutes and belongs to nobody.
+	KindNotice = "notice"
 )
 
 // Meta is what a store knows of a record in the clear: enough for the sweeper

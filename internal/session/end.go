@@ -77,6 +77,7 @@ func (m *Manager) end(ctx context.Context, s *Session, why string, about ...zap.
 func (m *Manager) forget(s *Session) {
 	s.Auth.End()
 	m.uncache(s)
+	m.followers.tell(s.digest)
 	m.replaced.shown(s.ID, m.Clock) // which ends the one that it has replaced
 }
 

@@ -68,6 +68,7 @@ type Manager struct {
 	reading    chan struct{} // one for each session that is being read
 
 	waitingLoads atomic.Int64
+	followers    followers
 
 	readingsMu sync.Mutex
 	readings   map[readingOf]*reading // under way

@@ -210,6 +210,7 @@ func (m *Manager) forgetKey(key string) {
 	}
 	if digest, ok := digestOf(key); ok {
 		m.Cache.invalidate(digest)
+		m.followers.tell(digest)
 	}
 }
 

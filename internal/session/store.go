@@ -55,6 +55,9 @@ func (p *Store) Destruct() error {
 	return nil
 }
 
+// Shared reports whether other instances may use the store as well.
+func (p *Store) Shared() bool { return p.Name != "memory" }
+
 // join has m use p until m.Destruct. A store tells its user nothing of what that
 // user changes itself, and p is one user to it, however many sets of sessions are
 // behind. They may have the same sessions, as those of two sites that differ in

@@ -137,6 +137,7 @@ func (m *Manager) Replace(ctx context.Context, cookie string, by *Session, about
 	// No last use is saved: the record is gone.
 	raise(&s.savedSeen, m.Clock.Now().Add(2*replacedFor).Unix())
 	m.uncache(s)
+	m.followers.tell(s.digest)
 	if tell {
 		m.emitEnd(s, EndReplaced, about...)
 	}

@@ -25,7 +25,7 @@ func (m *Manager) start() {
 
 func (m *Manager) watch(w tokenstore.Watcher) {
 	for m.Ctx.Err() == nil {
-		if err := w.Watch(m.Ctx, m.changed, m.Cache.invalidateAll); m.Ctx.Err() == nil {
+		if err := w.Watch(m.Ctx, m.changed, m.lost); m.Ctx.Err() == nil {
 			m.logger().Warn("token store watch failed; cached sessions are revalidated before use", zap.Error(err))
 			m.Cache.invalidateAll()
 			_ = pkce.Sleep(m.Ctx, m.Clock, time.Second)
@@ -35,10 +35,17 @@ func (m *Manager) watch(w tokenstore.Watcher) {
 	}
 }
 
+// lost notes that changes may have been missed.
+func (m *Manager) lost() {
+	m.Cache.invalidateAll()
+	m.followers.tellAll()
+}
+
 // changed notes that a record was changed by somebody else.
 func (m *Manager) changed(key string) {
 	if digest, ok := digestOf(key); ok {
 		m.Cache.invalidate(digest)
+		m.followers.tell(digest)
 	}
 }
 

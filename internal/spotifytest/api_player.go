@@ -49,7 +49,7 @@ type nowPlaying struct {
 	Timestamp            int64          `json:"timestamp"`
 	Context              *contextObject `json:"context"`
 	ProgressMS           int64          `json:"progress_ms"`
-	Item                 *fullTrack     `json:"item"`
+	Item                 any            `json:"item"`
 	CurrentlyPlayingType string         `json:"currently_playing_type"`
 	IsPlaying            bool           `json:"is_playing"`
 	Actions              actions        `json:"actions"`
@@ -111,7 +111,7 @@ func command(f func(*player)) endpoint {
 }
 
 func (p *player) deviceObject(d *device) deviceObject {
-	return deviceObject{ID: d.id, IsActive: d == p.active, Name: d.name, Type: d.kind, VolumePercent: d.volume, SupportsVolume: true}
+	return deviceObject{ID: d.id, IsActive: d == p.active, IsPrivateSession: d.private, Name: d.name, Type: d.kind, VolumePercent: d.volume, SupportsVolume: true}
 }
 
 func (o origins) context(uri string) *contextObject {
@@ -135,6 +135,7 @@ func (c *call) nowPlaying(p *player) nowPlaying {
 		full := o.fullTrack(t)
 		n.Item = &full
 	}
+	p.interlude.show(&n, strings.Contains(c.r.URL.Query().Get("additional_types"), "episode"))
 	return n
 }
 

@@ -20,6 +20,8 @@ type player struct {
 	shuffle bool
 	repeat  string // off, context, track
 
+	interlude *interlude // played instead of the track; nil if nothing is
+
 	progress time.Duration // at since
 	since    time.Time
 	recent   []played // newest first
@@ -29,6 +31,7 @@ type player struct {
 type device struct {
 	id, name, kind string
 	volume         int
+	private        bool
 }
 
 type played struct {
@@ -62,7 +65,7 @@ func (p *player) sync(now time.Time) {
 	if !p.playing || elapsed < 0 {
 		return
 	}
-	p.progress += elapsed
+	p.progress += p.passInterlude(elapsed)
 	for p.playing {
 		t := p.item()
 		if t == nil {

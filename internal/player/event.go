@@ -129,8 +129,17 @@ func (e event) separate() {
 }
 
 // send writes the event and frees it.
-func (e event) send(w io.Writer) error {
-	e.WriteString("}\n\n")
+func (e event) send(w io.Writer) error { return e.sendRetry(w, 0) }
+
+// sendRetry is send for an event after which a client that has lost its stream is to come
+// back in a while, if that is positive.
+func (e event) sendRetry(w io.Writer, retry time.Duration) error {
+	e.WriteByte('}')
+	if retry > 0 {
+		e.WriteString("\nretry: ")
+		e.Write(strconv.AppendInt(e.AvailableBuffer(), retry.Milliseconds(), 10))
+	}
+	e.WriteString("\n\n")
 	_, err := e.WriteTo(w)
 	const usual = 64 << 10
 	if e.Cap() <= usual {
@@ -167,7 +176,7 @@ func (l limited) write(w io.Writer, now time.Time) error {
 type ending struct {
 	event  string
 	reason string
-	retry  time.Duration // when to come back; 0 if that is the page's to know
+	retry  time.Duration // when to come back
 }
 
 // The last events.
@@ -182,16 +191,18 @@ func (f *ending) write(w io.Writer, loginURL string) error {
 	if f.event == eventLoginRequired && loginURL != "" {
 		e.text("login_url", loginURL)
 	}
-	if f.retry > 0 {
-		e.number("retry", f.retry.Milliseconds())
-		e.WriteString("}\nretry: ")
-		e.Write(strconv.AppendInt(e.AvailableBuffer(), f.retry.Milliseconds(), 10))
-		e.WriteString("\n\n")
-		_, err := e.WriteTo(w)
-		return err
-	}
-	return e.send(w)
+	return e.sendRetry(w, f.retry)
 }
+
+// WriteLoginRequired writes what a client without a session gets in place of a stream. By
+// itself it comes back after a while.
+func WriteLoginRequired(w io.Writer, reason, loginURL string, again time.Duration) error {
+	return (&ending{event: eventLoginRequired, reason: reason, retry: again}).write(w, loginURL)
+}
+
+// afterLogin is when a client is to come back by itself whose access has ended, if it does
+// not know better.
+const afterLogin = time.Minute
 
 // Reconnections are spread over at least leastSpread, and over more if there are many.
 const (

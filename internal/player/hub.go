@@ -168,7 +168,7 @@ func (h *Hub) End(grant, reason string) {
 		if l.sub.Grant != grant {
 			return nil
 		}
-		return &ending{event: eventLoginRequired, reason: reason}
+		return &ending{event: eventLoginRequired, reason: reason, retry: afterLogin}
 	})
 }
 

@@ -279,12 +279,12 @@ func TestEnds(t *testing.T) {
 		spotify.play(track("two", ""), nil)
 		h.End("a", "logged_out")
 		text, over := heard(t, a)
-		if !over || text != "event: login_required\ndata: {\"reason\":\"logged_out\",\"login_url\":\"/spotify/login\"}\n\n" {
+		if !over || text != "event: login_required\ndata: {\"reason\":\"logged_out\",\"login_url\":\"/spotify/login\"}\nretry: 60000\n\n" {
 			t.Errorf("heard %q, over %t", text, over)
 		}
 		h.Dismiss(1, "reload")
 		text, over = heard(t, b)
-		if !over || !strings.HasPrefix(text, "event: bye\ndata: {\"reason\":\"reload\",\"retry\":") || !strings.Contains(text, "}\nretry: ") {
+		if !over || !strings.HasPrefix(text, "event: bye\ndata: {\"reason\":\"reload\"}\nretry: ") || !strings.HasSuffix(text, "\n\n") {
 			t.Errorf("heard %q, over %t", text, over)
 		}
 		hears(t, c)

@@ -77,6 +77,9 @@ func (l *Listener) Leave() {
 	l.topic.leave(l)
 }
 
+// End makes this the listener's last event: its access has ended.
+func (l *Listener) End(e *EndedError) { l.end(endedBy(e, 1)) }
+
 // signal says that there may be something to write.
 func (l *Listener) signal() {
 	select {

@@ -216,7 +216,7 @@ func endedBy(e *EndedError, of int) *ending {
 	if e.Return {
 		return &ending{event: eventBye, reason: e.Reason, retry: comeBack(of)}
 	}
-	return &ending{event: eventLoginRequired, reason: e.Reason}
+	return &ending{event: eventLoginRequired, reason: e.Reason, retry: afterLogin}
 }
 
 func asLimited(err error) *LimitedError {

@@ -36,6 +36,8 @@ const (
 	// QuotaExceeded (429): the quota of the developer's account, which all of
 	// its apps in development mode share, is used up. Waiting seconds is no help.
 	QuotaExceeded Reason = "quota_exceeded"
+	// TooManyStreams (429): there are as many streams of events as there may be. Close some.
+	TooManyStreams Reason = "too_many_streams"
 	// NotAllowed (403): the proxy's configuration does not allow the operation.
 	NotAllowed Reason = "not_allowed"
 	// UpstreamUnavailable (502, 503, 504): Spotify cannot be reached. Try later.
@@ -91,7 +93,7 @@ const (
 func All() []Reason {
 	return []Reason{
 		LoginRequired, ReauthorizationRequired, InsufficientScope, UserNotAllowlisted, PremiumRequired, Forbidden,
-		RateLimited, QuotaExceeded, NotAllowed, UpstreamUnavailable, StoreUnavailable,
+		RateLimited, QuotaExceeded, TooManyStreams, NotAllowed, UpstreamUnavailable, StoreUnavailable,
 		LoginCancelled, LoginExpired, LoginFailed, LoginLoop,
 		CrossSite, HTTPSRequired, BadRequest, BadPath, NotFound, MethodNotAllowed, Misconfigured,
 		NotOwner, ShareNotConnected,

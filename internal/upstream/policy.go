@@ -45,6 +45,8 @@ type Site struct {
 	ReauthorizeNotice time.Duration
 	// Keys says that the same path has another answer for an access key.
 	Keys bool
+	// Commanded is told of an account whose player a request has changed. It may be nil.
+	Commanded func(account string)
 	// LoginFor returns the URL of a login that grants scopes, or "" if none does.
 	LoginFor func(scopes []string) string
 }

@@ -17,7 +17,8 @@ import (
 const (
 	// MissingScopeHeader names the scopes that the operation needs and the session lacks.
 	MissingScopeHeader = "Spotify-Proxy-Missing-Scope"
-	loginURLHeader     = "Spotify-Proxy-Login-Url"
+	// LoginURLHeader is the login that would grant them.
+	LoginURLHeader = "Spotify-Proxy-Login-Url"
 )
 
 // refusalReason reads from the start of a refusal why Spotify refused. The
@@ -80,7 +81,7 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 		return // no login would grant it to the key
 	}
 	if login := c.ex.Site.LoginFor(missing); login != "" {
-		h.Set(loginURLHeader, login)
+		h.Set(LoginURLHeader, login)
 	}
 }
 

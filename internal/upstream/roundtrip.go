@@ -300,6 +300,7 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 		c.ex.Site.explainLimit(&c.res, c.in.Method, c.in.URL.Path)
 	}
 	announceRemoval(c, c.res.Header)
+	c.noteCommand()
 	c.ex.remindToReauthorize(c.res.Header)
 	nameJSON(&c.res)
 	if t.mayChangeBytes(c) {

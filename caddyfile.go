@@ -106,6 +106,10 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	        <duration>|off <path>...
 //	        size <size>
 //	    }
+//	    events off
+//	    events {
+//	        key <secret>
+//	    }
 //	    transport {
 //	        <options of transport http>
 //	    }
@@ -154,6 +158,7 @@ func (h *Handler) setters(d *caddyfile.Dispenser) setters {
 		"transport":       func() error { return h.unmarshalTransport(d) },
 		"share":           func() error { return h.unmarshalShare(d) },
 		"access_keys":     func() error { return h.unmarshalAccessKeys(d) },
+		"events":          func() error { return h.unmarshalEvents(d) },
 		noSecret:          func() error { return errNoSecret(d) },
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/push"
 	"github.com/caddyspotify/caddy-spotify/internal/share"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
@@ -76,6 +77,10 @@ const (
 //     be written, 503 if not, and a little JSON. It works over plain http as well. `GET
 //     health/live` is 200 for as long as the process answers; sessions in memory
 //     go on working while the store is away.
+//   - `GET events` is a stream of server-sent events that tell what the visitor's
+//     account plays, unless `events off` says that there are none. `GET share/events`
+//     tells visitors who are not logged in what the account of `share` plays, as far
+//     as it is shared.
 //   - `GET share` says what is shared and whether the owner's account is
 //     connected, and `GET share/connect` connects it, if `share` is on.
 //   - `GET keys`, if `access_keys` is on, is a page where people create, see and
@@ -215,6 +220,9 @@ type Handler struct {
 	// Which responses are kept, and for how long.
 	Cache *CacheConfig `json:"cache,omitempty"`
 
+	// The streams that tell pages what an account plays. On by default.
+	Events *EventsConfig `json:"events,omitempty"`
+
 	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
 	AuthorizeURL string `json:"authorize_url,omitempty"`
 
@@ -228,6 +236,7 @@ type Handler struct {
 	login        *login.Flow
 	share        *share.Share        // nil if nothing is shared
 	keys         *accesskeys.Keys    // nil if there are none
+	push         *push.Push          // nil if events are off
 	requireLogin caddyhttp.MatchPath // RequireLogin, made ready
 	release      []func() error      // lets go of what was acquired
 }
@@ -308,6 +317,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.keys = h.newAccessKeys(ctx)
 		h.release = append(h.release, h.site.Store.JoinLists(h.keys))
 	}
+	if h.push, err = h.newPush(ctx); err != nil {
+		return err
+	}
 	h.site.Upstream.Keys, h.site.Upstream.LoginFor = h.keys != nil, h.login.LoginURLForScopes
 	return nil
 }
@@ -330,7 +342,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.serveOther(w, r, next)
 	}
 	api := strings.HasPrefix(rest, "/v1/")
-	if (api || rest == "/session" || rest == "/logout") && h.site.ServeCORS(w, r) {
+	if (api || rest == "/session" || rest == "/logout" || rest == "/events") && h.site.ServeCORS(w, r) {
 		return nil
 	}
 	if api {
@@ -362,6 +374,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case "/token":
 		if h.ExposeToken {
 			methods, serve = []string{http.MethodPost}, h.login.ServeToken
+		}
+	case "/events", "/share/events":
+		if h.push != nil && (rest == "/events" || h.share != nil) {
+			methods, serve = []string{http.MethodGet}, h.push.Handler(rest == "/share/events", next)
 		}
 	case "/share", "/share/connect":
 		if h.share != nil && rest == "/share" {

@@ -88,6 +88,9 @@ func (h *Handler) checkOptions() error {
 			return err
 		}
 	}
+	if err := h.Events.check(); err != nil {
+		return err
+	}
 	return h.checkRefresh()
 }
 

@@ -52,6 +52,7 @@ func (h *Handler) replacePlaceholders() {
 	}
 	h.Share.replacePlaceholders(repl)
 	h.AccessKeys.replacePlaceholders(repl)
+	h.Events.replacePlaceholders(repl)
 }
 
 // tokenConfig says how tokens are had, and resolves the addresses of Spotify's

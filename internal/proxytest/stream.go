@@ -46,11 +46,17 @@ func (b *Browser) Stream(path string, edits ...Edit) *Stream {
 // TryStream is Stream for one that may be refused.
 func (b *Browser) TryStream(path string, edits ...Edit) *Stream {
 	b.T.Helper()
+	return OpenStream(b.T, b.Client, b.Origin+path, edits...)
+}
+
+// OpenStream opens a stream of events with a client, as a page of the URL's origin does.
+func OpenStream(t testing.TB, by *http.Client, url string, edits ...Edit) *Stream {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	b.T.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.Origin+path, nil)
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		b.T.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, e := range append([]Edit{
 		Header("Sec-Fetch-Site", "same-origin"), Header("Sec-Fetch-Mode", "cors"), Header("Sec-Fetch-Dest", "empty"),
@@ -58,13 +64,13 @@ func (b *Browser) TryStream(path string, edits ...Edit) *Stream {
 	}, edits...) {
 		e(req)
 	}
-	client := *b.Client
+	client := *by
 	client.Timeout = 0
 	res, err := client.Do(req)
 	if err != nil {
-		b.T.Fatalf("GET %s: %v", path, err)
+		t.Fatalf("GET %s: %v", url, err)
 	}
-	s := &Stream{Response: res, t: b.T, events: make(chan Event, 64), cancel: cancel}
+	s := &Stream{Response: res, t: t, events: make(chan Event, 64), cancel: cancel}
 	go s.read()
 	return s
 }

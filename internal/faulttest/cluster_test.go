@@ -1,6 +1,7 @@
 package faulttest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,6 +28,8 @@ type cluster struct {
 	storage string
 	// store is the option store of spotify_proxy; empty is the default store.
 	store string
+	// scopes are those that a login asks for. Empty is user-read-private.
+	scopes string
 	// options are further options of spotify_proxy.
 	options string
 	// gate, if any, is asked by the store named faulty.
@@ -68,7 +71,7 @@ func (c *cluster) caddyfile(in *instance, extra string) string {
 	spotify_proxy {
 		client_id     %s
 		redirect_uri  %s/spotify/callback
-		scopes        user-read-private
+		scopes        %s
 		authorize_url %s
 		token_url     %s
 		api_url       %s
@@ -77,7 +80,7 @@ func (c *cluster) caddyfile(in *instance, extra string) string {
 		%s
 	}
 }
-`, "/"+in.socket, c.storage, in.origin, clientID, c.site, c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
+`, "/"+in.socket, c.storage, in.origin, clientID, c.site, cmp.Or(c.scopes, "user-read-private"), c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
 }
 
 // patience bounds every wait for something that must happen. It is long because

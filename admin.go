@@ -19,6 +19,7 @@ func init() {
 //	DELETE /spotify/accounts/<account>/sessions        ends all of an account
 //	GET    /spotify/limits                             lists what Spotify limits and is responded to here
 //	DELETE /spotify/limits/<name>?client_id=           opens an operation, a family, "app" or "all"
+//	GET    /spotify/quota                              says what was sent in the last day
 //	GET    /spotify/health                             says how the proxy is
 //
 // Sessions go by their references, the first 12 digits of a hash, which logs

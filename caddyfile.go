@@ -110,6 +110,10 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	    events {
 //	        key <secret>
 //	    }
+//	    quota <requests> {
+//	        share <percent>
+//	        keys  <percent>
+//	    }
 //	    transport {
 //	        <options of transport http>
 //	    }
@@ -159,6 +163,7 @@ func (h *Handler) setters(d *caddyfile.Dispenser) setters {
 		"share":           func() error { return h.unmarshalShare(d) },
 		"access_keys":     func() error { return h.unmarshalAccessKeys(d) },
 		"events":          func() error { return h.unmarshalEvents(d) },
+		"quota":           func() error { return h.unmarshalQuota(d) },
 		noSecret:          func() error { return errNoSecret(d) },
 	}
 }

@@ -223,6 +223,10 @@ type Handler struct {
 	// The streams that tell pages what an account plays. On by default.
 	Events *EventsConfig `json:"events,omitempty"`
 
+	// How many requests the app may send to Spotify in a day, and how they are
+	// shared out. Default: they are counted and not limited.
+	Quota *QuotaConfig `json:"quota,omitempty"`
+
 	// The authorization endpoint. Default: `https://accounts.spotify.com/authorize`.
 	AuthorizeURL string `json:"authorize_url,omitempty"`
 
@@ -297,7 +301,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.requireLogin.Provision(ctx); err != nil {
 		return fmt.Errorf("require_login: %w", err)
 	}
-	if err := telemetry.Register(ctx, site.SessionCollector{}); err != nil {
+	if err := telemetry.Register(ctx, site.SessionCollector{}, site.QuotaCollector{}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	tokens, err := h.tokenConfig(ctx)

@@ -69,6 +69,11 @@ func (h *Handler) checkOptions() error {
 			return err
 		}
 	}
+	if h.Quota != nil {
+		if err := h.Quota.check(); err != nil {
+			return err
+		}
+	}
 	redirect, err := browser.ParseRedirectURI(h.RedirectURI)
 	if err != nil {
 		return err

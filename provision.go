@@ -142,6 +142,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 			Gate:              gate,
 			Forms:             forms,
 			Cache:             kept,
+			Quota:             h.acquireQuota(ctx),
 			Metrics:           o.Metrics,
 			Faults:            manager.LogLimiter,
 			Audience:          &manager.Observers,

@@ -32,6 +32,7 @@ var endpoints = map[string]endpoint{
 	"accounts/*/sessions": {http.MethodDelete, endAccount},
 	"limits":              {http.MethodGet, listLimits},
 	"limits/*":            {http.MethodDelete, openLimits},
+	"quota":               {http.MethodGet, showQuota},
 	"health":              {http.MethodGet, health},
 }
 

@@ -17,7 +17,7 @@ import (
 
 // Commands returns the commands, made for one parent.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{sessionsCommand(), revokeCommand(), limitsCommand()}
+	return []*cobra.Command{sessionsCommand(), revokeCommand(), limitsCommand(), quotaCommand()}
 }
 
 // apiFlags say where a command finds the admin API of a running Caddy.

@@ -51,8 +51,9 @@ const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	// Authorization is for stock clients, which always send one of their own.
 	corsRequestHeaders = "Accept, Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Pragma, Range"
-	corsAnswerHeaders  = "Content-Range, Deprecation, ETag, Link, Location, Retry-After, Spotify-Proxy-Limited, Spotify-Proxy-Limited-Until, " +
-		"Spotify-Proxy-Login-Url, Spotify-Proxy-Missing-Scope, Spotify-Proxy-Reason, Spotify-Proxy-Reauthorize-By"
+	corsAnswerHeaders  = "Age, Cache-Status, Content-Range, Deprecation, ETag, Link, Location, Retry-After, Spotify-Proxy-Limited, Spotify-Proxy-Limited-Until, " +
+		"Spotify-Proxy-Login-Url, Spotify-Proxy-Missing-Scope, Spotify-Proxy-Quota, Spotify-Proxy-Reason, Spotify-Proxy-Reauthorize-By, " +
+		"Spotify-Proxy-Stale, Spotify-Proxy-Translated"
 	corsMaxAge = "7200" // seconds; Chromium remembers no answer for longer
 )
 

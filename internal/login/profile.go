@@ -61,7 +61,7 @@ func (f *Flow) LookUpProfile(ctx context.Context, token *pkce.Token) (Profile, *
 			return who, nil
 		}
 		wait := max(p.RetryAfter, profilePause<<(try-1))
-		if p.Status == http.StatusForbidden || p.Reason == reason.QuotaExceeded || try == profileTries || wait > patience {
+		if p.Status == http.StatusForbidden || p.Reason == reason.QuotaExceeded || p.Reason == reason.BudgetExceeded || try == profileTries || wait > patience {
 			if p.Reason == reason.UpstreamUnavailable {
 				p.RetryAfter = max(p.RetryAfter, 5*time.Second)
 			}
@@ -126,7 +126,7 @@ func profileRefused(status int, why reason.Reason, retryAfter time.Duration) *pr
 	case reason.PremiumRequired:
 		p.Wording = page.WordingLoginPremium
 		p.Message = "Spotify does not let the app be used without Premium. While an app is in development mode, its owner needs Spotify Premium."
-	case reason.RateLimited, reason.QuotaExceeded:
+	case reason.RateLimited, reason.QuotaExceeded, reason.BudgetExceeded:
 		p.Status, p.Wording = http.StatusTooManyRequests, page.WordingLoginRateLimited
 		p.Message = "This app has sent Spotify as many requests as it may for now, so the login did not work. Try again " +
 			cmp.Or(problem.In(retryAfter), "later") + "."

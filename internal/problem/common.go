@@ -55,6 +55,15 @@ func RateLimited(why reason.Reason, wait time.Duration) *Problem {
 	}
 }
 
+// BudgetExceeded says that what the operator lets the app send to Spotify in a day is
+// used up, or the caller's share of it, and when there is room again.
+func BudgetExceeded(wait time.Duration) *Problem {
+	return &Problem{
+		Status: http.StatusTooManyRequests, Reason: reason.BudgetExceeded, RetryAfter: wait,
+		Message: "This site has used up the requests to Spotify that it may make in a day, or you your share of them. Try again later.",
+	}
+}
+
 // UpstreamUnavailable says, with a status, that Spotify cannot be reached just now,
 // which err is the cause of.
 func UpstreamUnavailable(status int, err error) *Problem {

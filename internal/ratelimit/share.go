@@ -1,9 +1,6 @@
 package ratelimit
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 const (
 	// tightFor is how long after the last sign of pressure requests are shared
@@ -168,18 +165,7 @@ func (s *share) relevel(now time.Duration) {
 		}
 		s.demands = append(s.demands, a.demand(now))
 	}
-	slices.Sort(s.demands)
-	left := s.budget * (busy - reserve)
-	s.level = left
-	for i, d := range s.demands {
-		equal := left / float64(len(s.demands)-i)
-		if d > equal {
-			s.level = equal
-			break
-		}
-		left -= d
-	}
-	s.level = max(1, s.level)
+	s.level = max(1, Level(s.demands, s.budget*(busy-reserve)))
 }
 
 // roll moves on to the window of now.

@@ -36,6 +36,9 @@ const (
 	// QuotaExceeded (429): the quota of the developer's account, which all of
 	// its apps in development mode share, is used up. Waiting seconds is no help.
 	QuotaExceeded Reason = "quota_exceeded"
+	// BudgetExceeded (429): what the operator lets the app send in a day is used up, or
+	// the caller's fair share of it. Wait as Retry-After says.
+	BudgetExceeded Reason = "budget_exceeded"
 	// TooManyStreams (429): there are as many streams of events as there may be. Close some.
 	TooManyStreams Reason = "too_many_streams"
 	// NotAllowed (403): the proxy's configuration does not allow the operation.
@@ -93,7 +96,7 @@ const (
 func All() []Reason {
 	return []Reason{
 		LoginRequired, ReauthorizationRequired, InsufficientScope, UserNotAllowlisted, PremiumRequired, Forbidden,
-		RateLimited, QuotaExceeded, TooManyStreams, NotAllowed, UpstreamUnavailable, StoreUnavailable,
+		RateLimited, QuotaExceeded, BudgetExceeded, TooManyStreams, NotAllowed, UpstreamUnavailable, StoreUnavailable,
 		LoginCancelled, LoginExpired, LoginFailed, LoginLoop,
 		CrossSite, HTTPSRequired, BadRequest, BadPath, NotFound, MethodNotAllowed, Misconfigured,
 		NotOwner, ShareNotConnected,

@@ -102,6 +102,9 @@ func (s *Session) Forms() (old, current bool) {
 // nothing among those of another.
 func (s *Session) namespace() string { return s.owner.namespaces[s.kind] }
 
+// IsShared reports whether it is that of a shared account.
+func (s *Session) IsShared() bool { return s.kind == Shared }
+
 // IsKey reports whether it is an access key's.
 func (s *Session) IsKey() bool { return s.kind == Key }
 

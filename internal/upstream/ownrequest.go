@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
+	"github.com/caddyspotify/caddy-spotify/internal/quota"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
@@ -15,7 +16,7 @@ import (
 // the app's requests it is not sent, and the error is a *problem.Problem that says how
 // long to wait. path is the request's without what api_url puts before it.
 func (s *Site) Send(client *http.Client, req *http.Request, path string) (*http.Response, reason.Reason, error) {
-	res, why, err := s.throughGate("", req.Method, path, func() (*http.Response, error) {
+	res, why, err := s.metered(req.Context(), quota.Caller{Kind: quota.Login, Name: "logins"}, "", req.Method, path, func() (*http.Response, error) {
 		return client.Do(req) //nolint:gosec // to the API of the configuration
 	})
 	if err == nil && why == "" {

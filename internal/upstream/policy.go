@@ -9,6 +9,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/links"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/quota"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
@@ -35,7 +36,9 @@ type Site struct {
 	// translated.
 	Forms *Forms
 	// Cache has identical GETs sent once and keeps responses. nil does neither.
-	Cache   *cache.Cache
+	Cache *cache.Cache
+	// Quota counts what is sent, and may limit it. nil counts nothing.
+	Quota   *quota.Use
 	Metrics *telemetry.Site
 	Faults  *telemetry.LogLimiter
 	// Audience is told when Spotify limits the app's requests.

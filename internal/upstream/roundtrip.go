@@ -199,7 +199,7 @@ func (t *Transport) refuse(req *http.Request, ex *Exchange, err error) (*http.Re
 // report makes a response of a problem and logs it if it is out of the ordinary.
 func (t *Transport) report(req *http.Request, ex *Exchange, p *problem.Problem) *http.Response {
 	if p.Ordinary() {
-		return p.Response(req)
+		return ex.withQuota(p, p.Response(req))
 	}
 	if ex == nil {
 		(*telemetry.LogLimiter)(nil).NotServed(t.logger, req, p.Status, p.Reason, p.Err)
@@ -301,6 +301,7 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	}
 	announceRemoval(c, c.res.Header)
 	c.noteCommand()
+	c.ex.tellQuota(c.res.Header, c.in.URL)
 	c.ex.remindToReauthorize(c.res.Header)
 	nameJSON(&c.res)
 	if t.mayChangeBytes(c) {

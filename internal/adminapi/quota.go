@@ -1,0 +1,33 @@
+package adminapi
+
+import (
+	"net/http"
+
+	"github.com/caddyspotify/caddy-spotify/internal/quota"
+)
+
+// Quotas is the response to GET quota: the counts of every app.
+type Quotas struct {
+	Apps []AppQuota `json:"apps"`
+}
+
+// AppQuota is what one app has sent in the rolling day.
+type AppQuota struct {
+	*quota.Report
+	// Error says why other instances' counts may be missing.
+	Error string `json:"error,omitempty"`
+}
+
+// showQuota reads the counts of the other instances before it responds.
+func showQuota(w http.ResponseWriter, r *http.Request, _ string) error {
+	all := Quotas{Apps: []AppQuota{}}
+	for _, ledger := range quota.InUse() {
+		app := AppQuota{}
+		if err := ledger.Sync(r.Context()); err != nil {
+			app.Error = err.Error()
+		}
+		app.Report = ledger.Report()
+		all.Apps = append(all.Apps, app)
+	}
+	return respond(w, http.StatusOK, all)
+}

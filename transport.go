@@ -82,8 +82,8 @@ const (
 //     `track_href` and `analysis_url` of JSON answers are made to lead to the
 //     proxy (`links`), while the answer streams. One of a known length of
 //     up to 256 KiB is read first, so that it still says how long it is. Answers
-//     travel gzipped from Spotify and are unpacked here, which costs more than
-//     all the rest; with `compression off` they travel as they are.
+//     travel gzipped from Spotify and stay so for clients that accept gzip; for
+//     others they are unpacked. With `compression off` they travel as they are.
 //   - After a 429 the proxy answers for Spotify until the time is up, then
 //     tries with one request. While the app is near its limit, each account
 //     gets its fair share. `retry` holds requests back instead.

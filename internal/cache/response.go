@@ -16,8 +16,6 @@ type Response struct {
 	// ETag is a strong entity tag of our own for what clients get of it (RFC 9110
 	// §8.8.3), or "" if the status has none.
 	ETag string
-	// About is what its sender notes about it.
-	About any
 	// initialAge is how old it was when it came.
 	initialAge time.Duration
 }

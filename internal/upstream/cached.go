@@ -256,7 +256,6 @@ func shareable(res *http.Response) bool {
 func (c *call) serve(s served) *http.Response {
 	c.served = s
 	r := s.response
-	c.translated, _ = r.About.(*webapi.OldForm)
 	res := &http.Response{
 		Status: strconv.Itoa(r.Status) + " " + http.StatusText(r.Status), StatusCode: r.Status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

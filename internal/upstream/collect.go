@@ -32,7 +32,7 @@ var collectMemory = semaphore.NewWeighted(collectBudget)
 func (t *Transport) collect(c *call, res *http.Response, o cache.Outcome) *http.Response {
 	// answer changes the headers that it is given.
 	header, status := res.Header.Clone(), res.StatusCode
-	site, translated := c.ex.Site.Cache, c.translated
+	site := c.ex.Site.Cache
 	variant := ""
 	if t.keepLinks {
 		variant = "keep"
@@ -43,7 +43,6 @@ func (t *Transport) collect(c *call, res *http.Response, o cache.Outcome) *http.
 		if complete {
 			delete(header, "Content-Length")
 			o.Response = site.NewResponse(status, header, body, variant)
-			o.Response.About = translated
 			whole <- o.Response
 		}
 		tape.flight.Finish(o)

@@ -168,7 +168,7 @@ func (t *Transport) inNewForm(c *call, op *webapi.Operation, token *pkce.Token) 
 	n.out.URL = &n.url
 	n.out.Header = maps.Clone(c.out.Header)
 	n.setBody(req.Body, c.in.Method)
-	if in.Method == http.MethodGet || in.Method == http.MethodHead {
+	if form.Body != webapi.Opaque || in.Method == http.MethodGet || in.Method == http.MethodHead {
 		t.askForWhole(n.out.Header)
 	}
 	return n, ""

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net/http"
@@ -399,5 +400,34 @@ func TestTranslatedResponseBreaksOff(t *testing.T) {
 	_ = res.Body.Close()
 	if err == nil || string(body) != `{"items":[` {
 		t.Errorf("%q, %v", body, err)
+	}
+}
+
+// What is made of a response is made of its text, also where clients take gzip and
+// the response is not to a GET.
+//
+// T02
+func TestTranslatedResponseIsText(t *testing.T) {
+	r := translating(t, inDevelopment(http.StatusForbidden, func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.Contains(req.Header.Get("Accept-Encoding"), "gzip") {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			defer z.Close()
+			_, _ = io.WriteString(z, `{"items":{"total":0}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"items":{"total":0}}`)
+	}), func(o *rigOptions) { o.OldPlaylists = true })
+	for _, method := range []string{"POST", "GET"} {
+		req := r.request(method, "/v1/me/playlists", strings.NewReader(`{}`))
+		if method == "GET" {
+			req = r.request(method, "/v1/playlists/p", nil)
+		}
+		req.Header.Set("Accept-Encoding", "gzip")
+		res, body := r.do(req)
+		if want := `{"items":{"total":0},"tracks":{"total":0}}`; body != want || res.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: %q in %q, want %s", method, body, res.Header.Get("Content-Encoding"), want)
+		}
 	}
 }

@@ -109,6 +109,31 @@ func TestGzipAndGunzip(t *testing.T) {
 	}
 }
 
+// Links that are further apart than a match can reach are each written out.
+func TestGzipOfLinksFarApart(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	var b strings.Builder
+	for _, apart := range []int{40_000, 32_700, 32_768, 32_800, 0} {
+		b.WriteString(`{"href":"` + api + `me"}`)
+		for range apart {
+			b.WriteByte(byte('0' + r.IntN(10)))
+		}
+	}
+	for _, to := range prefixes {
+		rw := links.New(api, to)
+		packed := pack(t, b.String(), gzip.DefaultCompression, nil)
+		rd, _ := rw.Gzip(io.NopCloser(bytes.NewReader(packed)), int64(len(packed)))
+		out, err := io.ReadAll(rd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := unpack(out); err != nil || got != rewrite(t, rw, strings.NewReader(b.String())) {
+			t.Errorf("to %.40q: %v", to, err)
+		}
+		_ = rd.Close()
+	}
+}
+
 // What has no links stays as it came, to the byte.
 func TestGzipWithoutLinks(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))

@@ -371,8 +371,11 @@ func (r *Reader) fast(run *int, limit int) (ended bool, err error) {
 		distance = &r.codes.distance
 		text     = r.text[:]
 		t        = r.to
+		start    = *run
+		floor    = r.floor
+		found    = r.found
 	)
-	for pos+ahead <= len(in) && t+most <= limit && r.found < len(r.sequences) {
+	for pos+ahead <= len(in) && t+most <= limit && found < len(r.sequences) {
 		acc |= binary.LittleEndian.Uint64(in[pos:]) << n
 		pos += int((63 - n) >> 3) //nolint:gosec // at most 7
 		n |= 56
@@ -422,12 +425,12 @@ func (r *Reader) fast(run *int, limit int) (ended bool, err error) {
 		d := int(e>>16) + int(acc&(1<<(e>>4&15)-1)) //nolint:gosec // few bits
 		acc >>= e >> 4 & 15
 		n -= uint(e >> 4 & 15)
-		if e == 0 || t-d < r.floor {
+		if e == 0 || t-d < floor {
 			err = ErrCorrupt
 			break
 		}
-		r.sequences[r.found] = Sequence{uint32(t - *run), uint16(length), uint16(d)} //nolint:gosec // in their bounds
-		r.found++
+		r.sequences[found] = Sequence{uint32(t - start), uint16(length), uint16(d)} //nolint:gosec // in their bounds
+		found++
 		from, end := t-d, t+length
 		switch {
 		case d >= length && length > 32:
@@ -444,9 +447,9 @@ func (r *Reader) fast(run *int, limit int) (ended bool, err error) {
 			}
 		}
 		t = end
-		*run = t
+		start = t
 	}
-	r.pos, r.to = pos, t
+	r.pos, r.to, r.found, *run = pos, t, found, start
 	r.bits, r.count = acc&(1<<n-1), n // what is above them was not taken
 	return ended, err
 }

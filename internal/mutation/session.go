@@ -135,6 +135,6 @@ var ofSession = []regression{
 		old: "case <-time.After(stopTimeout):", new: "case <-make(chan time.Time):",
 	}, {
 		name: "an operator's end is undone by a reading under way", file: "internal/session/registry.go", packages: sessionTests,
-		old: "\tif digest, ok := digestOf(key); ok {\n\t\tm.Cache.invalidate(digest)\n\t}\n}", new: "}",
+		old: "\t\tm.Cache.invalidate(digest)\n\t\tm.followers.tell(digest)\n", new: "\t\tm.followers.tell(digest)\n",
 	},
 }

@@ -12,6 +12,8 @@ import (
 const (
 	// askTimeout bounds one attempt, a refresh of the token included.
 	askTimeout = 30 * time.Second
+	// minLimited is the least that is waited if there is no response for a while.
+	minLimited = 5 * time.Second
 	// keepState is how long what is known is kept after the last listener has left.
 	keepState = time.Minute
 	// freshEnough is how old a state may be that somebody who comes is shown without
@@ -188,7 +190,7 @@ func (t *topic) ask(ctx context.Context) {
 		change := t.schedule.Observed(asked+trip/2, st)
 		t.publish(change, st, res.Body, res.View, wall.Add(-trip/2), "")
 	case limit != nil:
-		wait := max(limit.Wait, time.Second)
+		wait := max(limit.Wait, minLimited)
 		t.schedule.Limited(arrived, wait)
 		t.publishLimited(limit.Reason, wall.Add(wait))
 	case ended != nil:

@@ -81,7 +81,7 @@ func (s *source) judge(rec *recorder) (player.Response, error) {
 		return player.Response{}, &player.LimitedError{Wait: wait, Reason: why}
 	case rec.status == http.StatusUnauthorized && why != "" && why != string(reason.InsufficientScope):
 		return player.Response{}, &player.EndedError{Reason: why}
-	case rec.status >= http.StatusInternalServerError && wait > 0, rec.status == http.StatusUnauthorized:
+	case rec.status >= http.StatusInternalServerError && why != "", rec.status == http.StatusUnauthorized && why == "":
 		if why == "" {
 			why = string(reason.UpstreamUnavailable)
 		}

@@ -32,6 +32,7 @@ func TestJudge(t *testing.T) {
 		{401, "reauthorization_required", "", ended("reauthorization_required")},
 		{401, "invalid_access_key", "", ended("invalid_access_key")},
 		{401, "", "", temporary("upstream_unavailable")},
+		{401, "insufficient_scope", "", limited(refusedPause, "insufficient_scope")},
 		{403, "premium_required", "", limited(refusedPause, "premium_required")},
 		{403, "insufficient_scope", "", limited(refusedPause, "insufficient_scope")},
 		{404, "", "", limited(refusedPause, "forbidden")},

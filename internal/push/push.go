@@ -51,6 +51,7 @@ type Push struct {
 	keys  *accesskeys.Keys
 	share *share.Share
 	hub   *player.Hub
+	over  atomic.Bool // this configuration's streams have been told to end
 }
 
 // New returns the streams of a site, which end when the server of ctx begins to shut
@@ -96,6 +97,7 @@ func newHub(o *Options) *pooledHub {
 
 // dismiss ends the streams of this configuration.
 func (p *Push) dismiss() {
+	p.over.Store(true)
 	why := "reload"
 	if caddy.Exiting() {
 		why = "shutdown"

@@ -78,6 +78,9 @@ func (p *Push) stream(w http.ResponseWriter, r *http.Request, l *listener) error
 		})
 	}
 	defer sub.Leave()
+	if p.over.Load() {
+		p.dismiss() // the request came as the server began to shut down
+	}
 	var changed <-chan struct{}
 	if l.session != nil {
 		var stop func()

@@ -29,14 +29,14 @@ var ofQuota = []regression{
 		name: "what could not be written is forgotten", file: "internal/quota/synchronizer.go", packages: quotaTests, run: "TestStorageFails",
 		old: "\t\t\tdirty.Store(true)\n\t\t\terrs", new: "\t\t\terrs",
 	}, {
-		name: "nothing is kept for newcomers", file: "internal/quota/budget.go", packages: quotaTests, run: "TestNewcomers",
+		name: "nothing is kept for newcomers", file: "internal/quota/budget.go", packages: quotaTests, run: "TestReserve",
 		old: "if 2*mine >= level {", new: "if false {",
 	}, {
 		name: "a caller's day is what it has asked for so far", file: "internal/quota/budget.go", packages: quotaTests, run: "TestFairShare",
 		old: "demand = float64(asked) * day / float64(max(minute-since, soonest))", new: "",
 	}, {
 		name: "the parts of a budget are one", file: "internal/quota/budget.go", packages: quotaTests, run: "TestParts",
-		old: "if kind == k && parts[i] > 0 {", new: "if false {",
+		old: "if kind == k && parts[i] > 0 {", new: "if kind == k && parts[i] > 100 {",
 	}, {
 		name: "junk takes the rows of known operations", file: "internal/quota/table.go", packages: quotaTests, run: "TestBound",
 		old: "free := t.unbounded != nil && t.unbounded(name)", new: "free := false",

@@ -139,6 +139,30 @@ func TestNewcomers(t *testing.T) {
 	})
 }
 
+// Q04: a tenth is kept for those who have had less than half of their share.
+func TestReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, Budget{Limit: 1000})
+		defer c.stop()
+		all := visitors(3)
+		for range 500 {
+			c.ask(all[0])
+		}
+		for range 500 {
+			c.ask(all[1])
+		}
+		for range 50 {
+			c.ask(all[2])
+		}
+		// The fair share of the second is 450, but there are but 400 up to what is kept.
+		for i, want := range []int{500, 400, 50} {
+			if n := c.since(time.Hour, all[i]); n != want {
+				t.Errorf("%s got %d, not %d", all[i].Name, n, want)
+			}
+		}
+	})
+}
+
 // Q04: the parts of the budget keep off each other.
 func TestParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -106,7 +106,7 @@ func TestCommandsWithoutServer(t *testing.T) {
 // Every command says how it is used, in the same words as before.
 func TestHelp(t *testing.T) {
 	var all strings.Builder
-	for _, name := range []string{"", "check", "sessions", "revoke"} {
+	for _, name := range []string{"", "check", "limits", "quota", "sessions", "revoke"} {
 		stdout, stderr, code := proxytest.RunCaddy(t, strings.Fields("spotify "+name+" --help")...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%s --help: exit code %d, %s", name, code, stderr)

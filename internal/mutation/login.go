@@ -91,7 +91,7 @@ var ofShare = []regression{
 		old: "if err == nil && rec.ended() {", new: "if false && rec.ended() {",
 	}, {
 		name: "a refusal is shown as the response", file: "internal/share/fetch.go", packages: shareTests, run: "Share",
-		old: "case rec.status == http.StatusForbidden:", new: "case rec.status == http.StatusTeapot:",
+		old: "case rec.status >= http.StatusBadRequest:", new: "case rec.status >= http.StatusBadRequest && rec.status == 0:",
 	}, {
 		name: "a failure of the API is shown as the response", file: "internal/share/fetch.go", packages: shareTests, run: "Share",
 		old: "case rec.status >= http.StatusInternalServerError:", new: "case rec.status > 599:",

@@ -85,6 +85,11 @@ func TestQuotasCloseNoMoreThanFamilies(t *testing.T) {
 	// The first that is served opens the family. The refused ones remain closed.
 	clock.Advance(15 * time.Minute)
 	p.served("a3")
+	for _, l := range g.Limits() {
+		if l.Family == "a" && l.Scope != ratelimit.ScopeOperation {
+			t.Errorf("%+v is still closed", l)
+		}
+	}
 	p.served("a4", "a5")
 	p.refused("a1", "48025", true)
 	clock.Advance(30*time.Minute - time.Second)

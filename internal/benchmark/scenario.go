@@ -52,6 +52,7 @@ var scenarios = []scenario{
 	{name: "refresh", about: "tokens of sessions in use are refreshed one by one, by a token endpoint that takes 500 ms", run: refreshMoment, path: smallPath, links: "keep"},
 	{name: "refresh-rush", about: "the same with 100 tokens at once", run: refreshMoment, path: smallPath, links: "keep", rush: true},
 	{name: "refresh-rush-memory", about: "the same with 100 tokens at once and sessions in memory", run: refreshMoment, path: smallPath, links: "keep", rush: true, store: "memory"},
+	{name: "listeners", about: "10,000 streams of one account's player: memory of each, and how long a change takes to the last", run: listen, links: "rewrite", store: "memory"},
 	{name: "player", about: "what it costs to follow a player for a day, and how late one hears of its changes; 200 days are simulated", run: followPlayer},
 }
 

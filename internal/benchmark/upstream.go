@@ -69,6 +69,7 @@ func startUpstream(ctx context.Context, o upstreamOptions) (*process, error) {
 type upstream struct {
 	options   upstreamOptions
 	tokens    atomic.Int64
+	track     atomic.Int64 // that is played
 	mu        sync.Mutex
 	refreshes []time.Time
 }
@@ -90,9 +91,21 @@ func serveUpstream() error {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusAccepted)
 	})
+	mux.HandleFunc("GET /v1/me/player", u.playing)
+	mux.HandleFunc("POST /v1/me/player/next", func(w http.ResponseWriter, _ *http.Request) {
+		u.track.Add(1)
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("GET /refreshes", u.listRefreshes)
 	server := &http.Server{Addr: u.options.Address, Handler: mux, ReadHeaderTimeout: time.Minute}
 	return server.ListenAndServe()
+}
+
+// playing is a player in the middle of a long track.
+func (u *upstream) playing(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	fmt.Fprintf(w, `{"device":{"id":"d","name":"Kitchen"},"is_playing":true,"progress_ms":0,"currently_playing_type":"track","item":{"uri":"spotify:track:%d","duration_ms":3600000,"album":%s}}`,
+		u.track.Load(), page(2_000))
 }
 
 // packed is what Spotify makes of a body for who accepts gzip.
@@ -172,7 +185,7 @@ func (u *upstream) token(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"access_token": accessToken(n), "token_type": "Bearer", "expires_in": int(u.options.TokenLife.Seconds()),
-		"refresh_token": fmt.Sprintf("AQ%0129d", n), "scope": "user-read-private user-top-read",
+		"refresh_token": fmt.Sprintf("AQ%0129d", n), "scope": "user-read-private user-top-read user-read-playback-state user-modify-playback-state",
 	})
 }
 

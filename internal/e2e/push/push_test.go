@@ -113,7 +113,7 @@ func TestStreamOfAPlayer(t *testing.T) {
 // Q07: what happens elsewhere is seen by itself: the end of a track within two seconds, the
 // rest at a heartbeat.
 func TestChangesElsewhere(t *testing.T) {
-	s := start(t, "")
+	s := start(t, "cache {\n5m /v1/me/player /v1/me/player/*\n}") // which holds for pages
 	phone := s.Sim.Phone("mira")
 	tracks := s.Sim.Tracks(4)
 	if err := phone.Play(tracks...); err != nil {

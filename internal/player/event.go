@@ -7,7 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +22,7 @@ type published struct {
 	bodies   [views]*body  // by view
 	seq      [views]uint64 // of the state, by view
 	limited  limited
+	frames   *[views]atomic.Pointer[frame] // of the state, by view
 }
 
 // limited is why there is nothing new, if it has a reason.
@@ -85,14 +86,11 @@ func newBody(members map[string]json.RawMessage) *body {
 	return &body{b, fingerprint(members)}
 }
 
-// buffers are for events that are written. Bodies are some kilobytes.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
 // event is written in the format of text/event-stream, in one piece.
 type event struct{ *bytes.Buffer }
 
 func newEvent(name, id string) event {
-	e := event{buffers.Get().(*bytes.Buffer)}
+	e := event{new(bytes.Buffer)}
 	e.WriteString("event: ")
 	e.WriteString(name)
 	if id != "" {
@@ -128,29 +126,46 @@ func (e event) separate() {
 	}
 }
 
-// send writes the event and frees it.
-func (e event) send(w io.Writer) error { return e.sendRetry(w, 0) }
-
-// sendRetry is send for an event after which a client that has lost its stream is to come
-// back in a while, if that is positive.
-func (e event) sendRetry(w io.Writer, retry time.Duration) error {
+// end ends the event. If retry is positive, a client that has lost its stream is to come
+// back after that.
+func (e event) end(retry time.Duration) {
 	e.WriteByte('}')
 	if retry > 0 {
 		e.WriteString("\nretry: ")
 		e.Write(strconv.AppendInt(e.AvailableBuffer(), retry.Milliseconds(), 10))
 	}
 	e.WriteString("\n\n")
+}
+
+// send ends and writes the event.
+func (e event) send(w io.Writer, retry time.Duration) error {
+	e.end(retry)
 	_, err := e.WriteTo(w)
-	const usual = 64 << 10
-	if e.Cap() <= usual {
-		e.Reset()
-		buffers.Put(e.Buffer)
-	}
 	return err
 }
 
+// frame is the event of a state, with the time at which it was made.
+type frame struct {
+	at   time.Time
+	text []byte
+}
+
+// frameLife is how long a frame is sent. All who are told of a change get the same bytes,
+// however many they are.
+const frameLife = 50 * time.Millisecond
+
 // write writes the state as a view has it.
 func (p *published) write(w io.Writer, view int, now time.Time) error {
+	f := p.frames[view].Load()
+	if f == nil || now.Sub(f.at).Abs() > frameLife {
+		f = &frame{now, p.text(view, now)}
+		p.frames[view].Store(f)
+	}
+	_, err := w.Write(f.text)
+	return err
+}
+
+func (p *published) text(view int, now time.Time) []byte {
 	name := "player"
 	if !p.state.Active {
 		name = "idle"
@@ -161,7 +176,8 @@ func (p *published) write(w io.Writer, view int, now time.Time) error {
 	if p.state.Active {
 		e.object("player", p.bodies[view].json)
 	}
-	return e.send(w)
+	e.end(0)
+	return e.Bytes()
 }
 
 func (l limited) write(w io.Writer, now time.Time) error {
@@ -169,7 +185,7 @@ func (l limited) write(w io.Writer, now time.Time) error {
 	e.text("reason", l.reason)
 	e.number("until", l.until.UnixMilli())
 	e.number("sent_at", now.UnixMilli())
-	return e.send(w)
+	return e.send(w, 0)
 }
 
 // ending is the last event of a stream.
@@ -191,7 +207,7 @@ func (f *ending) write(w io.Writer, loginURL string) error {
 	if f.event == eventLoginRequired && loginURL != "" {
 		e.text("login_url", loginURL)
 	}
-	return e.sendRetry(w, f.retry)
+	return e.send(w, f.retry)
 }
 
 // WriteLoginRequired writes what a client without a session gets in place of a stream. By

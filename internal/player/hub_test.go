@@ -41,9 +41,11 @@ func (f *fakeSpotify) Ask(ctx context.Context) (Response, error) {
 	f.most = max(f.most, f.atOnce)
 	takes := f.takes
 	f.mu.Unlock()
-	select {
-	case <-time.After(takes):
-	case <-ctx.Done():
+	if takes > 0 {
+		select {
+		case <-time.After(takes):
+		case <-ctx.Done():
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

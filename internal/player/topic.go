@@ -254,6 +254,7 @@ func (t *topic) publish(change Change, st State, raw []byte, view View, observed
 	news := change != None || !old.known || restored || id != "" && id != old.id
 	if !news && !widened {
 		p.id = old.id
+		p.frames = new([views]atomic.Pointer[frame])
 		t.published.Store(p)
 		return
 	}
@@ -286,6 +287,7 @@ func (t *topic) publishLimited(reason string, until time.Time) {
 
 // tell publishes what is new. t is locked.
 func (t *topic) tell(p *published) {
+	p.frames = new([views]atomic.Pointer[frame])
 	t.published.Store(p)
 	for l := range t.listeners {
 		l.signal()

@@ -3,6 +3,7 @@ package push
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
@@ -47,6 +49,20 @@ type inner struct {
 
 // Ask implements player.Source.
 func (s *source) Ask(ctx context.Context) (player.Response, error) {
+	res, err := s.ask(ctx)
+	outcome := telemetry.PollFailed
+	if err == nil {
+		outcome = telemetry.PollState
+	} else if _, ok := errors.AsType[*player.LimitedError](err); ok {
+		outcome = telemetry.PollLimited
+	} else if _, ok := errors.AsType[*player.EndedError](err); ok {
+		outcome = telemetry.PollEnded
+	}
+	s.site.Metrics.Polled(outcome)
+	return res, err
+}
+
+func (s *source) ask(ctx context.Context) (player.Response, error) {
 	sess, err := s.find(ctx)
 	if err != nil {
 		return player.Response{}, err

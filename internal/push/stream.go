@@ -78,6 +78,7 @@ func (p *Push) stream(w http.ResponseWriter, r *http.Request, l *listener) error
 		})
 	}
 	defer sub.Leave()
+	defer p.site.Metrics.StreamBegun()()
 	if p.over.Load() {
 		p.dismiss() // the request came as the server began to shut down
 	}

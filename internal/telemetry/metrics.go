@@ -32,6 +32,8 @@ type metricSet struct {
 	cached          *prometheus.CounterVec
 	ended           *prometheus.CounterVec
 	eventsDropped   *prometheus.CounterVec
+	streams         *prometheus.GaugeVec
+	polls           *prometheus.CounterVec
 	storeOperations *prometheus.HistogramVec
 }
 
@@ -64,6 +66,11 @@ func newMetricSet() *metricSet {
 			"Sessions that ended before their time, by reason.", "site", "reason"),
 		eventsDropped: counter("events_dropped_total",
 			"Events not emitted because their handlers did not keep up.", "site"),
+		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "caddy", Subsystem: "spotify", Name: "event_streams", Help: "Streams of events that are open.",
+		}, []string{"site"}),
+		polls: counter("player_requests_total",
+			"Requests for the state of a player on behalf of streams of events, by outcome.", "site", "outcome"),
 		storeOperations: histogram("store_operation_duration_seconds",
 			"Operations of the token store, by outcome, and how long they took.",
 			[]float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "store", "operation", "outcome"),
@@ -74,7 +81,7 @@ func newMetricSet() *metricSet {
 // config share it.
 func (m *metricSet) register(registry *prometheus.Registry, others ...prometheus.Collector) error {
 	for _, c := range append([]prometheus.Collector{
-		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.cached, m.ended, m.eventsDropped, m.storeOperations,
+		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.cached, m.ended, m.eventsDropped, m.streams, m.polls, m.storeOperations,
 	}, others...) {
 		err := registry.Register(c)
 		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {
@@ -113,6 +120,7 @@ func NewSite(site string) *Site {
 	for _, why := range []string{string(reason.UpstreamUnavailable), ClientGone, ResponseBroken} {
 		metrics.requests.WithLabelValues(site, why)
 	}
+	metrics.streams.WithLabelValues(site)
 	m := &Site{Site: site, unremarkable: metrics.requests.WithLabelValues(site, "none")}
 	for i, outcome := range cacheOutcomes {
 		m.cached[i] = metrics.cached.WithLabelValues(site, outcome)

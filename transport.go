@@ -2,6 +2,7 @@ package caddyspotify
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,6 +32,14 @@ const (
 	// defaultIdleConns is of use with HTTP/1.1 alone: each request in flight
 	// has a connection then, and closing and opening them is dear.
 	defaultIdleConns = 256
+	// defaultIdleTimeout is how long an unused connection is kept, in place of
+	// Caddy's 2 minutes. To open one takes two round trips, which a visitor
+	// waits for who comes back after a pause; pings keep it open on the way, and
+	// Spotify may close it when it likes.
+	defaultIdleTimeout = caddy.Duration(10 * time.Minute)
+	// resumable is how many TLS sessions are kept, so that another connection
+	// need not transfer and verify certificates again (RFC 8446 §2.2).
+	resumable = 8
 	// defaultHeaderTimeout is how long the API may take to begin its response
 	// once it has the request. Spotify's own gateway gives up long before.
 	defaultHeaderTimeout = caddy.Duration(time.Minute)
@@ -95,7 +104,7 @@ const (
 //     `Spotify-Proxy-Translated`.
 //
 // All options of the transport `http` work here, too. `response_header_timeout`
-// is 1 minute by default.
+// is 1 minute by default, and `keepalive` 10 minutes.
 type Transport struct {
 	reverseproxy.HTTPTransport
 
@@ -170,9 +179,13 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		t.KeepAlive = new(reverseproxy.KeepAlive)
 	}
 	t.KeepAlive.MaxIdleConnsPerHost = cmp.Or(t.KeepAlive.MaxIdleConnsPerHost, defaultIdleConns)
+	t.KeepAlive.IdleConnTimeout = cmp.Or(t.KeepAlive.IdleConnTimeout, defaultIdleTimeout)
 	t.ResponseHeaderTimeout = cmp.Or(t.ResponseHeaderTimeout, defaultHeaderTimeout)
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
+	}
+	if c := t.Transport.TLSClientConfig; c != nil && c.ClientSessionCache == nil {
+		c.ClientSessionCache = tls.NewLRUClientSessionCache(resumable)
 	}
 	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	o := upstream.Options{

@@ -3,6 +3,9 @@ package caddyspotify_test
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +120,33 @@ func TestTransportProvisionErrors(t *testing.T) {
 	}
 }
 
+// P56: another connection takes up the TLS session of the one before.
+func TestTransportResumesTLS(t *testing.T) {
+	resumed := make(chan bool, 1)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { resumed <- r.TLS.DidResume }))
+	defer server.Close()
+	tr := &caddyspotify.Transport{APIURL: server.URL, HTTPTransport: reverseproxy.HTTPTransport{TLS: &reverseproxy.TLSConfig{InsecureSkipVerify: true}}}
+	if err := provision(t, tr); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []bool{false, true} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil) // as of a health check
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if got := <-resumed; got != want {
+			t.Errorf("session resumed: %v, want %v", got, want)
+		}
+		tr.Transport.CloseIdleConnections()
+	}
+}
+
 // P56
 func TestTransportDefaults(t *testing.T) {
 	tr := new(caddyspotify.Transport)
@@ -129,18 +159,21 @@ func TestTransportDefaults(t *testing.T) {
 	if tr.Transport.MaxIdleConnsPerHost != 256 || tr.Transport.HTTP2.SendPingTimeout == 0 {
 		t.Errorf("pool: %d idle connections, ping %v", tr.Transport.MaxIdleConnsPerHost, tr.Transport.HTTP2.SendPingTimeout)
 	}
+	if d := tr.Transport.IdleConnTimeout; d != 10*time.Minute {
+		t.Errorf("an unused connection is kept for %s", d)
+	}
 	if d := tr.Transport.ResponseHeaderTimeout; d != time.Minute {
 		t.Errorf("response headers are waited for for %s", d)
 	}
 	t.Setenv("SPOTIFY_TEST_API", "http://localhost:9")
 	tr = &caddyspotify.Transport{APIURL: "{env.SPOTIFY_TEST_API}", HTTPTransport: reverseproxy.HTTPTransport{
-		KeepAlive:             &reverseproxy.KeepAlive{MaxIdleConnsPerHost: 3},
+		KeepAlive:             &reverseproxy.KeepAlive{MaxIdleConnsPerHost: 3, IdleConnTimeout: caddy.Duration(time.Minute)},
 		ResponseHeaderTimeout: caddy.Duration(3 * time.Second),
 	}}
 	if err := provision(t, tr); err != nil {
 		t.Fatal(err)
 	}
-	if tr.APIURL != "http://localhost:9" || tr.TLSEnabled() || tr.Transport.MaxIdleConnsPerHost != 3 {
+	if tr.APIURL != "http://localhost:9" || tr.TLSEnabled() || tr.Transport.MaxIdleConnsPerHost != 3 || tr.Transport.IdleConnTimeout != time.Minute {
 		t.Errorf("%s, TLS %v, %d idle connections", tr.APIURL, tr.TLSEnabled(), tr.Transport.MaxIdleConnsPerHost)
 	}
 	if d := tr.Transport.ResponseHeaderTimeout; d != 3*time.Second {

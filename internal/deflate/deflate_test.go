@@ -182,11 +182,21 @@ func TestCorrupt(t *testing.T) {
 			t.Fatalf("bit %d: %d bytes and no error", bit, len(got))
 		}
 	}
+	// What a match refers to is in the same member.
+	var w deflate.Writer
+	w.Reset()
+	w.Match(5, 3)
+	w.Sum([]byte("aaaaa"))
+	w.End()
+	before := pack(t, gzip.DefaultCompression, []byte("aaaaaaaa"))
 	for name, bad := range map[string][]byte{
-		"trailing garbage":  append(bytes.Clone(packed), "garbage"...),
-		"not gzip":          []byte(`{"href":"https://api.spotify.com/v1/me"}`),
-		"reserved block":    append(bytes.Clone(packed[:10]), 7),
-		"too many literals": append(bytes.Clone(packed[:10]), 0xfd, 0xff, 0, 0, 0),
+		"match before the text": w.Out,
+		"match before a member": bytes.Join([][]byte{before, w.Out, before}, nil),
+		"the same at the end":   append(before, w.Out...),
+		"trailing garbage":      append(bytes.Clone(packed), "garbage"...),
+		"not gzip":              []byte(`{"href":"https://api.spotify.com/v1/me"}`),
+		"reserved block":        append(bytes.Clone(packed[:10]), 7),
+		"too many literals":     append(bytes.Clone(packed[:10]), 0xfd, 0xff, 0, 0, 0),
 	} {
 		r.ResetBytes(bad, io.EOF)
 		if _, _, err := copied(r); !errors.Is(err, deflate.ErrCorrupt) && !errors.Is(err, io.ErrUnexpectedEOF) {

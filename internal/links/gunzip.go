@@ -26,7 +26,7 @@ func (rw *Rewriter) Gunzip(src io.ReadCloser, length int64) (io.ReadCloser, int6
 		return rw.Reader(&slowly{src: src}), -1
 	}
 	u := &unpacked{src: src, r: inflaters.Get().(*deflate.Reader)}
-	u.r.Reset(src)
+	u.r.Reset(expecting(src, length))
 	if rw.from == "" || length < 0 || length > MaxWhole {
 		return rw.Reader(u), -1
 	}

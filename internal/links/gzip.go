@@ -47,7 +47,7 @@ func (rw *Rewriter) Gzip(src io.ReadCloser, length int64) (io.ReadCloser, int64)
 			return g, g.whole(length)
 		}
 	}
-	g.r.in.Reset(src)
+	g.r.in.Reset(expecting(src, length))
 	return g, -1
 }
 
@@ -62,6 +62,30 @@ type gzipped struct {
 	out    []byte       // to be returned
 	begun  bool         // out has been set
 	err    error        // after out
+}
+
+// expecting returns src, or what reads from it and finds an error if it ends
+// before so many bytes. A length below 0 is not known.
+func expecting(src io.Reader, length int64) io.Reader {
+	if length < 0 {
+		return src
+	}
+	return &expected{src, length}
+}
+
+type expected struct {
+	src  io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (e *expected) Read(p []byte) (int, error) {
+	n, err := e.src.Read(p)
+	e.left -= int64(n)
+	if e.left > 0 && errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // whole reads all of src, and returns the length of the body if that ends well.

@@ -164,8 +164,11 @@ func TestGzipTruncated(t *testing.T) {
 	broken := errors.New("broken")
 	// The beginning of a link that is cut off stays as it is.
 	isStart := func(got string) bool { return strings.HasPrefix(want, got[:max(0, len(got)-len(api))]) }
-	for n := 1; n < len(packed); n += 1 + r.IntN(20) {
-		for _, length := range []int64{int64(len(packed)), -1} {
+	for n := 0; n < len(packed); n += 1 + r.IntN(20) {
+		for _, length := range []int64{int64(len(packed)), links.MaxWhole + 1, -1} {
+			if n == 0 && length < 0 {
+				continue // it is empty
+			}
 			for wantErr, tail := range map[error]io.Reader{io.ErrUnexpectedEOF: strings.NewReader(""), broken: iotest.ErrReader(broken)} {
 				src := func() io.ReadCloser { return io.NopCloser(io.MultiReader(bytes.NewReader(packed[:n]), tail)) }
 				rd, size := rw.Gzip(src(), length)

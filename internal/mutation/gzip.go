@@ -28,7 +28,7 @@ var ofGzip = []regression{
 		old: "if uint32(digest) != r.digest ||", new: "if uint32(digest) != r.digest && false ||",
 	}, {
 		name: "a match reaches before the text", file: "internal/deflate/reader.go", packages: []string{"./internal/deflate"},
-		old: "if e == 0 || t-d < floor {", new: "if e == 0 || t-d < 0 {",
+		old: "if e == 0 || t-d < floor {", new: "if e == 0 || t-d < min(0, floor) {",
 	}, {
 		name: "memory for gzipped responses is not given back", file: "internal/links/gzip.go", packages: linksTests, run: "Gzip",
 		old: "\twholeMemory.Add(-recoderSize)\n", new: "",

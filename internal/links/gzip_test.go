@@ -220,6 +220,33 @@ func TestGzipFlush(t *testing.T) {
 	}
 }
 
+// Close may be called while a Read waits, ends it, and leaves no memory in use.
+func TestGzipCloseDuringRead(t *testing.T) {
+	rw := links.New(api, proxy)
+	packed := pack(t, string(page(3000)), gzip.DefaultCompression, nil)
+	for name, open := range map[string]func(io.ReadCloser, int64) (io.ReadCloser, int64){"Gzip": rw.Gzip, "Gunzip": rw.Gunzip} {
+		for range 50 {
+			from, to := io.Pipe()
+			rd, _ := open(from, -1)
+			done := make(chan error)
+			go func() {
+				_, err := io.Copy(io.Discard, rd)
+				done <- err
+			}()
+			_, _ = to.Write(packed[:100]) // so that the Read is under way
+			if err := rd.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			if n := links.MemoryInUse(); n != 0 {
+				t.Fatalf("%s: %d bytes are in use", name, n)
+			}
+		}
+	}
+}
+
 // Memory is bounded, and what finds none is unpacked by other means.
 func TestGzipMemory(t *testing.T) {
 	rw := links.New(api, proxy)

@@ -294,7 +294,11 @@ func (c *call) dress(res *http.Response) *http.Response {
 	if r.ETag == "" {
 		return res
 	}
-	res.Header.Set("ETag", r.ETag)
+	tag := r.ETag
+	if r.Header["Content-Encoding"] != nil {
+		tag = "W/" + tag // clients get it in this coding or in none
+	}
+	res.Header.Set("ETag", tag)
 	if c.ifNoneMatch == nil || !r.Matches(c.ifNoneMatch) {
 		return res
 	}

@@ -271,7 +271,7 @@ func (l *leakTest) lookAround() {
 	l.reload()
 	operator := l.visitor(l.NewBrowser())
 	for _, target := range []string{
-		"/config/", "/spotify/sessions", "/spotify/gate", "/spotify/health", "/reverse_proxy/upstreams", "/metrics", "/debug/vars",
+		"/config/", "/spotify/sessions", "/spotify/limits", "/spotify/quota", "/spotify/health", "/reverse_proxy/upstreams", "/metrics", "/debug/vars",
 		"/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/cmdline", "/debug/pprof/allocs?debug=1",
 	} {
 		operator.WantStatus(operator.Do("GET", l.admin+target, "", proxytest.Header("Origin", l.admin)), 200)

@@ -75,7 +75,7 @@ func TestAccessKey(t *testing.T) {
 		t.Errorf("an answer to a key: %v %s", a.Header, a.Text)
 	}
 	s.Sim.Inject(spotifytest.Fault{Path: "/v1/me", Times: 1, Body: `{}`, Header: http.Header{"Vary": {"Accept"}}})
-	if vary := strings.Join(p.WantStatus(p.Me(), 200).Header.Values("Vary"), ","); vary != "Accept,Cookie,Authorization" {
+	if vary := strings.Join(p.WantStatus(p.Me(), 200).Header.Values("Vary"), ","); vary != "Accept,Cookie,Accept-Encoding,Authorization" {
 		t.Errorf("Vary of a response to a key is %q", vary)
 	}
 	for _, r := range s.Sim.RequestsTo("/v1/me") {

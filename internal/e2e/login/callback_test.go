@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +33,19 @@ func twice(s *proxytest.Proxy, b *proxytest.Browser, callback string) [2]proxyte
 	<-arrived
 	go visit()
 	<-arrived
+	for !waitsForFirst() {
+		runtime.Gosched()
+	}
 	held.Release()
 	return [2]proxytest.Response{<-responses, <-responses}
+}
+
+// waitsForFirst reports whether a callback is waiting for the one before. Nothing that
+// can be seen from outside tells.
+func waitsForFirst() bool {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return regexp.MustCompile(`(?m)^goroutine [^\n]*\[select[^\n]*\]:\n[^\n]*internal/login\.\(\*Flow\)\.Serve`).Match(stacks)
 }
 
 // L16: a callback that comes twice while its code is exchanged, as after a double

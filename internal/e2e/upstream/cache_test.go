@@ -89,7 +89,7 @@ func TestIdenticalGetsAreOneRequest(t *testing.T) {
 	<-left
 	fault.Release()
 	running.Wait()
-	if n := upstreamGets(s, "/v1/me/playlists"); n != 2 {
+	if n := upstreamGets(s, "/v1/me/top/artists"); n != 2 {
 		t.Errorf("%d requests reached Spotify for two accounts", n)
 	}
 }
@@ -131,7 +131,7 @@ func TestRulesKeepResponses(t *testing.T) {
 		access_keys
 		cache {
 			5s /v1/me/player /v1/me/player/*
-			10m /v1/me/playlists
+			10m /v1/me/top/artists
 			off /v1/albums/*
 		}
 	`})
@@ -141,7 +141,7 @@ func TestRulesKeepResponses(t *testing.T) {
 	program := s.Program(b.CreateKey(proxytest.KeyForm("a program")))
 	get := func(b *proxytest.Browser, status int, edits ...proxytest.Edit) proxytest.Response {
 		t.Helper()
-		return b.WantStatus(b.Fetch("GET", "/spotify/v1/me/playlists?limit=1", "", edits...), status)
+		return b.WantStatus(b.Fetch("GET", "/spotify/v1/me/top/artists?limit=1", "", edits...), status)
 	}
 	first := get(b, 200)
 	wantCache(t, first, "fwd=miss; stored")
@@ -163,7 +163,7 @@ func TestRulesKeepResponses(t *testing.T) {
 	get(b, 200, proxytest.Header("If-None-Match", `"sp1-other"`))
 	wantCache(t, get(other, 200), "fwd=miss; stored")
 	wantCache(t, get(program, 200), "hit") // it was granted as much as the session
-	if n := upstreamGets(s, "/v1/me/playlists"); n != 2 {
+	if n := upstreamGets(s, "/v1/me/top/artists"); n != 2 {
 		t.Errorf("%d requests reached Spotify", n)
 	}
 	// no-cache goes through and refreshes, no-store leaves all as it was.
@@ -232,7 +232,7 @@ func TestStaleWhileLimited(t *testing.T) {
 	b.Login("mira")
 	get := func(status int, edits ...proxytest.Edit) proxytest.Response {
 		t.Helper()
-		return b.WantStatus(b.Fetch("GET", "/spotify/v1/me/playlists?limit=1", "", edits...), status)
+		return b.WantStatus(b.Fetch("GET", "/spotify/v1/me/top/artists?limit=1", "", edits...), status)
 	}
 	first := get(200)
 	fake.Advance(6 * time.Second)

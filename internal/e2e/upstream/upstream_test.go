@@ -127,7 +127,7 @@ func TestAnswersSpeakForThemselvesOnly(t *testing.T) {
 			t.Errorf("%s: %q", name, a.Header[name])
 		}
 	}
-	if a.Header.Get("Cache-Control") != "private, max-age=600" || !slices.Equal(a.Header["Vary"], []string{"Accept", "Cookie"}) {
+	if a.Header.Get("Cache-Control") != "private, max-age=600" || !slices.Equal(a.Header["Vary"], []string{"Accept", "Cookie", "Accept-Encoding"}) {
 		t.Errorf("Cache-Control %q, Vary %q", a.Header["Cache-Control"], a.Header["Vary"])
 	}
 	if a.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "sandbox") {

@@ -65,7 +65,7 @@ var ofPlayer = []regression{
 		old: "\t\ts, err := l.current(ctx)\n", new: "\t\ts, err := l.session, error(nil)\n",
 	}, {
 		name: "a stream outlives its configuration", file: "internal/push/push.go", packages: streamTests, run: "Reload",
-		old: "\treturn p, func() error {\n\t\tp.dismiss()\n", new: "\treturn p, func() error {\n",
+		old: "\tp.hub.Dismiss(p, why)\n", new: "\t_ = why\n",
 	}, {
 		name: "a page of another site listens", file: "internal/push/push.go", packages: streamTests, run: "NoStreamWithout",
 		old: "if foreign := p.site.CheckOriginOrAllowed(r); foreign != nil {", new: "if foreign := p.site.CheckOriginOrAllowed(r); false {",

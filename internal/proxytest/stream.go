@@ -30,6 +30,7 @@ type Stream struct {
 
 	t      testing.TB
 	events chan Event // closed at the end of the stream
+	quiet  chan struct{}
 	cancel context.CancelFunc
 }
 
@@ -70,7 +71,7 @@ func OpenStream(t testing.TB, by *http.Client, url string, edits ...Edit) *Strea
 	if err != nil {
 		t.Fatalf("GET %s: %v", url, err)
 	}
-	s := &Stream{Response: res, t: t, events: make(chan Event, 64), cancel: cancel}
+	s := &Stream{Response: res, t: t, events: make(chan Event, 64), quiet: make(chan struct{}, 64), cancel: cancel}
 	go s.read()
 	return s
 }
@@ -85,6 +86,11 @@ func (s *Stream) read() {
 		field, value, _ := strings.Cut(lines.Text(), ":")
 		value = strings.TrimPrefix(value, " ")
 		switch {
+		case field == "" && strings.HasPrefix(lines.Text(), ":"):
+			select {
+			case s.quiet <- struct{}{}:
+			default:
+			}
 		case field == "event":
 			e.Name = value
 		case field == "id":
@@ -115,6 +121,16 @@ func (s *Stream) Next() Event {
 		s.t.Fatal("no event came")
 	}
 	return Event{}
+}
+
+// NextComment waits for a comment, which keeps the connection open.
+func (s *Stream) NextComment() {
+	s.t.Helper()
+	select {
+	case <-s.quiet:
+	case <-time.After(patience):
+		s.t.Fatal("no comment came")
+	}
 }
 
 // Soon returns the next event, if one comes within a time.

@@ -154,6 +154,23 @@ func TestReloadWithStreams(t *testing.T) {
 	}
 }
 
+// Q08: a stream in which nothing happens says so, each 25 seconds.
+func TestStreamIsKeptOpen(t *testing.T) {
+	s := start(t, "")
+	s.Sim.Phone("mira").Quit()
+	b := s.NewBrowser()
+	b.Login("mira")
+	stream := b.Stream("/spotify/events")
+	stream.NextNamed("idle")
+	for range 3 {
+		s.clock.Advance(25 * time.Second)
+		stream.NextComment()
+	}
+	if e := stream.Pending(); len(e) != 0 {
+		t.Errorf("events: %v", e)
+	}
+}
+
 // Q08: a closed bucket is told, with when it opens, and nothing is asked before.
 func TestLimitIsTold(t *testing.T) {
 	s := start(t, "")

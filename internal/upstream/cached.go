@@ -295,8 +295,10 @@ func (c *call) dress(res *http.Response) *http.Response {
 		return res
 	}
 	tag := r.ETag
-	if r.Header["Content-Encoding"] != nil {
-		tag = "W/" + tag // clients get it in this coding or in none
+	if res.Header["Content-Encoding"] != nil {
+		// Only of the text is it sure that its bytes are the same each time
+		// (RFC 9110 §8.8.1): links in it are changed for every client anew.
+		tag = "W/" + tag
 	}
 	res.Header.Set("ETag", tag)
 	if c.ifNoneMatch == nil || !r.Matches(c.ifNoneMatch) {

@@ -57,6 +57,89 @@ export declare class ProxyError extends Error {
   readonly reason?: string;
   /** Where logging in would help. */
   readonly loginURL?: string;
+  /** In how many seconds to try again. */
+  readonly retryAfter?: number;
+}
+
+/** A device that plays. */
+export interface Device {
+  id: string | null;
+  name: string;
+  type: string;
+  is_active: boolean;
+  is_private_session: boolean;
+  volume_percent: number | null;
+  [member: string]: unknown;
+}
+
+/** A track or an episode. */
+export interface PlayableItem {
+  type: "track" | "episode";
+  id: string | null;
+  uri: string;
+  name: string;
+  duration_ms: number;
+  artists?: { name: string; [member: string]: unknown }[];
+  album?: { name: string; images: { url: string; width: number | null; height: number | null }[]; [member: string]: unknown };
+  show?: { name: string; [member: string]: unknown };
+  [member: string]: unknown;
+}
+
+/** What Spotify says of a player: the response to `GET /v1/me/player`. */
+export interface Playback {
+  is_playing: boolean;
+  /** As it was some time ago: see {@link ActivePlayer.position}. */
+  progress_ms: number | null;
+  currently_playing_type: "track" | "episode" | "ad" | "unknown";
+  /** null in an advertisement, and if Spotify does not tell. */
+  item: PlayableItem | null;
+  /** Missing where only `GET /v1/me/player/currently-playing` may be read. */
+  device?: Device;
+  [member: string]: unknown;
+}
+
+/** Something plays, or is paused. */
+export interface ActivePlayer {
+  status: "playing" | "paused";
+  player: Playback;
+  /**
+   * Where in the item the player is now, in milliseconds. It goes on by the page's clock from what the server has seen, to
+   * the end of the item at most. No request is sent, so call it as often as the page is drawn.
+   */
+  position(): number;
+}
+
+/** What an account plays. Only `playing` and `paused` have a `player`; what was heard before does not hold any longer. */
+export type PlayerState =
+  | ActivePlayer
+  /** No device is active. */
+  | { status: "idle" }
+  /** There is nothing new for a while, because Spotify limits the app, or something is unreachable. It goes on by itself. */
+  | {
+      status: "limited";
+      /** Such as `rate_limited`, `quota_exceeded`, `upstream_unavailable`, or `unreachable` for the proxy itself. */
+      reason: string;
+      /** When there may be something new: Unix milliseconds by the page's clock. */
+      until: number;
+    }
+  /** Nobody is logged in (any longer). It goes on by itself after a login, in whatever tab. */
+  | { status: "login_required"; login_url?: string }
+  /** The proxy does not tell: a scope is missing (`insufficient_scope`), or the site does not allow it. */
+  | { status: "refused"; reason: string; message: string; /** The login that would help. */ login_url?: string };
+
+export interface PlayerOptions {
+  /** Hear what the account of the option `share` plays, which takes no login. */
+  share?: boolean;
+}
+
+/** How a visitor stands in the budget that the operator set for requests (the option `quota`). */
+export interface Quota {
+  /** Requests in 24 hours, of all such visitors together. */
+  limit: number;
+  /** Requests that this one may still send now. */
+  remaining: number;
+  /** When there is room for more. */
+  resetsAt: Date;
 }
 
 /** Fits the `IAuthStrategy` of `@spotify/web-api-ts-sdk`. There is no token in the browser, so it hands out a stand-in. */
@@ -114,6 +197,24 @@ export interface Client {
    */
   onSessionChange(callback: (session: Session) => void): () => void;
 
+  /**
+   * Calls back with what the account plays, at once if it is known, and again whenever that changes. A position that moves on
+   * is no change: {@link ActivePlayer.position} counts it. Returns a function that ends it.
+   *
+   * All tabs of the browser, and all callbacks, share one stream of the proxy's; if its tab closes, another takes over. Nothing
+   * polls, and Spotify is asked once for everybody who listens. A lost stream comes back by itself, after a pause that differs
+   * from page to page. A page that has been hidden for 30 seconds stops listening until it is seen again.
+   *
+   * It takes the scope `user-read-playback-state`, or `user-read-currently-playing` for a state without the device.
+   */
+  player(callback: (state: PlayerState) => void, options?: PlayerOptions): () => void;
+
+  /**
+   * How the visitor stood in the operator's budget at the last response that {@link Client.fetch} got in this page. Undefined
+   * before one, and without a budget. A page can send less before it is refused.
+   */
+  quota(): Quota | undefined;
+
   /** `new SpotifyApi(authStrategy, { fetch })` makes the official TypeScript SDK work through the proxy. */
   authStrategy: AuthStrategy;
 }
@@ -130,4 +231,6 @@ export declare const login: Client["login"];
 export declare const logout: Client["logout"];
 export declare const fetch: Client["fetch"];
 export declare const onSessionChange: Client["onSessionChange"];
+export declare const player: Client["player"];
+export declare const quota: Client["quota"];
 export declare const authStrategy: Client["authStrategy"];

@@ -20,6 +20,7 @@ import (
 // that allows the site's own scripts and nothing else.
 type clientSite struct {
 	*proxy
+	t   *testing.T
 	sim *spotifytest.Running
 }
 
@@ -37,9 +38,9 @@ func startClientSiteUnder(t *testing.T, headers string) *clientSite {
 	}
 	origin := freeOrigin(t)
 	sim := spotifytest.Start(t, spotifytest.Options{RedirectURIs: []string{origin + "/spotify/callback"}})
-	return &clientSite{sim: sim, proxy: startProxy(t, origin, `
+	return &clientSite{t: t, sim: sim, proxy: startProxy(t, origin, `
 		client_id 0123456789abcdef0123456789abcdef
-		scopes user-read-private playlist-modify-private
+		scopes user-read-private user-read-playback-state user-modify-playback-state playlist-modify-private
 		store memory
 		authorize_url `+sim.AuthorizeURL+`
 		token_url `+sim.TokenURL+`

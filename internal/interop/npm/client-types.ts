@@ -1,7 +1,7 @@
 // What an app written in TypeScript does with the client module. It is compiled,
 // not run; each @ts-expect-error is a mistake that the types must find.
 import * as client from "caddy-spotify-client";
-import { createClient, ProxyError, type Client, type Session } from "caddy-spotify-client/client.js";
+import { createClient, ProxyError, type Client, type PlayerState, type Session } from "caddy-spotify-client/client.js";
 
 export async function greeting(): Promise<string> {
   const session = await client.session();
@@ -54,5 +54,40 @@ export function follow(show: (text: string) => void): () => void {
   login();
   // @ts-expect-error It is spelled returnTo.
   login({ return_to: "/" });
+  return end;
+}
+
+export function listen(show: (text: string) => void): () => void {
+  const { player, quota }: Client = client;
+  const end = player((state: PlayerState) => {
+    // @ts-expect-error There may be nothing that plays.
+    state.player;
+    switch (state.status) {
+      case "playing":
+      case "paused": {
+        const { item, device, is_playing } = state.player;
+        // @ts-expect-error An advertisement has no item.
+        item.name;
+        const at: number = state.position();
+        return show([item?.name, item?.artists?.map((a) => a.name), device?.name, is_playing, at].join());
+      }
+      case "idle":
+        return show("nothing");
+      case "limited":
+        return show(state.reason + new Date(state.until).toISOString());
+      case "login_required":
+        return show(state.login_url ?? "");
+      case "refused":
+        return show(state.message);
+      default:
+        // These are all.
+        return state satisfies never;
+    }
+  });
+  player(() => {}, { share: true })();
+  const remaining: number | undefined = quota()?.remaining;
+  // @ts-expect-error There may be no budget.
+  quota().resetsAt.getTime();
+  show(String(remaining));
   return end;
 }

@@ -32,5 +32,33 @@ on("create", create);
 on("popup", async () => (await spotify.login({ popup: true })).account.display_name);
 on("logout", async () => (await spotify.logout(), "out"));
 
-window.act = { spotify, profile, create };
+// What plays, for pages that ask for it. The streams are counted, and broken on demand.
+let stop;
+window.streams = { open: 0, opened: 0 };
+window.broken = 0;
+window.fetch = ((real) => async (input, init) => {
+  if (!String(input).endsWith("/events")) return real(input, init);
+  if (broken) {
+    const reason = broken === 403 ? "insufficient_scope" : "store_unavailable";
+    return new Response(JSON.stringify({ error: { status: broken, message: reason, reason } }), {
+      status: broken,
+      headers: { "Spotify-Proxy-Login-Url": "/spotify/login?scope=x" },
+    });
+  }
+  streams.open++;
+  streams.opened++;
+  init.signal.addEventListener("abort", () => streams.open--, { once: true });
+  return real(input, init);
+})(window.fetch);
+const listen = () => {
+  window.states = [];
+  stop = spotify.player((state) => {
+    states.push(state);
+    show("player", state.player?.item?.name ?? state.status);
+  });
+};
+const silence = () => stop();
+if (location.search === "?player") listen();
+
+window.act = { spotify, profile, create, listen, silence };
 if (location.search === "?at-once") profile().then((text) => show("result", text));

@@ -4,10 +4,10 @@
 const base = "/spotify";
 const remembered = 9;
 
-/** The requests this page made, newest first. Polls of one kind share a line. */
+/** The requests this page made, and the events that it heard of, newest first. Events of one kind share a line. */
 export const wire = [];
 
-/** Dispatches "wire" after every request and "login-required" when a session has ended. */
+/** Dispatches "wire" after every request, "login-required" when one finds that a session has ended, and "session-ended" when a stream does. */
 export const events = new EventTarget();
 
 /** An answer that was not a success, from the Web API or from the proxy before it. */
@@ -34,8 +34,11 @@ export function follow(link) {
   return url.origin === location.origin ? url.pathname + url.search : base + url.pathname + url.search;
 }
 
-// Answers JSON, or null where there is no body. A poll is a request that nobody asked for by hand.
-async function request(method, path, { poll = false, signal } = {}) {
+/** Notes that a stream, of this tab or of another, has brought news. */
+export const heard = (path, news) => record({ method: "GET", path, status: news, facts: ["text/event-stream"] });
+
+// Answers JSON, or null where there is no body.
+async function request(method, path, { signal } = {}) {
   const started = performance.now();
   let response, text;
   try {
@@ -43,10 +46,10 @@ async function request(method, path, { poll = false, signal } = {}) {
     text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    record({ method, path, poll, status: "failed", ms: performance.now() - started, facts: [] });
+    record({ method, path, status: "failed", ms: performance.now() - started, facts: [] });
     throw new Problem("The server cannot be reached. Is the demo still running?", { reason: "network" });
   }
-  record({ method, path, poll, status: response.status, ms: performance.now() - started, facts: facts(response) });
+  record({ method, path, status: response.status, ms: performance.now() - started, facts: facts(response) });
   if (response.ok) return text === "" ? null : parse(text);
 
   const problem = problemOf(response, text);
@@ -82,8 +85,8 @@ function facts(response) {
 
 function record(entry) {
   entry.count = 1;
-  if (entry.poll) {
-    const same = wire.findIndex((e) => e.poll && e.path === entry.path && e.status === entry.status);
+  if (entry.ms === undefined) {
+    const same = wire.findIndex((e) => e.ms === undefined && e.path === entry.path && e.status === entry.status);
     if (same >= 0) entry.count += wire.splice(same, 1)[0].count;
   }
   wire.unshift(entry);

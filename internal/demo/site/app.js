@@ -121,6 +121,8 @@ events.addEventListener("login-required", ({ detail }) => {
   showLoggedOut(detail.loginURL);
   notice("Your session is over. Log in to go on.", detail.reason, { login: true });
 });
+// So may the stream of what is played. Another tab may have logged in again.
+events.addEventListener("session-ended", follow);
 events.addEventListener("wire", showWire);
 
 $("logout").addEventListener("click", logout);

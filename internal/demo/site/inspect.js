@@ -30,13 +30,13 @@ export function showWire() {
 }
 
 function line(entry) {
-  const kind = typeof entry.status !== "number" || entry.status >= 500 ? "bad" : entry.status >= 400 ? "warn" : "good";
+  const kind = entry.status === "failed" || entry.status >= 500 ? "bad" : entry.status >= 400 ? "warn" : "good";
   const [path, query] = entry.path.replace(/^\/spotify/, "").split("?");
   const head = element("div", "wire-head",
     element("span", "wire-method", entry.method), element("span", "wire-path", path),
     ...(entry.count > 1 ? [element("span", "wire-count", `×${entry.count}`)] : []),
     element("span", `wire-status ${kind}`, String(entry.status)),
-    element("span", "wire-ms", `${Math.round(entry.ms)} ms`));
+    ...(entry.ms === undefined ? [] : [element("span", "wire-ms", `${Math.round(entry.ms)} ms`)]));
   const more = [];
   if (query) more.push(element("div", "wire-query", `?${query}`));
   if (entry.facts.length > 0) more.push(element("div", "wire-facts", entry.facts.join(" · ")));

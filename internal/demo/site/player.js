@@ -1,55 +1,56 @@
 // What is playing, and the buttons for it.
 
-import { api, get, post, put, Problem } from "./api.js";
-import { $, announce, clock, element, picture, showProblem } from "./dom.js";
+import { player } from "/spotify/client.js";
+import { api, events, heard, post, put, Problem } from "./api.js";
+import { $, announce, clock, picture, showProblem } from "./dom.js";
 
-const pollEvery = 5000;
-
-let state = null; // the last answer of me/player
-let heardAt = 0; // when it came, on performance's clock
-let polling, ticking;
+let state = null; // what was heard last, if something plays or is paused
+let stop, ticking;
 
 export function startPlayer() {
   stopPlayer();
-  refresh();
+  stop = player(hear);
   ticking = setInterval(tick, 250);
 }
 
 export function stopPlayer() {
-  clearTimeout(polling);
+  stop?.();
   clearInterval(ticking);
   state = null;
 }
 
-async function refresh({ poll = false } = {}) {
-  clearTimeout(polling);
-  try {
-    show(await get(api("me/player"), { poll }));
-    if (!poll) showProblem($("player-problem"), null);
-  } catch (problem) {
-    if (problem.loginURL) return;
-    if (!poll || state === null) {
-      $("now").hidden = true;
-      showProblem($("player-problem"), problem, () => refresh());
-      $("player").setAttribute("aria-busy", "false");
-      return;
-    }
+// The server says what has changed. This page asks nothing.
+function hear(news) {
+  heard("/spotify/events", news.status);
+  switch (news.status) {
+    case "playing":
+    case "paused":
+      return show(news);
+    case "idle":
+      return show(null);
+    case "limited":
+      return fail(new Problem(`There is no news of the player until ${new Date(news.until).toLocaleTimeString()}.`, news));
+    case "login_required":
+      return void events.dispatchEvent(new Event("session-ended"));
+    case "refused":
+      return fail(new Problem(news.message, news));
   }
-  schedule();
 }
 
-// A hidden tab does not ask; the next look at it does.
-function schedule() {
-  clearTimeout(polling);
-  polling = setTimeout(() => (document.hidden ? schedule() : refresh({ poll: true })), pollEvery);
-}
-
-function show(answer) {
-  const before = state?.item?.id;
-  state = answer;
-  heardAt = performance.now();
+function fail(problem) {
+  state = null;
+  $("now").hidden = true;
+  $("player-empty").hidden = true;
   $("player").setAttribute("aria-busy", "false");
-  const item = state?.item ?? null;
+  showProblem($("player-problem"), problem);
+}
+
+function show(news) {
+  const before = state?.player.item?.id;
+  state = news;
+  showProblem($("player-problem"), null);
+  $("player").setAttribute("aria-busy", "false");
+  const item = state?.player.item ?? null;
   $("now").hidden = item === null;
   $("player-empty").hidden = item !== null;
   if (item === null) return;
@@ -63,31 +64,27 @@ function show(answer) {
     $("progress").max = item.duration_ms;
     if (before) announce(`Now playing ${item.name}`);
   }
-  $("player-device").textContent = state.device ? `on ${state.device.name}` : "";
-  $("player").classList.toggle("playing", state.is_playing);
-  $("play-pause").setAttribute("aria-label", state.is_playing ? "Pause" : "Play");
+  const { device } = state.player;
+  const playing = state.status === "playing";
+  $("player-device").textContent = device ? `on ${device.name}` : "";
+  $("player").classList.toggle("playing", playing);
+  $("play-pause").setAttribute("aria-label", playing ? "Pause" : "Play");
   for (const id of ["previous", "play-pause", "next"]) $(id).disabled = false;
   tick();
 }
 
-// Between two answers the position is reckoned from the time that has passed.
+// Between two changes the position is counted here.
 function tick() {
-  if (!state?.item) return;
-  const passed = state.is_playing ? performance.now() - heardAt : 0;
-  const position = Math.min(state.progress_ms + passed, state.item.duration_ms);
-  $("progress").value = position;
-  $("position").textContent = clock(position);
-  if (state.is_playing && position >= state.item.duration_ms) {
-    state.is_playing = false;
-    refresh({ poll: true });
-  }
+  if (!state?.player.item) return;
+  $("progress").value = state.position();
+  $("position").textContent = clock(state.position());
 }
 
 async function control(send, button) {
   button.setAttribute("aria-disabled", "true");
   try {
     await send();
-    await refresh();
+    showProblem($("player-problem"), null);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (!problem.loginURL) showProblem($("player-problem"), problem);
@@ -100,11 +97,8 @@ export function wirePlayer() {
   const command = (id, send) => $(id).addEventListener("click", (event) => {
     if (event.currentTarget.getAttribute("aria-disabled") !== "true") control(send, event.currentTarget);
   });
-  command("play-pause", () => put(api(state?.is_playing ? "me/player/pause" : "me/player/play")));
+  command("play-pause", () => put(api(state?.status === "playing" ? "me/player/pause" : "me/player/play")));
   command("player-start", () => put(api("me/player/play")));
   command("next", () => post(api("me/player/next")));
   command("previous", () => post(api("me/player/previous")));
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && state !== null) refresh({ poll: true });
-  });
 }

@@ -47,6 +47,10 @@ func startRecorder(t *testing.T) *recorder {
 }
 
 func (r *recorder) record(answer *http.Response) error {
+	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+		answer.Body = &recordedStream{answer.Body, r, r.add(answer, nil)}
+		return nil
+	}
 	raw, err := io.ReadAll(answer.Body)
 	answer.Body.Close()
 	if err != nil {
@@ -63,13 +67,35 @@ func (r *recorder) record(answer *http.Response) error {
 			return err
 		}
 	}
+	r.add(answer, body)
+	return nil
+}
+
+// add adds an exchange and returns its number.
+func (r *recorder) add(answer *http.Response, body []byte) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.exchanges = append(r.exchanges, exchange{
 		method: answer.Request.Method, url: answer.Request.URL, sent: answer.Request.Header.Clone(),
 		status: answer.StatusCode, header: answer.Header.Clone(), body: body,
 	})
-	return nil
+	return len(r.exchanges) - 1
+}
+
+// recordedStream is a body that is recorded as it comes, since it does not end by itself.
+type recordedStream struct {
+	io.ReadCloser
+	r      *recorder
+	number int // of the exchange
+}
+
+func (s *recordedStream) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	e := &s.r.exchanges[s.number]
+	e.body = append(e.body, p[:n]...)
+	return n, err
 }
 
 // with returns the exchanges with an origin, in order.

@@ -52,6 +52,13 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer s.sim.Close()
+	// What is kept, such as counts of requests, is not for later.
+	dir, err := os.MkdirTemp("", "caddy-spotify-demo-")
+	if err != nil {
+		return fmt.Errorf("making a folder for Caddy's storage: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	caddy.DefaultStorage.Path = dir
 	if o.Site != "" {
 		if err := os.Chdir(o.Site); err != nil {
 			return fmt.Errorf("entering the site's folder: %w", err)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,6 +46,7 @@ func TestExampleNowPlaying(t *testing.T) {
 	if svg.title == "" || svg.by == "" || strings.Contains(svg.title, "onnected") || !svg.playing {
 		t.Errorf("the card says %+v", svg)
 	}
+	b.waitFor("the page says what plays, as the card does", `document.getElementById("live").textContent.startsWith(`+strconv.Quote("Just now: "+svg.title)+`)`)
 	b.do("opening the card itself", chromedp.Navigate(d.url+"/card.svg"))
 	for _, s := range screens {
 		b.do("resizing", b.size(s.width, s.height, s.scheme))

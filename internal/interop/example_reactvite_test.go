@@ -62,6 +62,7 @@ func TestExampleReactVite(t *testing.T) {
 	b.logIn("mira")
 	b.waitText("status", "Logged in as Mira Okafor")
 	b.waitFor("the artists are there", `document.querySelectorAll("#artists li").length === 10`)
+	b.waitFor("what plays is there", `/^Playing: .+, \d+:\d\d of /.test(document.getElementById("now")?.textContent)`)
 	if at := read(b, "reading the address", chromedp.Location()); at != origin+"/" {
 		t.Errorf("the login ended at %s", at)
 	}

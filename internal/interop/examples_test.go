@@ -67,9 +67,11 @@ func TestExampleWebPlayback(t *testing.T) {
 	b.do("waiting for the consent page", chromedp.WaitVisible(chromedp.ID("agree")))
 	b.logIn("jonas")
 	b.arrive("the visitor is back", `document.getElementById("start")?.textContent === "Start playing"`)
+	b.waitFor("what plays elsewhere is there", `/^On .+: .+/.test(document.getElementById("elsewhere").textContent)`)
 
 	b.press("start")
 	b.waitText("status", "Playing in this page")
+	b.waitText("elsewhere", "")
 	b.waitFor("the track is there", `document.getElementById("track").textContent !== "" && document.getElementById("cover").naturalWidth > 0`)
 	b.waitFor("the focus is on what to do next", `document.activeElement.id === "toggle"`)
 	a.inspect(b, "web-playback-playing")

@@ -1,5 +1,6 @@
 import { login, logout } from "caddy-spotify-client";
 import { useState } from "react";
+import NowPlaying from "./NowPlaying.jsx";
 import TopArtists from "./TopArtists.jsx";
 import { useSession } from "./useSpotify.js";
 
@@ -16,6 +17,7 @@ export default function App() {
       {session.authenticated ? (
         <>
           <button type="button" id="button" onClick={() => logout()}>Log out</button>
+          <NowPlaying />
           <fieldset>
             <legend>Time range</legend>
             {Object.entries(ranges).map(([value, name]) => (

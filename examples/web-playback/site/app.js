@@ -1,8 +1,8 @@
-import { fetch as spotify, login, onSessionChange } from "/spotify/client.js";
+import { fetch as spotify, login, onSessionChange, player as follow } from "/spotify/client.js";
 
 const $ = (id) => document.getElementById(id);
 const say = (text) => $("status").textContent === text || ($("status").textContent = text); // not announced twice
-let player;
+let player, here, playing; // here is the device that the page has become
 
 onSessionChange(({ authenticated, account }) => {
   if (player) return authenticated || location.reload(); // the player has a token of its own
@@ -11,6 +11,17 @@ onSessionChange(({ authenticated, account }) => {
   $("start").textContent = authenticated ? "Start playing" : "Log in with Spotify";
   $("start").onclick = authenticated ? start : () => login();
 });
+
+// What plays on another device. Nothing polls: the server tells.
+follow((state) => {
+  playing = state.status === "playing" ? state.player : undefined;
+  showElsewhere();
+});
+
+function showElsewhere() {
+  const { item, device } = playing ?? {};
+  $("elsewhere").textContent = item && device?.id !== here ? `On ${device?.name ?? "another device"}: ${item.name}` : "";
+}
 
 // Browsers let a page play once somebody has pressed something in it.
 async function start() {
@@ -56,6 +67,8 @@ async function playHere({ device_id }) {
     body: JSON.stringify({ device_ids: [device_id], play: true }),
   });
   if (!answer.ok) return say((await answer.json()).error.message);
+  here = device_id;
+  showElsewhere();
   say("Playing in this page");
   const hadFocus = document.activeElement === $("start") || document.activeElement === document.body;
   $("start").hidden = true;

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -138,7 +139,7 @@ func openStream(addr, cookie string, heard chan<- error) error {
 		for first := true; ; first = false {
 			line, err := r.ReadSlice('\n')
 			switch {
-			case err == bufio.ErrBufferFull:
+			case errors.Is(err, bufio.ErrBufferFull):
 				continue
 			case err != nil:
 				return // the server has stopped

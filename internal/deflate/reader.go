@@ -266,7 +266,7 @@ func (r *Reader) copyStored(limit int) (ended bool, err error) {
 			return false, nil
 		}
 		if r.count > 0 { // bytes that were read ahead
-			r.text[r.to] = byte(r.bits)
+			r.text[r.to] = byte(r.bits) //nolint:gosec // the lowest ones
 			r.drop(8)
 			r.to++
 			r.stored--
@@ -302,7 +302,7 @@ func (r *Reader) symbols(run *int, limit int) (ended bool, err error) {
 		}
 		switch {
 		case e&kindLiteral != 0:
-			r.text[r.to] = byte(e.value())
+			r.text[r.to] = byte(e.value()) //nolint:gosec // a byte
 			r.to++
 			continue
 		case e&kindEnd != 0:
@@ -381,12 +381,12 @@ func (r *Reader) fast(run *int, limit int) (ended bool, err error) {
 		n |= 56
 		e := literal[acc&(1<<literalBits-1)]
 		if e&kindLiteral != 0 {
-			text[t] = byte(e >> 16)
+			text[t] = byte(e >> 16) //nolint:gosec // a byte
 			t++
 			acc >>= e & 15
 			n -= uint(e & 15)
 			if e = literal[acc&(1<<literalBits-1)]; e&kindLiteral != 0 {
-				text[t] = byte(e >> 16)
+				text[t] = byte(e >> 16) //nolint:gosec // a byte
 				t++
 				acc >>= e & 15
 				n -= uint(e & 15)
@@ -399,7 +399,7 @@ func (r *Reader) fast(run *int, limit int) (ended bool, err error) {
 		acc >>= e & 15
 		n -= uint(e & 15)
 		if e&kindLiteral != 0 {
-			text[t] = byte(e >> 16)
+			text[t] = byte(e >> 16) //nolint:gosec // a byte
 			t++
 			continue
 		}

@@ -128,7 +128,7 @@ func build(table []entry, first uint, lengths []uint8, kinds []entry) (sub uint6
 		n := uint(n8)
 		reversed := int(bits.Reverse16(uint16(next[n])) >> (16 - n)) //nolint:gosec // a code has 15 bits
 		next[n]++
-		e := kinds[symbol] | entry(n)
+		e := kinds[symbol] | entry(n) //nolint:gosec // at most 15
 		if kinds[symbol] == 0 {
 			e = 0 // a code that never occurs
 		}

@@ -38,8 +38,8 @@ func (s *series) add(minute int64, n int32) {
 		p = slot.Load()
 	}
 	if p.hour == hour {
-		p.cells[minute%60].Add(uint32(n))
-		p.total.Add(uint32(n))
+		p.cells[minute%60].Add(uint32(n)) //nolint:gosec // wraps around for a count taken back, as it should
+		p.total.Add(uint32(n))            //nolint:gosec // likewise
 	}
 }
 

@@ -84,9 +84,9 @@ func TestAnyGroupingOfQuotas(t *testing.T) {
 					if st.limited && now < st.notBefore {
 						t.Fatalf("after %v, %s was asked again %v too early", now, operation, st.notBefore-now)
 					}
-					seconds := (wait + time.Second - 1) / time.Second
-					gate.Report(d, 429, strconv.Itoa(int(seconds)), true)
-					st.limited, st.notBefore = true, now+min(seconds*time.Second, ratelimit.FirstProbe)
+					told := (wait + time.Second - 1).Truncate(time.Second)
+					gate.Report(d, 429, strconv.Itoa(int(told/time.Second)), true)
+					st.limited, st.notBefore = true, now+min(told, ratelimit.FirstProbe)
 				}
 				clock.Advance(step)
 			}

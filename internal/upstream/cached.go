@@ -206,7 +206,7 @@ func (t *Transport) lead(c *call) (res *http.Response, err error) {
 	f.OnAbandon(cancel)
 	// The context of a server's request always ends, and with it the flight's.
 	context.AfterFunc(c.in.Context(), f.Leave)
-	c.ctx.Context = ctx
+	c.ctx.Context = ctx //nolint:fatcontext // the call has one context, which this replaces once
 	handed := false
 	defer func() {
 		if !handed {

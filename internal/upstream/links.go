@@ -62,7 +62,8 @@ func rewriteLinks(rw *links.Rewriter, method string, res *http.Response, takesGz
 	if !json {
 		rw = new(links.Rewriter)
 	}
-	body, length := io.ReadCloser(nil), int64(0)
+	var body io.ReadCloser
+	var length int64
 	switch {
 	case !gzipped:
 		body, length = rw.Whole(res.Body, res.ContentLength)
@@ -93,8 +94,8 @@ func nameJSON(res *http.Response) {
 	if problem.First(res.Header["Content-Type"]) != "" {
 		return
 	}
-	start, coding := []byte(nil), problem.First(res.Header["Content-Encoding"])
-	switch {
+	var start []byte
+	switch coding := problem.First(res.Header["Content-Encoding"]); {
 	case coding == "":
 		start = peek(res, 8)
 	case isGzip(coding):

@@ -89,7 +89,7 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 // 9745), unless Spotify does so itself. The list is advice: apps with extended
 // quota keep what others lose. It also says what was sent in its place.
 func announceRemoval(c *call, h http.Header) {
-	if name := h[translatedKey]; name != nil {
+	if name := h[translatedKey]; name != nil { //nolint:staticcheck // on purpose: no header of Spotify's can have it
 		delete(h, translatedKey)
 		h[TranslatedHeader] = name
 	}

@@ -54,12 +54,13 @@ func (p *forwardProxy) tunnel(w http.ResponseWriter) {
 		return
 	}
 	w.WriteHeader(http.StatusOK)
-	client, _, err := http.NewResponseController(w).Hijack()
+	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		_ = to.Close()
 		return
 	}
-	go func() { _, _ = io.Copy(to, client); _ = to.Close() }()
+	// The status is out already, so that some of what follows it may have been read.
+	go func() { _, _ = io.Copy(to, buffered); _ = to.Close() }()
 	_, _ = io.Copy(client, to)
 	_ = client.Close()
 }

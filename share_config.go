@@ -72,8 +72,8 @@ type ShareConfig struct {
 const (
 	defaultSharePace  = 90 * time.Second // of all paths together
 	defaultShareStale = time.Hour
-	// maxShared bounds the GETs that are shared and so, with maxSharedBody, the
-	// memory for their answers.
+	// maxShared bounds the GETs that are shared and so, with the bound of one response,
+	// the memory for them.
 	maxShared = 64
 	// dailyShare is how many requests a day share may spend before it is warned of.
 	dailyShare = 1000
@@ -154,7 +154,7 @@ func (h *Handler) newSharedAccount(ctx caddy.Context) (*share.Share, error) {
 	if scopes == nil {
 		scopes = h.Scopes
 	}
-	return share.New(share.Options{
+	sh, err := share.New(share.Options{
 		Site:    h.site,
 		Flow:    h.login,
 		Owners:  c.Owner,
@@ -165,4 +165,9 @@ func (h *Handler) newSharedAccount(ctx caddy.Context) (*share.Share, error) {
 		Origins: c.CORS,
 		Secret:  secret.New(c.key.secret, ctx.Storage(), "share", "connect the account again"),
 	})
+	if err != nil {
+		return nil, err
+	}
+	h.release = append(h.release, sh.Close)
+	return sh, nil
 }

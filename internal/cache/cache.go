@@ -164,8 +164,9 @@ type Asks struct {
 
 // Begin looks for what spares a request of an account with a key: a response that
 // is kept, or a request under way. Otherwise room becomes the request under way,
-// which the caller has to finish. The flight returned is room or, if that is Joined,
-// the one to wait for. The family is that of the request's operation.
+// which the caller has to finish; nil is room as well. The flight returned is that one
+// or, if it is Joined, the one to wait for. The family is that of the request's
+// operation.
 func (c *Cache) Begin(room *Flight, accountID, family string, key Key, asks Asks) (Kept, *Flight, State) {
 	a := c.accounts
 	a.mu.Lock()
@@ -184,12 +185,12 @@ func (c *Cache) Begin(room *Flight, accountID, family string, key Key, asks Asks
 	}
 	for _, f := range acct.flights {
 		if f.cache == c && f.key == key && f.epoch == acct.epoch && f.asks.NoCache == asks.NoCache && !f.sealed {
-			f.callers++
-			if f.done == nil {
-				f.done = make(chan struct{})
-			}
+			f.join()
 			return k, f, Joined
 		}
+	}
+	if room == nil {
+		room = new(Flight)
 	}
 	*room = Flight{cache: c, acct: acct, family: family, key: key, asks: asks, epoch: acct.epoch, callers: 1}
 	acct.flights = append(acct.flights, room)
@@ -335,6 +336,22 @@ func (f *Flight) OnAbandon(cancel context.CancelFunc) {
 	f.cancel = cancel
 }
 
+// Join has the caller wait for a flight that it does not lead itself, or has somebody
+// else lead. It is called before Finish.
+func (f *Flight) Join() {
+	f.cache.accounts.mu.Lock()
+	defer f.cache.accounts.mu.Unlock()
+	f.join()
+}
+
+// join counts one more caller. accounts.mu is held.
+func (f *Flight) join() {
+	f.callers++
+	if f.done == nil {
+		f.done = make(chan struct{})
+	}
+}
+
 // Leave says that the leader no longer wants the response. It is called once, before
 // or after Finish.
 func (f *Flight) Leave() { f.leave(true) }
@@ -360,14 +377,6 @@ func (f *Flight) SealIfAlone() bool {
 	defer f.cache.accounts.mu.Unlock()
 	f.sealed = f.sealed || f.done == nil
 	return f.done == nil
-}
-
-// Current reports whether nothing has happened to the account since the flight
-// began, so that what came of it may be kept.
-func (f *Flight) Current() bool {
-	f.cache.accounts.mu.Lock()
-	defer f.cache.accounts.mu.Unlock()
-	return f.epoch == f.acct.epoch
 }
 
 // Finish ends a flight. The response is kept if nothing has happened to the account

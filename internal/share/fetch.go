@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/page"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
@@ -22,11 +23,12 @@ import (
 )
 
 // What is kept for all visitors is bounded in bytes: of each path that is shared, a
-// response of maxSharedBody with some headers of maxSharedHeader. The configuration
-// bounds the paths.
+// response of maxSharedBody with some headers of maxSharedHeader, for which maxShared
+// is room. The configuration bounds the paths.
 const (
 	maxSharedBody   = 1 << 20
 	maxSharedHeader = 2 << 10
+	maxShared       = maxSharedBody + 64<<10
 )
 
 // maxLoggedBody is how much of a refusal is logged, in bytes.
@@ -41,8 +43,8 @@ var (
 // request of the owner's own would be: with the same refreshes, rate limits and
 // options of reverse_proxy. The request is made again, so nothing of the visitor's
 // is in it.
-func (s *Share) fetcher(next caddyhttp.Handler, server *caddyhttp.Server) sharedFetch {
-	return func(ctx context.Context, g *sharedGet) (*sharedAnswer, *problem.Problem) {
+func (s *Share) fetcher(next caddyhttp.Handler, server *caddyhttp.Server) fetch {
+	return func(ctx context.Context, t *target) (*cache.Response, *problem.Problem) {
 		var before *session.Session
 		for {
 			sess, err := s.session(ctx)
@@ -50,25 +52,25 @@ func (s *Share) fetcher(next caddyhttp.Handler, server *caddyhttp.Server) shared
 			case errors.Is(err, session.ErrNone) || err == nil && sess == before:
 				return nil, s.notConnected()
 			case err != nil:
-				return nil, s.failedWith(g, &problem.Problem{
+				return nil, s.failedWith(t, &problem.Problem{
 					Status: http.StatusServiceUnavailable, Reason: reason.StoreUnavailable, Err: err,
 					Message: "The owner's account cannot be reached just now. Try again in a moment.",
 				})
 			}
 			s.site.Sessions.Touch(sess)
-			rec, err := s.send(ctx, next, server, g, sess)
+			rec, err := s.send(ctx, next, server, t, sess)
 			if err == nil && rec.ended() {
 				// The owner may have connected again through another instance.
 				before = sess
 				continue
 			}
-			return s.judge(g, rec, err)
+			return s.judge(t, rec, err)
 		}
 	}
 }
 
 // send sends one request as the owner.
-func (s *Share) send(ctx context.Context, next caddyhttp.Handler, server *caddyhttp.Server, g *sharedGet, sess *session.Session) (rec *sharedRecorder, err error) {
+func (s *Share) send(ctx context.Context, next caddyhttp.Handler, server *caddyhttp.Server, t *target, sess *session.Session) (rec *sharedRecorder, err error) {
 	defer func() {
 		// No server is above to recover what reverse_proxy panics with when
 		// Spotify's answer breaks off. What it says may hold anything.
@@ -80,14 +82,14 @@ func (s *Share) send(ctx context.Context, next caddyhttp.Handler, server *caddyh
 	if err != nil {
 		return nil, err
 	}
-	req.URL.Path, req.URL.RawQuery = g.target.Path, g.target.query
+	req.URL.Path, req.URL.RawQuery = t.Path, t.query
 	req.URL.Scheme, req.URL.Host = "", ""
 	req.RequestURI = req.URL.RequestURI()
 	req.RemoteAddr = "127.0.0.1:0"
 	req.Header.Set("Accept", "application/json")
 	rec = &sharedRecorder{header: make(http.Header)}
 	req = caddyhttp.PrepareRequest(req, caddy.NewReplacer(), rec, server)
-	ex := &upstream.Exchange{Context: req.Context(), Auth: &sess.Auth, Site: s.site.Upstream, Session: sess, Policy: s, Header: req.Header}
+	ex := &upstream.Exchange{Context: req.Context(), Auth: &sess.Auth, Site: s.site.Upstream, Session: sess, Policy: s, Header: req.Header, KeptElsewhere: true}
 	if err := next.ServeHTTP(rec, req.WithContext(ex)); err != nil {
 		return nil, err
 	}
@@ -98,18 +100,18 @@ func (s *Share) send(ctx context.Context, next caddyhttp.Handler, server *caddyh
 }
 
 // judge tells an answer that visitors may see from a failure.
-func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnswer, *problem.Problem) {
+func (s *Share) judge(t *target, rec *sharedRecorder, err error) (*cache.Response, *problem.Problem) {
 	if err != nil {
 		p := upstream.Unreachable(err)
 		if p == nil {
 			p = shareUnavailable(err)
 		}
-		return nil, s.failedWith(g, p)
+		return nil, s.failedWith(t, p)
 	}
 	why := reason.Reason(rec.header.Get(reason.Header))
 	switch {
 	case why == reason.InsufficientScope:
-		return nil, s.failedWith(g, &problem.Problem{
+		return nil, s.failedWith(t, &problem.Problem{
 			Status: http.StatusServiceUnavailable, Reason: why,
 			Message: "The owner of this site has not allowed it to show this. The scope that it takes has to be added to share scopes, and the account connected again.",
 			Err:     fmt.Errorf("the shared account's session lacks the scope %s", rec.header.Get(upstream.MissingScopeHeader)),
@@ -120,20 +122,17 @@ func (s *Share) judge(g *sharedGet, rec *sharedRecorder, err error) (*sharedAnsw
 		wait, _ := retryafter.Parse(rec.header.Get("Retry-After"), s.site.Clock.Now())
 		return nil, problem.RateLimited(cmp.Or(why, reason.RateLimited), wait)
 	case rec.status >= http.StatusInternalServerError:
-		return nil, s.failedWith(g, shareUnavailable(fmt.Errorf("answered with status %d (%s)", rec.status, why)))
+		return nil, s.failedWith(t, shareUnavailable(fmt.Errorf("answered with status %d (%s)", rec.status, why)))
 	case rec.status >= http.StatusBadRequest:
-		return nil, s.failedWith(g, refusedBySpotify(rec, why))
+		return nil, s.failedWith(t, refusedBySpotify(rec, why))
 	}
-	a := &sharedAnswer{status: rec.status, header: make(http.Header), body: bytes.Clone(rec.body.Bytes())}
-	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Location", reason.Header} {
+	header := make(http.Header)
+	for _, name := range []string{"Age", "Content-Type", "Content-Encoding", "Content-Language", "Location", reason.Header} {
 		if value := rec.header.Get(name); value != "" && len(value) <= maxSharedHeader {
-			a.header.Set(name, strings.Clone(value))
+			header.Set(name, strings.Clone(value))
 		}
 	}
-	if a.status == http.StatusOK {
-		a.etag = entityTag(a.body)
-	}
-	return a, nil
+	return s.kept.NewResponse(rec.status, header, bytes.Clone(rec.body.Bytes()), ""), nil
 }
 
 // refusedBySpotify is for what is no data, whatever the status: a 403, but also a 404 or
@@ -147,10 +146,10 @@ func refusedBySpotify(rec *sharedRecorder, why reason.Reason) *problem.Problem {
 }
 
 // failedWith logs a failure once for all visitors whom it concerns.
-func (s *Share) failedWith(g *sharedGet, p *problem.Problem) *problem.Problem {
+func (s *Share) failedWith(t *target, p *problem.Problem) *problem.Problem {
 	if suppressed, ok := s.site.Faults().Admit("share " + string(p.Reason)); ok {
 		s.site.Logger.Warn("fetching shared data failed",
-			zap.String("path", g.target.Path), zap.String("reason", string(p.Reason)), zap.Error(p.Err), suppressed)
+			zap.String("path", t.Path), zap.String("reason", string(p.Reason)), zap.Error(p.Err), suppressed)
 	}
 	p.Err = nil
 	return p

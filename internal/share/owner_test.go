@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
@@ -28,8 +29,11 @@ type untold struct{ tokenstore.Store }
 
 // openShare returns the shared account of a site, on an instance of its own over a
 // store that others share.
-func openShare(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock, instance string) *Share {
+func openShare(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock, instance string, allow ...string) *Share {
 	t.Helper()
+	if allow == nil {
+		allow = []string{"/v1/me/player"}
+	}
 	tokens := &pkce.Config{ClientID: "client", Clock: fake}
 	acquired, err := session.Acquire(inMemory{untold{store}, t.Name() + instance}, tokens, "https://app.example.com/spotify", "", time.Hour, 24*time.Hour)
 	if err != nil {
@@ -42,7 +46,7 @@ func openShare(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock, inst
 	}
 	sh, err := New(Options{
 		Site: s, Flow: login.New(s, tokens, "", nil), Owners: []string{"mira"},
-		Allow: []string{"/v1/me/player"}, Fresh: 5 * time.Second, Stale: time.Minute,
+		Allow: allow, Fresh: 5 * time.Second, Stale: time.Minute,
 		Secret: secret.New("a secret of the operator's own choice", nil, "share", ""),
 	})
 	if err != nil {
@@ -98,20 +102,23 @@ func TestShareFindsTheOwnerWhoConnectedElsewhere(t *testing.T) {
 func TestShareKeepsNothingOfThePreviousOwner(t *testing.T) {
 	fake := fakeclock.New(time.Now())
 	fake.Install(t)
-	for name, early := range map[string]sharedResult{
-		"a response": {answer: &sharedAnswer{status: 200, body: []byte("the first owner's")}},
-		"a failure":  {problem: shareUnavailable(errors.New("the first owner's"))},
+	for name, early := range map[string]struct {
+		cache.Outcome
+		shown string // to who asked before
+	}{
+		"a response": {cache.Outcome{Response: &cache.Response{Status: 200, Body: []byte("the first owner's")}}, "the first owner's"},
+		"a failure":  {cache.Outcome{Err: shareUnavailable(errors.New("the first owner's"))}, "the second owner's"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sh := openShare(t, memory.New(memory.Config{Now: fake.Now}), fake, "")
 			get := sh.allowed("/v1/me/player", "")
 			asked, answer := make(chan struct{}), make(chan struct{})
-			first := make(chan sharedResult, 1)
+			first := make(chan cache.Kept, 1)
 			go func() {
-				result, err := sh.get(t.Context(), get, func(context.Context, *sharedGet) (*sharedAnswer, *problem.Problem) {
+				result, err := sh.get(t.Context(), get, func(context.Context, *target) (*cache.Response, *problem.Problem) {
 					close(asked)
 					<-answer
-					return early.answer, early.problem
+					return early.Response, problem.As(early.Err)
 				})
 				if err != nil {
 					t.Error(err)
@@ -120,21 +127,23 @@ func TestShareKeepsNothingOfThePreviousOwner(t *testing.T) {
 			}()
 			<-asked
 			sh.forget() // the second owner has connected
-			own := func(context.Context, *sharedGet) (*sharedAnswer, *problem.Problem) {
-				return &sharedAnswer{status: 200, body: []byte("the second owner's")}, nil
+			own := func(context.Context, *target) (*cache.Response, *problem.Problem) {
+				return &cache.Response{Status: 200, Body: []byte("the second owner's")}, nil
 			}
 			wantOwn := func() {
 				t.Helper()
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
 				result, err := sh.get(ctx, get, own)
-				if err != nil || result.answer == nil || string(result.answer.body) != "the second owner's" {
+				if err != nil || result.Response == nil || string(result.Response.Body) != "the second owner's" {
 					t.Errorf("afterwards: %+v, %v", result, err)
 				}
 			}
 			wantOwn() // it does not wait for the first owner's
 			close(answer)
-			<-first
+			if late := <-first; late.Response == nil || string(late.Response.Body) != early.shown {
+				t.Errorf("who asked before: %+v", late)
+			}
 			wantOwn()
 			fake.Advance(sh.fresh)
 			wantOwn()
@@ -148,17 +157,17 @@ func TestShareForgetsALateResponse(t *testing.T) {
 	fake.Install(t)
 	sh := openShare(t, memory.New(memory.Config{Now: fake.Now}), fake, "")
 	get := sh.allowed("/v1/me/player", "")
-	_, err := sh.get(t.Context(), get, func(context.Context, *sharedGet) (*sharedAnswer, *problem.Problem) {
+	_, err := sh.get(t.Context(), get, func(context.Context, *target) (*cache.Response, *problem.Problem) {
 		sh.forget()
-		return &sharedAnswer{status: 200, body: []byte("the first owner's")}, nil
+		return &cache.Response{Status: 200, Body: []byte("the first owner's")}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := sh.get(t.Context(), get, func(context.Context, *sharedGet) (*sharedAnswer, *problem.Problem) {
+	result, err := sh.get(t.Context(), get, func(context.Context, *target) (*cache.Response, *problem.Problem) {
 		return nil, shareUnavailable(errors.New("Spotify is out of reach"))
 	})
-	if err != nil || result.answer != nil || result.problem == nil {
+	if err != nil || result.Response != nil || result.Failure == nil {
 		t.Errorf("afterwards: %+v, %v", result, err)
 	}
 }
@@ -190,10 +199,10 @@ func TestShareAsksOnceForTheNextOwner(t *testing.T) {
 		var asked atomic.Int32
 		ask := func(answer <-chan struct{}) {
 			go func() {
-				_, err := sh.get(t.Context(), get, func(context.Context, *sharedGet) (*sharedAnswer, *problem.Problem) {
+				_, err := sh.get(t.Context(), get, func(context.Context, *target) (*cache.Response, *problem.Problem) {
 					asked.Add(1)
 					<-answer
-					return &sharedAnswer{status: 200}, nil
+					return &cache.Response{Status: 200}, nil
 				})
 				if err != nil {
 					t.Error(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
@@ -24,7 +25,7 @@ const staleHeader = "Spotify-Proxy-Stale"
 
 // Requested returns what a request of a visitor without a session gets to see of
 // the shared account, or nil.
-func (s *Share) Requested(r *http.Request) *sharedGet {
+func (s *Share) Requested(r *http.Request) *target {
 	if s == nil {
 		return nil
 	}
@@ -39,19 +40,21 @@ func (s *Share) Requested(r *http.Request) *sharedGet {
 // foreign: it gets them whether or not its visitor has a session, which it must not
 // learn. Without CORS its response is kept by no cache: there it could be taken for the
 // visitor's own data, and how fast it comes again would tell whether it was kept.
-func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, g *sharedGet, foreign bool) error {
+func (s *Share) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, t *target, foreign bool) error {
 	s.openTo(w.Header(), r)
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	result, err := s.get(r.Context(), g, s.fetcher(next, server))
+	kept, err := s.get(r.Context(), t, s.fetcher(next, server))
 	if err != nil {
 		return caddyhttp.Error(telemetry.StatusClientGone, err)
 	}
-	if result.problem != nil {
-		return s.site.Fail(w, r, result.problem)
+	if kept.Response == nil {
+		p := *problem.As(kept.Failure)
+		p.RetryAfter = max(p.RetryAfter, kept.Wait)
+		return s.site.Fail(w, r, &p)
 	}
 	_, hasCookie := s.site.Session(r.Header)
 	opened := w.Header().Get("Access-Control-Allow-Origin") != ""
-	return s.show(w, r, result, foreign && (hasCookie || !opened))
+	return s.show(w, r, kept, foreign && (hasCookie || !opened))
 }
 
 // openTo has browsers let pages of other origins read the answer, if that was
@@ -91,10 +94,10 @@ func (s *Share) Preflight(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// show writes an answer.
-func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult, private bool) error {
-	a, h := result.answer, w.Header()
-	for name, values := range a.header {
+// show writes a response.
+func (s *Share) show(w http.ResponseWriter, r *http.Request, kept cache.Kept, private bool) error {
+	response, h := kept.Response, w.Header()
+	for name, values := range response.Header {
 		h[name] = slices.Clone(values) // handlers before this one may change them
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -104,25 +107,25 @@ func (s *Share) show(w http.ResponseWriter, r *http.Request, result sharedResult
 	if s.site.Upstream.Keys {
 		h.Add("Vary", "Authorization") // or with a key's
 	}
-	h.Set("Age", seconds(max(0, s.site.Clock.Monotonic()-a.at)))
+	h.Set("Age", seconds(response.Age(kept.Age)))
 	h.Set("Cache-Control", "public, max-age="+seconds(s.fresh))
-	if result.stale {
+	if kept.TTL <= 0 {
 		h.Set(staleHeader, "1")
 		h.Set("Cache-Control", "public, no-cache")
 	}
 	if private {
 		h.Set("Cache-Control", "private, no-store")
 	}
-	if a.status == http.StatusOK {
-		h.Set("ETag", a.etag)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+	if response.Status == http.StatusOK {
+		h.Set("ETag", response.ETag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(response.Body))
 		return nil
 	}
-	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead || a.status == http.StatusNoContent {
+	w.WriteHeader(response.Status)
+	if r.Method == http.MethodHead || response.Status == http.StatusNoContent {
 		return nil
 	}
-	_, err := w.Write(a.body)
+	_, err := w.Write(response.Body)
 	return err
 }
 

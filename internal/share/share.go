@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/secret"
@@ -22,10 +23,12 @@ import (
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
-// sharedTarget is a path of the Web API and a query, each in one spelling only.
-type sharedTarget struct{ Path, query string }
+// target is a path of the Web API and a query, each in one spelling only.
+type target struct{ Path, query string }
 
-func (t sharedTarget) String() string {
+func (t *target) key() cache.Key { return cache.Key{Path: t.Path, Query: t.query} }
+
+func (t target) String() string {
 	if t.query == "" {
 		return t.Path
 	}
@@ -34,21 +37,21 @@ func (t sharedTarget) String() string {
 
 // ParseTarget reads a path of the Web API with a query, as share allow lists them.
 // The error says what to write.
-func ParseTarget(raw string) (sharedTarget, error) {
+func ParseTarget(raw string) (target, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.IsAbs() || u.Host != "" || u.Fragment != "" || !strings.HasPrefix(u.Path, webapi.Root):
-		return sharedTarget{}, fmt.Errorf("share allow %q is not a path of the Web API: write it like /v1/me/player/currently-playing", raw)
+		return target{}, fmt.Errorf("share allow %q is not a path of the Web API: write it like /v1/me/player/currently-playing", raw)
 	case strings.Contains(u.Path, "*"):
-		return sharedTarget{}, fmt.Errorf("share allow %q has a *: write each path out, so that visitors cannot have Spotify asked for more", raw)
+		return target{}, fmt.Errorf("share allow %q has a *: write each path out, so that visitors cannot have Spotify asked for more", raw)
 	case !webapi.PlainPath(u):
-		return sharedTarget{}, fmt.Errorf("share allow %q is not a plain path: write it without \"..\", double slashes, backslashes or encoded slashes", raw)
+		return target{}, fmt.Errorf("share allow %q is not a plain path: write it without \"..\", double slashes, backslashes or encoded slashes", raw)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return sharedTarget{}, fmt.Errorf("share allow %q: the query cannot be read: %s", raw, problem.QueryHint)
+		return target{}, fmt.Errorf("share allow %q: the query cannot be read: %s", raw, problem.QueryHint)
 	}
-	return sharedTarget{u.Path, query.Encode()}, nil
+	return target{u.Path, query.Encode()}, nil
 }
 
 // Share is the account that a site shows to everybody. It is safe for
@@ -64,7 +67,8 @@ type Share struct {
 	stale   time.Duration
 	origins []string
 	key     *secret.Stored
-	gets    map[sharedTarget]*sharedGet
+	gets    map[target]*target
+	kept    *cache.Cache
 
 	connection atomic.Int32 // what was last known of it
 }
@@ -95,14 +99,15 @@ func New(o Options) (*Share, error) {
 	sh := &Share{
 		site: o.Site, flow: o.Flow, owners: o.Owners, listed: o.Allow, scopes: o.Scopes,
 		fresh: o.Fresh, stale: o.Stale, origins: o.Origins, key: o.Secret,
-		gets: make(map[sharedTarget]*sharedGet, len(o.Allow)),
+		gets: make(map[target]*target, len(o.Allow)),
+		kept: cache.New(cache.NewAccounts(), cache.Options{Size: int64(len(o.Allow)) * maxShared, Variant: "share", Clock: o.Site.Clock}),
 	}
 	for _, raw := range o.Allow {
-		target, err := ParseTarget(raw)
+		t, err := ParseTarget(raw)
 		if err != nil {
 			return nil, err
 		}
-		sh.gets[target] = &sharedGet{target: target}
+		sh.gets[t] = &t
 	}
 	sh.purpose = &login.Purpose{Name: "share", RetryURL: sh.connectPath(), Finish: sh.connect}
 	o.Flow.Register(sh.purpose)
@@ -116,16 +121,16 @@ func MostRequests(paths int, fresh time.Duration) int {
 }
 
 // allowed returns what is shared under a path and query of the Web API, or nil.
-func (s *Share) allowed(path, rawQuery string) *sharedGet {
-	target := sharedTarget{Path: path}
+func (s *Share) allowed(path, rawQuery string) *target {
+	t := target{Path: path}
 	if rawQuery != "" {
 		query, err := url.ParseQuery(rawQuery)
 		if err != nil {
 			return nil
 		}
-		target.query = query.Encode()
+		t.query = query.Encode()
 	}
-	return s.gets[target]
+	return s.gets[t]
 }
 
 // Permits refuses a request, as it is about to leave for Spotify, that is none of

@@ -100,7 +100,7 @@ func (t *Transport) once(c *call) (*http.Response, error) {
 		return t.fetch(c)
 	}
 	_, family := webapi.Bucket(c.in.Method, c.in.URL.Path)
-	asks := cache.AsksOf(c.out.Header)
+	asks := c.asks()
 	kept, flight, state := site.Cache.Begin(&c.flight, account, family, key, asks)
 	switch state {
 	case cache.Hit:
@@ -123,8 +123,16 @@ func (t *Transport) once(c *call) (*http.Response, error) {
 	if asks.NoCache {
 		c.served.how = telemetry.CacheRefresh
 	}
-	res, err := t.lead(c)
+	res, err := t.lead(c, asks)
 	return t.orStale(c, key, asks, res, err)
+}
+
+// asks are what the client, or who asks for it, wants of a cache.
+func (c *call) asks() cache.Asks {
+	if c.ex.KeptElsewhere {
+		return cache.Asks{NoCache: true, NoStore: true, MaxAge: -1}
+	}
+	return cache.AsksOf(c.out.Header)
 }
 
 // keyOf returns what other requests of the account have in common with a call if
@@ -200,7 +208,7 @@ func (t *Transport) orStale(c *call, key cache.Key, asks cache.Asks, res *http.R
 
 // lead sends the call, whose flight others may join. If the client hangs up, the
 // call goes on for as long as one of them is waiting.
-func (t *Transport) lead(c *call) (res *http.Response, err error) {
+func (t *Transport) lead(c *call, asks cache.Asks) (res *http.Response, err error) {
 	f := &c.flight
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.in.Context()))
 	f.OnAbandon(cancel)
@@ -225,7 +233,7 @@ func (t *Transport) lead(c *call) (res *http.Response, err error) {
 	}
 	kept := cache.Outcome{Supersedes: res.StatusCode < http.StatusInternalServerError && res.StatusCode != http.StatusTooManyRequests}
 	fresh, stale := c.ex.Site.Cache.Lifetime(c.in.URL.Path, res.StatusCode, res.Header)
-	if asks := cache.AsksOf(c.out.Header); asks.NoStore {
+	if asks.NoStore {
 		fresh, stale, kept.Supersedes = 0, 0, false
 	}
 	if !shareable(res) || fresh == 0 && f.SealIfAlone() {

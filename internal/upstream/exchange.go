@@ -25,6 +25,9 @@ type Exchange struct {
 	Policy  Policy
 	// Header is what the client sent. reverse_proxy works on a copy.
 	Header http.Header
+	// KeptElsewhere says that the response is kept by whoever asks, for a time of its
+	// own. So none that is kept here will do, and this one is not kept here.
+	KeptElsewhere bool
 	// OwnToken says that it sent a token, its own or an access key.
 	OwnToken bool
 	Now      int64 // when the request came, in Unix seconds

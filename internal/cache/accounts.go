@@ -36,9 +36,11 @@ func (a *Accounts) get(id string) *account {
 	if acct := a.byID[id]; acct != nil {
 		return acct
 	}
-	acct := new(account)
+	var acct *account
 	if n := len(a.free); n > 0 {
 		acct, a.free = a.free[n-1], a.free[:n-1]
+	} else {
+		acct = new(account)
 	}
 	acct.id = id
 	a.byID[id] = acct

@@ -32,6 +32,9 @@ type cluster struct {
 	scopes string
 	// options are further options of spotify_proxy.
 	options string
+	// cache is the option cache. It is off unless a test says otherwise: what one session
+	// gets must not be what Spotify told another one of the same account.
+	cache string
 	// gate, if any, is asked by the store named faulty.
 	gate *gate
 
@@ -47,7 +50,7 @@ func newCluster(t *testing.T, sim spotifytest.Options) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return &cluster{t: t, sim: spotifytest.Start(t, sim), dir: dir, site: "http://" + freeport.Address(t), storage: filepath.Join(dir, "storage")}
+	return &cluster{t: t, sim: spotifytest.Start(t, sim), dir: dir, site: "http://" + freeport.Address(t), storage: filepath.Join(dir, "storage"), cache: "cache off"}
 }
 
 // caddyfile returns the config of an instance.
@@ -78,9 +81,10 @@ func (c *cluster) caddyfile(in *instance, extra string) string {
 		%s
 		%s
 		%s
+		%s
 	}
 }
-`, "/"+in.socket, c.storage, in.origin, clientID, c.site, cmp.Or(c.scopes, "user-read-private"), c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.options, extra)
+`, "/"+in.socket, c.storage, in.origin, clientID, c.site, cmp.Or(c.scopes, "user-read-private"), c.sim.AuthorizeURL, in.tokenURL, c.sim.APIURL, store, c.cache, c.options, extra)
 }
 
 // patience bounds every wait for something that must happen. It is long because

@@ -25,6 +25,7 @@ func TestReloadUnderStreams(t *testing.T) {
 	}
 	const each, connections = 25, 64
 	c := newCluster(t, spotifytest.Options{RecordLimit: 1 << 20})
+	c.cache = "" // as by default
 	c.scopes = "user-read-private user-read-playback-state"
 	in := c.start()
 	visitors := make([]*visitor, people)

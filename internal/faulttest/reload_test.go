@@ -49,6 +49,7 @@ func TestReloadUnderLoad(t *testing.T) {
 func reloadUnderLoad(t *testing.T, reloads int, settle bool) {
 	const connections, people, life = 64, 8, 8 * time.Second
 	c := newCluster(t, spotifytest.Options{Rotation: spotifytest.RotateRevoke, TokenLife: life, RecordLimit: 1 << 20})
+	c.cache = "" // as by default
 	in := c.start()
 	visitors := make([]*visitor, people)
 	for i := range visitors {

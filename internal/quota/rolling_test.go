@@ -129,15 +129,18 @@ func rollingDays(t *testing.T, r *rand.Rand) {
 	if kills == 0 || stops == 0 {
 		t.Errorf("%d kills, %d stops", kills, stops)
 	}
-	if n := len(d.files); n > 30*started {
-		t.Errorf("%d files of %d instances are left", n, started)
-	}
-	t.Logf("%d requests, %d kills, %d stops, %d writes, %d files left", len(other.requests), kills, stops, d.writes, len(d.files))
 	for _, i := range instances {
 		i.storage.kill()
 		_ = i.Stop()
 	}
 	time.Sleep(2 * readEvery)
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.files); n > 30*started {
+		t.Errorf("%d files of %d instances are left", n, started)
+	}
+	t.Logf("%d requests, %d kills, %d stops, %d writes, %d files left", len(other.requests), kills, stops, d.writes, len(d.files))
 }
 
 // Q03: at any time between, the count is not below Spotify's, and above it by no more

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
 )
 
 // IsCallback reports whether a request is for the callback, or would be but for
@@ -68,7 +69,7 @@ func (f *Flow) ServeCallback(w http.ResponseWriter, r *http.Request) error {
 			return nil // nobody waits any more
 		}
 		if c.response != nil {
-			return c.response.send(w)
+			return c.response.Send(w)
 		}
 		// The first has given up, and the login is still to be had.
 	}
@@ -119,7 +120,7 @@ func (f *Flow) clearPending(w http.ResponseWriter, r *http.Request, slot byte, p
 // complete ends a login that has come back, for this callback and those that come
 // with the same state meanwhile.
 func (f *Flow) complete(w http.ResponseWriter, r *http.Request, c *completion, answer callbackAnswer, pending *pendingLogin) error {
-	var response *recorder
+	var response *site.Recorder
 	var used bool
 	end := sync.OnceFunc(func() { f.states.end(answer.state.nonce, c, response, used) })
 	defer end() // also of a panic
@@ -134,7 +135,7 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, c *completion, a
 		defer f.exchanges.end()
 	}
 	used = true
-	own := newRecorder(w.Header())
+	own := site.NewRecorder(w.Header(), 0)
 	f.clearPending(own, r, answer.state.slot, pending)
 	resolved := *pending
 	resolved.returnTo = f.returnPath(r, resolved)
@@ -143,7 +144,7 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, c *completion, a
 	}
 	response = own
 	end()
-	return own.send(w)
+	return own.Send(w)
 }
 
 // conclude ends a login that has come back.

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/caddyspotify/caddy-spotify/internal/site"
 )
 
 // ending is how a login ended.
@@ -36,7 +38,7 @@ type usedStates struct {
 // meanwhile, as after a double click, wait for its response.
 type completion struct {
 	done     chan struct{}
-	response *recorder // once done; nil if there is none to share
+	response *site.Recorder // once done; nil if there is none to share
 }
 
 func newUsedStates() *usedStates {
@@ -62,7 +64,7 @@ func (u *usedStates) begin(nonce string) (c *completion, first bool) {
 
 // end ends a completion with a response to share, if there is one. The state is used
 // up if it says so.
-func (u *usedStates) end(nonce string, c *completion, response *recorder, used bool) {
+func (u *usedStates) end(nonce string, c *completion, response *site.Recorder, used bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.underway, nonce)

@@ -94,19 +94,19 @@ var ofShare = []regression{
 		old: "\ts.kept.Close()\n", new: "",
 	}, {
 		name: "the owner who connected elsewhere is not found", file: "internal/share/fetch.go", packages: shareTests, run: "Share",
-		old: "if err == nil && rec.ended() {", new: "if false && rec.ended() {",
+		old: "if err == nil && ended(rec) {", new: "if false && ended(rec) {",
 	}, {
 		name: "a refusal is shown as the response", file: "internal/share/fetch.go", packages: shareTests, run: "Share",
-		old: "case rec.status >= http.StatusBadRequest:", new: "case rec.status > 599:",
+		old: "case rec.Status >= http.StatusBadRequest:", new: "case rec.Status > 599:",
 	}, {
 		name: "a failure of the API is shown as the response", file: "internal/share/fetch.go", packages: shareTests, run: "Share",
-		old: "case rec.status >= http.StatusInternalServerError:", new: "case rec.status > 599:",
+		old: "case rec.Status >= http.StatusInternalServerError:", new: "case rec.Status > 599:",
 	}, {
-		name: "a response of any length is kept", file: "internal/share/fetch.go", packages: shareTests, run: "Share",
-		old: "if r.body.Len()+len(p) > maxSharedBody {", new: "if false {",
+		name: "a response of any length is recorded", file: "internal/site/recorder.go", packages: []string{"./internal/site"}, run: "Recorder",
+		old: "if rec.max > 0 && rec.Body.Len()+len(b) > rec.max {", new: "if false {",
 	}, {
 		name: "every header of the API's is shown", file: "internal/share/fetch.go", packages: shareTests, run: "Share",
-		old: "\theader := make(http.Header)\n", new: "\theader := rec.header\n",
+		old: "\theader := make(http.Header)\n", new: "\theader := rec.Header()\n",
 	}, {
 		name: "a * is shared", file: "internal/share/share.go", packages: []string{"."}, run: "Share|Option|Adapt",
 		old: "case strings.Contains(u.Path, \"*\"):", new: "case false:",

@@ -136,7 +136,7 @@ func (p *Push) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	site.Identify(r, l.session)
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	l.source = &source{
-		inner: inner{site: p.site, next: next, server: server},
+		asker: site.Asker{Site: p.site, Next: next, Server: server},
 		find:  l.current, policy: l.policy, view: l.view,
 	}
 	return p.stream(w, r, l)
@@ -165,7 +165,7 @@ func (p *Push) ServeShared(w http.ResponseWriter, r *http.Request, next caddyhtt
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	l := &listener{account: account, owner: address, grant: "share", view: player.View{Whole: shared.Whole, Episodes: shared.Episodes}}
 	l.source = &source{
-		inner:  inner{site: p.site, next: next, server: server},
+		asker:  site.Asker{Site: p.site, Next: next, Server: server},
 		find:   func(ctx context.Context) (*session.Session, error) { return p.findOwner(ctx, account) },
 		policy: p.share, view: l.view, path: shared.Path, query: shared.Query,
 	}

@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
 	"github.com/caddyspotify/caddy-spotify/internal/player"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
@@ -32,19 +29,12 @@ const refusedPause = 15 * time.Minute
 // source asks the Web API through the handlers that follow, as a request of the
 // listener's own would: with the same refreshes, limits and options of reverse_proxy.
 type source struct {
-	inner
+	asker  site.Asker
 	find   func(context.Context) (*session.Session, error)
 	policy upstream.Policy
 	view   player.View
 	// path and query are what to ask for, if that is not the view's to say.
 	path, query string
-}
-
-// inner sends requests to the handlers that follow.
-type inner struct {
-	site   *site.Site
-	next   caddyhttp.Handler
-	server *caddyhttp.Server
 }
 
 // Ask implements player.Source.
@@ -58,7 +48,7 @@ func (s *source) Ask(ctx context.Context) (player.Response, error) {
 	} else if _, ok := errors.AsType[*player.EndedError](err); ok {
 		outcome = telemetry.PollEnded
 	}
-	s.site.Metrics.Polled(outcome)
+	s.asker.Site.Metrics.Polled(outcome)
 	return res, err
 }
 
@@ -74,7 +64,7 @@ func (s *source) ask(ctx context.Context) (player.Response, error) {
 			path = playerPath
 		}
 	}
-	rec, err := s.send(ctx, sess, s.policy, path, query)
+	rec, err := s.asker.Ask(ctx, &site.Question{Session: sess, Policy: s.policy, Path: path, Query: query, MaxBody: maxBody, NoCache: true})
 	if err != nil {
 		return player.Response{}, &player.TemporaryError{Reason: string(reason.UpstreamUnavailable), Err: err}
 	}
@@ -82,111 +72,40 @@ func (s *source) ask(ctx context.Context) (player.Response, error) {
 }
 
 // judge says what a response means.
-func (s *source) judge(rec *recorder) (player.Response, error) {
-	why := rec.header.Get(reason.Header)
-	wait, _ := retryafter.Parse(rec.header.Get("Retry-After"), s.site.Clock.Now())
+func (s *source) judge(rec *site.Recorder) (player.Response, error) {
+	why := rec.Header().Get(reason.Header)
+	wait, _ := retryafter.Parse(rec.Header().Get("Retry-After"), s.asker.Site.Clock.Now())
 	switch {
-	case rec.status == http.StatusOK:
-		return player.Response{Body: bytes.Clone(rec.body.Bytes()), View: s.view, Scarcity: scarcity(rec.header)}, nil
-	case rec.status == http.StatusNoContent, rec.status == http.StatusAccepted:
-		return player.Response{View: s.view, Scarcity: scarcity(rec.header)}, nil
-	case rec.status == http.StatusTooManyRequests:
+	case rec.Status == http.StatusOK:
+		return player.Response{Body: bytes.Clone(rec.Body.Bytes()), View: s.view, Scarcity: scarcity(rec.Header())}, nil
+	case rec.Status == http.StatusNoContent, rec.Status == http.StatusAccepted:
+		return player.Response{View: s.view, Scarcity: scarcity(rec.Header())}, nil
+	case rec.Status == http.StatusTooManyRequests:
 		if why == "" {
 			why = string(reason.RateLimited)
 		}
 		return player.Response{}, &player.LimitedError{Wait: wait, Reason: why}
-	case rec.status == http.StatusUnauthorized && why != "" && why != string(reason.InsufficientScope):
+	case rec.Status == http.StatusUnauthorized && why != "" && why != string(reason.InsufficientScope):
 		return player.Response{}, &player.EndedError{Reason: why}
-	case rec.status >= http.StatusInternalServerError && why != "", rec.status == http.StatusUnauthorized && why == "":
+	case rec.Status >= http.StatusInternalServerError && why != "", rec.Status == http.StatusUnauthorized && why == "":
 		if why == "" {
 			why = string(reason.UpstreamUnavailable)
 		}
-		return player.Response{}, &player.TemporaryError{Reason: why, Err: fmt.Errorf("status %d", rec.status)}
-	case rec.status < http.StatusInternalServerError:
+		return player.Response{}, &player.TemporaryError{Reason: why, Err: fmt.Errorf("status %d", rec.Status)}
+	case rec.Status < http.StatusInternalServerError:
 		if why == "" {
 			why = string(reason.Forbidden)
 		}
 		return player.Response{}, &player.LimitedError{Wait: refusedPause, Reason: why}
 	}
-	return player.Response{}, &player.TemporaryError{Reason: string(reason.UpstreamUnavailable), Err: fmt.Errorf("status %d", rec.status)}
+	return player.Response{}, &player.TemporaryError{Reason: string(reason.UpstreamUnavailable), Err: fmt.Errorf("status %d", rec.Status)}
 }
-
-// send sends a GET as a session. What a cache keeps is no answer to it.
-func (i inner) send(ctx context.Context, sess *session.Session, policy upstream.Policy, path, query string) (rec *recorder, err error) {
-	defer func() {
-		// No server is above to recover what reverse_proxy panics with when Spotify's
-		// response breaks off. What it says may hold anything.
-		if v := recover(); v != nil {
-			rec, err = nil, fmt.Errorf("the response broke off (%T)", v)
-		}
-	}()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.site.Origin, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.URL.Path, req.URL.RawQuery = path, query
-	req.URL.Scheme, req.URL.Host = "", ""
-	req.RequestURI = req.URL.RequestURI()
-	req.RemoteAddr = "127.0.0.1:0"
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Cache-Control", "no-cache")
-	rec = &recorder{header: make(http.Header)}
-	req = caddyhttp.PrepareRequest(req, caddy.NewReplacer(), rec, i.server)
-	i.site.Sessions.Touch(sess)
-	ex := &upstream.Exchange{
-		Context: req.Context(), Auth: &sess.Auth, Site: i.site.Upstream, Session: sess, Policy: policy,
-		Header: req.Header, Now: i.site.Clock.Now().Unix(),
-	}
-	if err := i.next.ServeHTTP(rec, req.WithContext(ex)); err != nil {
-		return nil, err
-	}
-	if rec.tooLong {
-		return nil, errTooLong
-	}
-	return rec, nil
-}
-
-var errTooLong = fmt.Errorf("the response is longer than %d bytes", maxBody)
-
-// recorder keeps a response instead of sending it.
-type recorder struct {
-	header  http.Header
-	status  int
-	body    bytes.Buffer
-	tooLong bool
-}
-
-// Header implements http.ResponseWriter.
-func (r *recorder) Header() http.Header { return r.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 && status >= http.StatusOK {
-		r.status = status
-	}
-}
-
-// Write implements http.ResponseWriter. It refuses what is too long.
-func (r *recorder) Write(b []byte) (int, error) {
-	r.WriteHeader(http.StatusOK)
-	if r.body.Len()+len(b) > maxBody {
-		r.tooLong = true
-		return 0, errTooLong
-	}
-	return r.body.Write(b)
-}
-
-// Flush implements http.Flusher.
-func (r *recorder) Flush() {}
-
-// quotaHeader says how much of the operator's daily budget is left.
-const quotaHeader = "Spotify-Proxy-Quota"
 
 // scarcity says by how much to ask less often: not at all while at least half of the
 // budget is left, and then the more the less there is.
 func scarcity(h http.Header) float64 {
-	limit, ok1 := member(h.Get(quotaHeader), "limit")
-	remaining, ok2 := member(h.Get(quotaHeader), "remaining")
+	limit, ok1 := member(h.Get(upstream.QuotaHeader), "limit")
+	remaining, ok2 := member(h.Get(upstream.QuotaHeader), "remaining")
 	switch {
 	case !ok1 || !ok2 || limit <= 0 || remaining*2 >= limit:
 		return 1

@@ -9,12 +9,13 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/player"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
 // What a response means: whether there is a state, when to ask again, and whether the
 // listener may listen on.
 func TestJudge(t *testing.T) {
-	s := &source{inner: inner{site: &site.Site{Clock: fakeclock.New(time.Now())}}, view: player.View{Whole: true}}
+	s := &source{asker: site.Asker{Site: &site.Site{Clock: fakeclock.New(time.Now())}}, view: player.View{Whole: true}}
 	limited := func(wait time.Duration, reason string) error { return &player.LimitedError{Wait: wait, Reason: reason} }
 	ended := func(reason string) error { return &player.EndedError{Reason: reason} }
 	temporary := func(reason string) error { return &player.TemporaryError{Reason: reason} }
@@ -39,14 +40,15 @@ func TestJudge(t *testing.T) {
 		{502, "", "", temporary("upstream_unavailable")},
 		{503, "store_unavailable", "5", temporary("store_unavailable")},
 	} {
-		rec := &recorder{header: make(http.Header), status: tc.status}
+		rec := site.NewRecorder(nil, 0)
+		rec.Status = tc.status
 		if tc.why != "" {
-			rec.header.Set("Spotify-Proxy-Reason", tc.why)
+			rec.Header().Set("Spotify-Proxy-Reason", tc.why)
 		}
 		if tc.after != "" {
-			rec.header.Set("Retry-After", tc.after)
+			rec.Header().Set("Retry-After", tc.after)
 		}
-		rec.body.WriteString(`{"is_playing":true}`)
+		rec.Body.WriteString(`{"is_playing":true}`)
 		res, err := s.judge(rec)
 		if !same(err, tc.want) {
 			t.Errorf("status %d, reason %q: %v, want %v", tc.status, tc.why, err, tc.want)
@@ -88,21 +90,9 @@ func TestScarcity(t *testing.T) {
 		"limit=x, remaining=y":                1,
 	} {
 		h := make(http.Header)
-		h.Set(quotaHeader, quota)
+		h.Set(upstream.QuotaHeader, quota)
 		if got := scarcity(h); got != want {
 			t.Errorf("%q: %v, want %v", quota, got, want)
 		}
-	}
-}
-
-// O63: no more of a response is kept than the state of a player can have.
-func TestRecorderIsBounded(t *testing.T) {
-	rec := &recorder{header: make(http.Header)}
-	chunk := make([]byte, maxBody/2+1)
-	if _, err := rec.Write(chunk); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := rec.Write(chunk); err == nil || !rec.tooLong || rec.body.Len() > maxBody {
-		t.Errorf("kept %d bytes, error %v", rec.body.Len(), err)
 	}
 }

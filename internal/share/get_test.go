@@ -10,6 +10,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
 	"github.com/caddyspotify/caddy-spotify/tokenstore/memory"
 )
 
@@ -118,9 +119,9 @@ func TestShareHasRoomForItsPaths(t *testing.T) {
 	asked := 0
 	longest := func(context.Context, *target) (*cache.Response, *problem.Problem) {
 		asked++
-		rec := &sharedRecorder{header: map[string][]string{}}
+		rec := site.NewRecorder(nil, maxSharedBody)
 		for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Location"} {
-			rec.header.Set(name, string(make([]byte, maxSharedHeader)))
+			rec.Header().Set(name, string(make([]byte, maxSharedHeader)))
 		}
 		if _, err := rec.Write(make([]byte, maxSharedBody)); err != nil {
 			t.Error(err)

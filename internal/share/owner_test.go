@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,11 +12,14 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/secret"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
@@ -94,6 +98,32 @@ func TestShareFindsTheOwnerWhoConnectedElsewhere(t *testing.T) {
 	}
 	if state := here.connection.Load(); state != connectionThere {
 		t.Errorf("the connection is noted as %d", state)
+	}
+}
+
+// P47: a response that says that the owner's access has ended is nothing to show if the
+// owner has connected again through another instance. Spotify is asked once more, as them.
+func TestShareAsksAgainAsTheOwnerWhoConnectedElsewhere(t *testing.T) {
+	fake := fakeclock.New(time.Now())
+	fake.Install(t)
+	store := memory.New(memory.Config{Now: fake.Now})
+	here, there := openShare(t, store, fake, "here"), openShare(t, store, fake, "there")
+	here.connectOwner(t, granted(1, fake.Now()))
+	asked := 0
+	next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+		if asked++; asked > 1 {
+			_, err := w.Write([]byte("{}"))
+			return err
+		}
+		fake.Advance(time.Minute) // the store is asked again
+		there.connectOwner(t, granted(2, fake.Now()))
+		w.Header().Set(reason.Header, string(reason.ReauthorizationRequired))
+		w.WriteHeader(http.StatusUnauthorized)
+		return nil
+	})
+	response, p := here.fetcher(next, nil)(t.Context(), here.allowed("/v1/me/player", ""))
+	if p != nil || response.Status != http.StatusOK || asked != 2 {
+		t.Errorf("asked %d times: %+v, %v", asked, response, p)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
-// quotaHeader tells a page how its visitor stands with the site's budget.
-const quotaHeader = "Spotify-Proxy-Quota"
+// QuotaHeader tells a page how its visitor stands with the site's budget.
+const QuotaHeader = "Spotify-Proxy-Quota"
 
 // metered sends a request for an operation through the gate, on an account's behalf,
 // and counts it once it goes out. If the site has a budget that has no room for it, it
@@ -78,7 +78,7 @@ func (ex *Exchange) caller(u *url.URL) quota.Caller {
 // allocations, and there is nothing that a page could do about it.
 func (ex *Exchange) tellQuota(h http.Header, u *url.URL) {
 	if q := ex.Site.Quota; q != nil && q.Budget != nil {
-		h[quotaHeader] = []string{q.Header(q.Budget, ex.caller(u))}
+		h[QuotaHeader] = []string{q.Header(q.Budget, ex.caller(u))}
 	}
 }
 

@@ -48,6 +48,18 @@ func awaitPlaying(t *testing.T, s *proxytest.Stream, uri string) time.Duration {
 	}
 }
 
+// play has the instances that start from now on ask for what it takes to listen, and a
+// user's phone play some tracks.
+func (c *cluster) play() (spotifytest.Phone, []string) {
+	c.t.Helper()
+	c.scopes = "user-read-private user-read-playback-state user-modify-playback-state"
+	phone, tracks := c.sim.Phone("mira"), c.sim.Tracks(5)
+	if err := phone.Play(tracks...); err != nil {
+		c.t.Fatal(err)
+	}
+	return phone, tracks
+}
+
 // Q07: of the instances at which somebody listens one asks Spotify, and all of them tell.
 // When it is killed, another goes on within the lease.
 func TestOneInstancePolls(t *testing.T) {
@@ -57,12 +69,8 @@ func TestOneInstancePolls(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t, spotifytest.Options{})
 			store.use(c)
-			c.scopes = "user-read-private user-read-playback-state user-modify-playback-state"
+			phone, tracks := c.play()
 			here, there := c.start(), c.start()
-			phone, tracks := c.sim.Phone("mira"), c.sim.Tracks(5)
-			if err := phone.Play(tracks...); err != nil {
-				t.Fatal(err)
-			}
 			v := c.login(here)
 			first := v.listen(here)
 			awaitPlaying(t, first, tracks[0])
@@ -101,12 +109,8 @@ func TestNoEventAfterLogout(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t, spotifytest.Options{})
 			store.use(c)
-			c.scopes = "user-read-private user-read-playback-state user-modify-playback-state"
+			_, tracks := c.play()
 			here, there := c.start(), c.start()
-			phone, tracks := c.sim.Phone("mira"), c.sim.Tracks(5)
-			if err := phone.Play(tracks...); err != nil {
-				t.Fatal(err)
-			}
 			v, other := c.login(here), c.login(here)
 			own := []*proxytest.Stream{v.listen(here), v.listen(there)}
 			others := []*proxytest.Stream{other.listen(here), other.listen(there)}

@@ -28,10 +28,7 @@ func logoutAndJump(t *testing.T, jump, between time.Duration) {
 	fake := fakeclock.New(time.Now())
 	store := &silentStore{Store: memory.New(memory.Config{Now: time.Now})}
 	here, there := openSessions(t, store, fake), openSessions(t, store, fake)
-	s, err := here.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := createSession(t, here, 1)
 	if _, err := there.Get(t.Context(), s.ID.Cookie()); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +37,8 @@ func logoutAndJump(t *testing.T, jump, between time.Duration) {
 		t.Fatal(err)
 	}
 	ended := fake.Monotonic()
-	for err = nil; err == nil; fake.Advance(between) {
+	var err error
+	for ; err == nil; fake.Advance(between) {
 		served := fake.Monotonic() - ended
 		_, err = there.Get(t.Context(), s.ID.Cookie())
 		synctest.Wait() // for what it has asked in the background
@@ -59,10 +57,7 @@ func TestSessionsAfterASleep(t *testing.T) {
 	fake := fakeclock.New(time.Now())
 	store := &silentStore{Store: memory.New(memory.Config{})}
 	here, there := openSessions(t, store, fake), openSessions(t, store, fake)
-	s, err := here.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := createSession(t, here, 1)
 	if _, err := there.Get(t.Context(), s.ID.Cookie()); err != nil {
 		t.Fatal(err)
 	}
@@ -108,10 +103,7 @@ func TestLimitsAndTheClock(t *testing.T) {
 				fake := fakeclock.New(time.Now())
 				store := &silentStore{Store: memory.New(memory.Config{Now: fake.Now})}
 				here, there := openSessions(t, store, fake), openSessions(t, store, fake)
-				s, err := here.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				s := createSession(t, here, 1)
 				limit := time.Duration(s.ExpiresAt()-fake.Now().Unix()) * time.Second
 				fake.Jump(jump)
 				fake.Advance(limit - jump)

@@ -92,10 +92,7 @@ func TestLogoutOutlivesItsClient(t *testing.T) {
 		fake := fakeclock.New(time.Now())
 		store := &slowDelete{Store: memory.New(memory.Config{}), begun: make(chan struct{}), goOn: make(chan struct{})}
 		m := openSessions(t, store, fake)
-		s, err := m.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := createSession(t, m, 1)
 		ctx, hangUp := context.WithCancel(t.Context())
 		removed := make(chan error)
 		go func() {
@@ -177,10 +174,7 @@ func TestBusySessionThatEndedElsewhere(t *testing.T) {
 		store := newLateStore(inner)
 		m := openSessions(t, store, fake)
 		m.watched = true
-		s, err := m.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := createSession(t, m, 1)
 		s.Pin()
 		defer s.Unpin()
 		m.Cache.remove(s.ID, Browser)
@@ -206,10 +200,7 @@ func TestLastUseElsewhere(t *testing.T) {
 		fake := fakeclock.New(time.Now())
 		store := &silentStore{Store: memory.New(memory.Config{Now: fake.Now})}
 		here, there := openSessions(t, store, fake), openSessions(t, store, fake)
-		s, err := here.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := createSession(t, here, 1)
 		use := func(m *Manager) {
 			t.Helper()
 			got, err := m.Get(t.Context(), s.ID.Cookie())

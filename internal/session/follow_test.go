@@ -27,14 +27,7 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeclock.New(time.Now())
 		m := openSessions(t, memory.New(memory.Config{Now: fake.Now}), fake)
-		s, err := m.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		other, err := m.Create(t.Context(), newToken(2, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, other := createSession(t, m, 1), createSession(t, m, 2)
 		ended, stop := m.Follow(s)
 		also, stopAlso := m.Follow(s)
 		goesOn, stopOther := m.Follow(other)
@@ -73,10 +66,7 @@ func TestCurrentAsksASilentStore(t *testing.T) {
 		fake := fakeclock.New(time.Now())
 		store := &silentStore{Store: memory.New(memory.Config{Now: fake.Now})}
 		here, there := openSessions(t, store, fake), openSessions(t, store, fake)
-		s, err := here.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := createSession(t, here, 1)
 		listening, err := there.Get(t.Context(), s.ID.Cookie())
 		if err != nil {
 			t.Fatal(err)
@@ -99,14 +89,7 @@ func TestCurrentOfAReplacedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeclock.New(time.Now())
 		m := openSessions(t, memory.New(memory.Config{Now: fake.Now}), fake)
-		s, err := m.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		by, err := m.Create(t.Context(), newToken(2, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, by := createSession(t, m, 1), createSession(t, m, 2)
 		changed, stop := m.Follow(s)
 		defer stop()
 		if err := m.Replace(t.Context(), s.ID.Cookie(), by); err != nil {

@@ -15,10 +15,7 @@ func TestSessionPastItsTime(t *testing.T) {
 	fake := fakeclock.New(time.Now())
 	store := memory.New(memory.Config{})
 	m := openSessions(t, store, fake)
-	s, err := m.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := createSession(t, m, 1)
 	idle := time.Duration(m.idleSeconds) * time.Second
 	fake.Advance(idle - time.Second)
 	if _, err := m.Get(t.Context(), s.ID.Cookie()); err != nil {
@@ -36,10 +33,7 @@ func TestSessionPastItsTime(t *testing.T) {
 func TestEndedSessionIsNotFound(t *testing.T) {
 	fake := fakeclock.New(time.Now())
 	m := openSessions(t, memory.New(memory.Config{}), fake)
-	s, err := m.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := createSession(t, m, 1)
 	s.Auth.End()
 	if _, err := m.Get(t.Context(), s.ID.Cookie()); !errors.Is(err, ErrNone) {
 		t.Errorf("an ended session: %v, want ErrNone", err)

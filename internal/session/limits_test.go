@@ -49,10 +49,7 @@ func openFaulty(t *testing.T) (*Manager, *faultyStore, *Session) {
 	t.Helper()
 	store := &faultyStore{Store: memory.New(memory.Config{})}
 	m := openSessions(t, store, clock.Get())
-	s, err := m.Create(t.Context(), newToken(1, time.Now()), Account{ID: "account"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := createSession(t, m, 1)
 	return m, store, s
 }
 

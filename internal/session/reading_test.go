@@ -61,10 +61,7 @@ func readLate(t *testing.T, cached bool) *late {
 	if !cached {
 		by = openSessions(t, inner, fake)
 	}
-	s, err := by.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := createSession(t, by, 1)
 	fake.Advance(2 * revalidateAfter)
 	l := &late{inner: inner, store: store, m: m, s: s, cookie: s.ID.Cookie()}
 	l.early = l.ask(t)
@@ -199,10 +196,7 @@ func TestReadingsAreShared(t *testing.T) {
 				fake := fakeclock.New(time.Now())
 				store := newLateStore(memory.New(memory.Config{}))
 				m := openSessions(t, store, fake)
-				s, err := m.Create(t.Context(), newToken(1, fake.Now()), Account{ID: "account"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				s := createSession(t, m, 1)
 				fake.Advance(2 * revalidateAfter)
 				if !cached {
 					m.Cache.remove(s.ID, Browser)

@@ -31,6 +31,16 @@ func newToken(i int, now time.Time) *pkce.Token {
 	})
 }
 
+// createSession begins a session of an account with the i-th token.
+func createSession(t *testing.T, m *Manager, i int) *Session {
+	t.Helper()
+	s, err := m.Create(t.Context(), newToken(i, m.Clock.Now()), Account{ID: "account"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // R38: noting that a session was used, with the token of a moment ago, does
 // not undo a refresh that was saved meanwhile. The version that the process
 // saw last is that of the refresh, so it alone would let the write pass.

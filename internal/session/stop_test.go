@@ -42,10 +42,7 @@ func TestStoppingIsBounded(t *testing.T) {
 // not begin leaves nothing behind.
 func TestNothingBeginsAfterTheEnd(t *testing.T) {
 	m := openSessions(t, memory.New(memory.Config{}), clock.Get())
-	s, err := m.Create(t.Context(), newToken(1, time.Now()), Account{ID: "account"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := createSession(t, m, 1)
 	if err := m.Destruct(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,10 +15,7 @@ func TestReplacedSessionEndsWithItsSuccessor(t *testing.T) {
 	fake := fakeclock.New(time.Now())
 	m := openSessions(t, memory.New(memory.Config{}), fake)
 	create := func(i int) *Session {
-		s, err := m.Create(t.Context(), newToken(i, fake.Now()), Account{ID: "account"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := createSession(t, m, i)
 		return s
 	}
 	old, by := create(1), create(2)

@@ -43,10 +43,7 @@ func TestWatchThatFails(t *testing.T) {
 		logs := observeLogs(m)
 		var list []*Session
 		for i := range 2 {
-			s, err := m.Create(t.Context(), newToken(i, fake.Now()), Account{ID: "account"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := createSession(t, m, i)
 			list = append(list, s)
 		}
 		use := func(s *Session) error {

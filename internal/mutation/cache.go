@@ -8,7 +8,7 @@ var ofCache = []regression{
 		name: "a request joins one that began before a write", file: "internal/cache/cache.go", packages: cacheTests, run: "Epochs|GetAfterPut",
 		old: "f.key == key && f.epoch == acct.epoch &&", new: "f.key == key &&",
 	}, {
-		name: "what began before a write is kept", file: "internal/cache/cache.go", packages: cacheTests, run: "Epochs|GetAfterPut",
+		name: "what began before a write is kept", file: "internal/cache/flight.go", packages: cacheTests, run: "Epochs|GetAfterPut",
 		old: "current := f.epoch == f.acct.epoch", new: "current := true || f.epoch == f.acct.epoch",
 	}, {
 		name: "the end of a write does not count", file: "internal/upstream/cached.go", packages: cacheTests, run: "GetAfterPut",
@@ -26,7 +26,7 @@ var ofCache = []regression{
 		name: "old responses stay in memory", file: "internal/cache/cache.go", packages: cacheTests, run: "Swept",
 		old: "now >= max(e.fresh, e.stale, e.failedUntil) {", new: "false && now >= max(e.fresh, e.stale, e.failedUntil) {",
 	}, {
-		name: "one caller that hangs up ends the request of all", file: "internal/cache/cache.go", packages: cacheTests, run: "LastCaller",
+		name: "one caller that hangs up ends the request of all", file: "internal/cache/flight.go", packages: cacheTests, run: "LastCaller",
 		old: "if f.callers == 0 || leader && f.finished {", new: "if f.callers >= 0 {",
 	}, {
 		name: "no-store is ignored", file: "internal/cache/freshness.go", packages: cacheTests, run: "Lifetime",

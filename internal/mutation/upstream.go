@@ -126,7 +126,7 @@ var ofUpstream = []regression{
 		old: "h.Set(\"ETag\", \"W/\"+tag)", new: "_ = tag",
 	}, {
 		name: "a 429 closes the gate for every operation", file: "internal/upstream/gate.go", packages: []string{"./internal/e2e/upstream"}, run: "Limit|Gate|Bucket",
-		old: "operation, family := webapi.Bucket(method, path)", new: "operation, family := webapi.Bucket(\"GET\", \"/v1/me\")",
+		old: "admission := s.Gate.Admit(account, operation, family)", new: "admission := s.Gate.Admit(account, \"GET /me\", \"users\")",
 	}, {
 		name: "Retry-After of zero is passed on", file: "internal/upstream/buckets.go", packages: []string{"./internal/e2e/upstream"}, run: "429",
 		old: "ok && asked > 0 {", new: "ok && asked >= 0 {",

@@ -104,19 +104,16 @@ func OpenLimits(clientID, name string) []Limit {
 func ofGates(limits func(*ratelimit.Gate) []ratelimit.Limit, only ...string) []Limit {
 	only = slices.DeleteFunc(only, func(clientID string) bool { return clientID == "" })
 	all := []Limit{}
-	gatePool.Range(func(key, value any) bool {
-		gate, ok := value.(pooledGate)
-		clientID, isString := key.(string)
-		if !ok || !isString || len(only) > 0 && !slices.Contains(only, clientID) {
-			return true
+	gatePool.each(func(clientID string, gate *ratelimit.Gate) {
+		if len(only) > 0 && !slices.Contains(only, clientID) {
+			return
 		}
-		for _, l := range limits(gate.Gate) {
+		for _, l := range limits(gate) {
 			all = append(all, Limit{
 				ClientID: clientID, Scope: string(l.Scope), Name: l.Name, Family: l.Family,
 				Since: l.Since.UTC(), Until: l.Until.UTC(), NextProbe: l.NextProbe.UTC(), Reason: l.Reason,
 			})
 		}
-		return true
 	})
 	slices.SortStableFunc(all, func(a, b Limit) int { return strings.Compare(a.ClientID, b.ClientID) })
 	return all

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddyspotify/caddy-spotify/internal/cache"
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
@@ -18,23 +16,16 @@ import (
 
 // accountsPool keeps the accounts of each client ID. A change that is made through
 // one site or configuration of an app drops what all of them keep.
-var accountsPool = caddy.NewUsagePool()
-
-// pooledAccounts are accounts in the pool.
-type pooledAccounts struct{ *cache.Accounts }
-
-// Destruct implements caddy.Destructor.
-func (pooledAccounts) Destruct() error { return nil }
+var accountsPool = newPerClient(cache.NewAccounts)
 
 // AcquireCache returns a cache for a site of a client ID's, and what lets go of it
 // and drops what it keeps.
 func AcquireCache(clientID string, o cache.Options) (*cache.Cache, func() error) {
-	accounts, _ := accountsPool.LoadOrStore(clientID, pooledAccounts{cache.NewAccounts()})
-	c := cache.New(accounts.(pooledAccounts).Accounts, o)
+	accounts, release := accountsPool.acquire(clientID)
+	c := cache.New(accounts, o)
 	return c, func() error {
 		c.Close()
-		_, err := accountsPool.Delete(clientID)
-		return err
+		return release()
 	}
 }
 
@@ -42,12 +33,7 @@ func AcquireCache(clientID string, o cache.Options) (*cache.Cache, func() error)
 // identical one.
 func Waiting() int {
 	n := 0
-	accountsPool.Range(func(_, value any) bool {
-		if accounts, ok := value.(pooledAccounts); ok {
-			n += accounts.Waiting()
-		}
-		return true
-	})
+	accountsPool.each(func(_ string, accounts *cache.Accounts) { n += accounts.Waiting() })
 	return n
 }
 
@@ -133,58 +119,6 @@ func (c *call) asks() cache.Asks {
 		return cache.Asks{NoCache: true, NoStore: true, MaxAge: -1}
 	}
 	return cache.AsksOf(c.out.Header)
-}
-
-// keyOf returns what other requests of the account have in common with a call if
-// they have the same response. It reports false if no other may have it.
-func (t *Transport) keyOf(c *call) (cache.Key, bool) {
-	token := c.ex.Auth.Current()
-	if token == nil || c.in.ContentLength != 0 || c.in.Header["Range"] != nil {
-		return cache.Key{}, false
-	}
-	for name, values := range c.out.Header {
-		switch name {
-		case "Range", "If-Range", "If-Match", "If-Modified-Since", "If-Unmodified-Since", "Expect":
-			return cache.Key{}, false
-		case "If-None-Match":
-			if !cache.OwnTags(values) {
-				return cache.Key{}, false // it is Spotify's
-			}
-			c.ifNoneMatch = values
-		}
-	}
-	delete(c.out.Header, "If-None-Match") // Spotify does not know our tags
-	path := c.in.URL.RawPath
-	if path == "" {
-		path = c.in.URL.Path
-	}
-	return cache.Key{
-		Via: t, Scope: token.Fields().Scope, Path: path, Query: c.in.URL.RawQuery, Variant: variantOf(c.out.Header) + t.formVariant(c),
-	}, true
-}
-
-// variantOf returns what a response may depend on of a request's headers, as
-// Spotify gets them. It depends on no browser, and what there is of caching is
-// looked at here.
-func variantOf(h http.Header) string {
-	var b strings.Builder
-	b.Grow(96)
-	known := 0
-	for _, name := range [...]string{"Accept", "Accept-Encoding", "Accept-Language"} {
-		if values := h[name]; values != nil {
-			known++
-			appendHeader(&b, name, values)
-		}
-	}
-	for _, name := range [...]string{"User-Agent", "Cache-Control", "Pragma"} {
-		if h[name] != nil {
-			known++
-		}
-	}
-	if known < len(h) {
-		appendOthers(&b, h)
-	}
-	return b.String()
 }
 
 // orStale returns what came of a call or, if that is a 429, be it Spotify's or our

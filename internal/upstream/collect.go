@@ -3,11 +3,8 @@ package upstream
 import (
 	"bytes"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -199,27 +196,5 @@ func (p *playback) Close() error {
 	default:
 		// The end of the client's request says that it wants no more of it.
 		return nil
-	}
-}
-
-// appendHeader adds a header to a variant.
-func appendHeader(b *strings.Builder, name string, values []string) {
-	b.WriteString(name)
-	for _, v := range values {
-		b.WriteByte('\n')
-		b.WriteString(v)
-	}
-	b.WriteByte(0)
-}
-
-// appendOthers adds the headers to a variant that variantOf does not know, which
-// the site's own header_up has set.
-func appendOthers(b *strings.Builder, h http.Header) {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		switch name {
-		case "Accept", "Accept-Encoding", "Accept-Language", "User-Agent", "Cache-Control", "Pragma":
-			continue
-		}
-		appendHeader(b, name, h[name])
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
@@ -20,9 +18,7 @@ const (
 	currentFor = time.Hour
 )
 
-// formsPool keeps one Forms for each client ID, whose apps may use the same forms,
-// whoever it is for. Reloading the config forgets nothing.
-var formsPool = caddy.NewUsagePool()
+var formsPool = newPerClient(NewForms)
 
 // Forms is what Spotify's responses have told of the forms of operations that an app
 // may use. It is in memory only and of fixed size. It is safe for concurrent use and
@@ -37,20 +33,8 @@ type Forms struct {
 // NewForms returns Forms that know nothing.
 func NewForms() *Forms { return &Forms{state: make([]atomic.Int64, len(webapi.OldForms))} }
 
-// pooledForms is a Forms in the pool.
-type pooledForms struct{ *Forms }
-
-// Destruct implements caddy.Destructor.
-func (pooledForms) Destruct() error { return nil }
-
 // AcquireForms returns the Forms of a client ID, and what lets go of them.
-func AcquireForms(clientID string) (*Forms, func() error) {
-	forms, _ := formsPool.LoadOrStore(clientID, pooledForms{NewForms()})
-	return forms.(pooledForms).Forms, func() error {
-		_, err := formsPool.Delete(clientID)
-		return err
-	}
-}
+func AcquireForms(clientID string) (*Forms, func() error) { return formsPool.acquire(clientID) }
 
 // withdrawn reports whether the app is known not to have a form any more, and current
 // whether it is known to have it.

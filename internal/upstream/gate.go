@@ -3,34 +3,18 @@ package upstream
 import (
 	"net/http"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
-	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
-// gatePool keeps one gate for each client ID: Spotify counts an app's requests
-// together, whoever they are for. Reloading the config does not open it.
-var gatePool = caddy.NewUsagePool()
-
-// pooledGate is a gate in the pool.
-type pooledGate struct{ *ratelimit.Gate }
-
-// Destruct implements caddy.Destructor.
-func (pooledGate) Destruct() error { return nil }
+var gatePool = newPerClient(func() *ratelimit.Gate { return ratelimit.New(clock.Get()) })
 
 // AcquireGate returns the gate of a client ID, and what lets go of it.
-func AcquireGate(clientID string) (*ratelimit.Gate, func() error) {
-	gate, _ := gatePool.LoadOrStore(clientID, pooledGate{ratelimit.New(clock.Get())})
-	return gate.(pooledGate).Gate, func() error {
-		_, err := gatePool.Delete(clientID)
-		return err
-	}
-}
+func AcquireGate(clientID string) (*ratelimit.Gate, func() error) { return gatePool.acquire(clientID) }
 
 // sendOnce sends a request of a call's, if the gate admits it.
 func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
@@ -43,10 +27,8 @@ func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error)
 
 // throughGate sends a request for an operation, on an account's behalf, unless the
 // gate says that Spotify would refuse it anyway. The error is then a problem. The gate
-// learns from the response. If that is a 429, limited is the reason. The path is the
-// Web API's, from /v1/ on.
-func (s *Site) throughGate(account, method, path string, send func() (*http.Response, error)) (res *http.Response, limited reason.Reason, err error) {
-	operation, family := webapi.Bucket(method, path)
+// learns from the response. If that is a 429, limited is the reason.
+func (s *Site) throughGate(account, operation, family string, send func() (*http.Response, error)) (res *http.Response, limited reason.Reason, err error) {
 	admission := s.Gate.Admit(account, operation, family)
 	if !admission.Admitted {
 		s.Metrics.Limited(telemetry.LimitedByProxy)

@@ -19,15 +19,15 @@ const QuotaHeader = "Spotify-Proxy-Quota"
 
 // metered sends a request for an operation through the gate, on an account's behalf,
 // and counts it once it goes out. If the site has a budget that has no room for it, it
-// is not sent, and the error is a problem.
+// is not sent, and the error is a problem. The path is the Web API's, from /v1/ on.
 func (s *Site) metered(ctx context.Context, caller quota.Caller, account, method, path string, send func() (*http.Response, error)) (*http.Response, reason.Reason, error) {
+	operation, family := webapi.Bucket(method, path)
 	if s.Quota == nil {
-		return s.throughGate(account, method, path, send)
+		return s.throughGate(account, operation, family, send)
 	}
 	if s.Quota.Budget != nil {
 		s.Quota.Ready(ctx)
 	}
-	operation, _ := webapi.Bucket(method, path)
 	entry := s.Quota.Begin(operation, caller)
 	if budget := s.Quota.Budget; budget != nil {
 		if wait, ok := s.Quota.Admit(budget, &entry, caller); !ok {
@@ -36,7 +36,7 @@ func (s *Site) metered(ctx context.Context, caller quota.Caller, account, method
 		}
 	}
 	sent := false
-	res, limited, err := s.throughGate(account, method, path, func() (*http.Response, error) {
+	res, limited, err := s.throughGate(account, operation, family, func() (*http.Response, error) {
 		sent = true
 		entry.Sent()
 		return send()

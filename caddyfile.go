@@ -122,23 +122,15 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	    api_url       <url>
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the directive's name
-	if d.NextArg() {
-		return d.Errf("unexpected argument %q: put the options in a block", d.Val())
-	}
 	seen := make(options)
-	for d.NextBlock(0) {
-		segment := caddyfile.NewDispenser(d.NextSegment())
-		segment.Next()
-		known, err := h.unmarshalOption(segment, seen)
-		if err != nil {
-			return err
+	_, err := eachOption(d, func(option *caddyfile.Dispenser, _ []caddyfile.Token) error {
+		known, err := h.unmarshalOption(option, seen)
+		if err == nil && !known {
+			err = h.setters(option).unknown(option, "spotify_auth")
 		}
-		if !known {
-			return h.setters(segment).unknown(segment, "spotify_auth")
-		}
-	}
-	return nil
+		return err
+	})
+	return err
 }
 
 // setters are h's options.

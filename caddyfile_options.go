@@ -129,3 +129,23 @@ func duration(d *caddyfile.Dispenser, name string, to *caddy.Duration) error {
 	*to = caddy.Duration(parsed)
 	return nil
 }
+
+// eachOption calls a function with each option of the block that d is at the beginning of,
+// up to the first error. The option's name has been consumed; its tokens begin with it. What
+// the block belongs to takes no arguments, and its name is returned.
+func eachOption(d *caddyfile.Dispenser, f func(option *caddyfile.Dispenser, tokens []caddyfile.Token) error) (name caddyfile.Token, err error) {
+	d.Next()
+	name = d.Token()
+	if d.NextArg() {
+		return name, d.Errf("unexpected argument %q: put the options in a block", d.Val())
+	}
+	for d.NextBlock(0) {
+		tokens := d.NextSegment()
+		option := caddyfile.NewDispenser(tokens)
+		option.Next()
+		if err := f(option, tokens); err != nil {
+			return name, err
+		}
+	}
+	return name, nil
+}

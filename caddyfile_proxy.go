@@ -68,35 +68,27 @@ func parseProxy(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	}
 	h.Next() // looking for a matcher went back to the start
 	d := h.NewFromNextSegment()
-	d.Next() // the directive's name
-	name := d.Token()
-	if d.NextArg() {
-		return nil, d.Errf("unexpected argument %q: put the options in a block", d.Val())
-	}
-
 	auth, transport := new(Handler), new(Transport)
 	seen := make(options)
 	var rest []caddyfile.Token
 	var others []*caddyfile.Dispenser
-	for d.NextBlock(0) {
-		tokens := d.NextSegment()
-		segment := caddyfile.NewDispenser(tokens)
-		segment.Next()
-		known, err := auth.unmarshalOption(segment, seen)
+	name, err := eachOption(d, func(option *caddyfile.Dispenser, tokens []caddyfile.Token) error {
+		known, err := auth.unmarshalOption(option, seen)
 		if err == nil && !known {
-			known, err = transport.unmarshalOption(segment, seen)
+			known, err = transport.unmarshalOption(option, seen)
 		}
-		if err != nil {
-			return nil, err
+		if err != nil || known {
+			return err
 		}
-		if known {
-			continue
-		}
-		switch segment.Val() {
+		switch option.Val() {
 		case "to", "dynamic":
-			return nil, segment.Errf("spotify_proxy has one upstream, the Web API: remove %s, or set api_url", segment.Val())
+			return option.Errf("spotify_proxy has one upstream, the Web API: remove %s, or set api_url", option.Val())
 		}
-		rest, others = append(rest, tokens...), append(others, segment)
+		rest, others = append(rest, tokens...), append(others, option)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 
 	if auth.Transport != nil {

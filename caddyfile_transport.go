@@ -26,25 +26,18 @@ import (
 //	    <options of transport http>
 //	}
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the transport's name
-	name := d.Token()
-	if d.NextArg() {
-		return d.Errf("unexpected argument %q: put the options in a block", d.Val())
-	}
 	seen := make(options)
 	var rest []caddyfile.Token
 	var others []*caddyfile.Dispenser
-	for d.NextBlock(0) {
-		tokens := d.NextSegment()
-		segment := caddyfile.NewDispenser(tokens)
-		segment.Next()
-		known, err := t.unmarshalOption(segment, seen)
-		if err != nil {
-			return err
+	name, err := eachOption(d, func(option *caddyfile.Dispenser, tokens []caddyfile.Token) error {
+		known, err := t.unmarshalOption(option, seen)
+		if err == nil && !known {
+			rest, others = append(rest, tokens...), append(others, option)
 		}
-		if !known {
-			rest, others = append(rest, tokens...), append(others, segment)
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if err := t.HTTPTransport.UnmarshalCaddyfile(inBlock(name, rest)); err != nil {
 		return t.setters(nil).meant(others, "transport spotify", err)

@@ -49,8 +49,8 @@ func limitedHere(d ratelimit.Decision) *problem.Problem {
 
 // explainLimit says on a 429 of Spotify's what is closed because of it, until when,
 // and when to try again, if Spotify's own Retry-After does not name a time to come.
-func (s *Site) explainLimit(res *http.Response, method, path string) {
-	limit, wait, limited := s.Gate.Standing(webapi.Bucket(method, path))
+func (s *Site) explainLimit(res *http.Response, operation, family string) {
+	limit, wait, limited := s.Gate.Standing(operation, family)
 	if limited {
 		res.Header.Set(problem.LimitedHeader, shownName(limit))
 		res.Header.Set(problem.LimitedUntilHeader, telemetry.Timestamp(limit.Until))

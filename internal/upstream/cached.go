@@ -11,7 +11,6 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
-	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 // accountsPool keeps the accounts of each client ID. A change that is made through
@@ -72,7 +71,7 @@ func (t *Transport) once(c *call) (*http.Response, error) {
 	case http.MethodHead:
 		return t.fetch(c)
 	default:
-		_, family := webapi.Bucket(c.in.Method, c.in.URL.Path)
+		_, family := c.bucket()
 		site.Cache.Accounts().Write(account, family)
 		defer site.Cache.Accounts().Write(account, family)
 		return t.fetch(c)
@@ -85,8 +84,8 @@ func (t *Transport) once(c *call) (*http.Response, error) {
 		c.served.how = telemetry.CacheBypass
 		return t.fetch(c)
 	}
-	_, family := webapi.Bucket(c.in.Method, c.in.URL.Path)
 	asks := c.asks()
+	_, family := c.bucket()
 	kept, flight, state := site.Cache.Begin(&c.flight, account, family, key, asks)
 	switch state {
 	case cache.Hit:

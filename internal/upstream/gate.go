@@ -18,7 +18,8 @@ func AcquireGate(clientID string) (*ratelimit.Gate, func() error) { return gateP
 
 // sendOnce sends a request of a call's, if the gate admits it.
 func (t *Transport) sendOnce(c *call, req *http.Request) (*http.Response, error) {
-	res, limited, err := c.ex.Site.metered(c.in.Context(), c.ex.caller(c.in.URL), c.account(), req.Method, c.in.URL.Path, func() (*http.Response, error) { return t.next.RoundTrip(req) })
+	operation, family := c.bucket()
+	res, limited, err := c.ex.Site.metered(c.in.Context(), c.ex.caller(c.in.URL), c.account(), operation, family, func() (*http.Response, error) { return t.next.RoundTrip(req) })
 	if limited != "" {
 		c.reason = limited
 	}

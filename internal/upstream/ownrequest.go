@@ -16,7 +16,8 @@ import (
 // the app's requests it is not sent, and the error is a *problem.Problem that says how
 // long to wait. path is the request's without what api_url puts before it.
 func (s *Site) Send(client *http.Client, req *http.Request, path string) (*http.Response, reason.Reason, error) {
-	res, why, err := s.metered(req.Context(), quota.Caller{Kind: quota.Login, Name: "logins"}, "", req.Method, path, func() (*http.Response, error) {
+	operation, family := webapi.Bucket(req.Method, path)
+	res, why, err := s.metered(req.Context(), quota.Caller{Kind: quota.Login, Name: "logins"}, "", operation, family, func() (*http.Response, error) {
 		return client.Do(req) //nolint:gosec // to the API of the configuration
 	})
 	if err == nil && why == "" {

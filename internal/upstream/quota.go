@@ -11,7 +11,6 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/quota"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
-	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 // QuotaHeader tells a page how its visitor stands with the site's budget.
@@ -19,9 +18,8 @@ const QuotaHeader = "Spotify-Proxy-Quota"
 
 // metered sends a request for an operation through the gate, on an account's behalf,
 // and counts it once it goes out. If the site has a budget that has no room for it, it
-// is not sent, and the error is a problem. The path is the Web API's, from /v1/ on.
-func (s *Site) metered(ctx context.Context, caller quota.Caller, account, method, path string, send func() (*http.Response, error)) (*http.Response, reason.Reason, error) {
-	operation, family := webapi.Bucket(method, path)
+// is not sent, and the error is a problem.
+func (s *Site) metered(ctx context.Context, caller quota.Caller, account, operation, family string, send func() (*http.Response, error)) (*http.Response, reason.Reason, error) {
 	if s.Quota == nil {
 		return s.throughGate(account, operation, family, send)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
-	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
 const (
@@ -67,12 +66,11 @@ func explainRefusal(c *call, h http.Header, why reason.Reason) {
 	if why != reason.InsufficientScope {
 		return
 	}
-	op, known := webapi.Lookup(c.in.Method, c.in.URL.Path)
 	token := c.ex.Auth.Current()
-	if !known || token == nil {
+	if token == nil {
 		return
 	}
-	missing := op.Missing(token.HasScope)
+	missing := c.op.Missing(token.HasScope)
 	if len(missing) == 0 {
 		return
 	}
@@ -93,10 +91,9 @@ func announceRemoval(c *call, h http.Header) {
 		delete(h, translatedKey)
 		h[TranslatedHeader] = name
 	}
-	op, known := webapi.Lookup(c.in.Method, c.in.URL.Path)
-	if !known || op.Change == nil || h["Deprecation"] != nil {
+	if c.op.Change == nil || h["Deprecation"] != nil {
 		return
 	}
-	h.Set("Deprecation", op.Change.Deprecation())
-	h.Add("Link", op.Change.Link())
+	h.Set("Deprecation", c.op.Change.Deprecation())
+	h.Add("Link", c.op.Change.Link())
 }

@@ -297,7 +297,8 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 	}
 	explainRefusal(c, c.res.Header, c.reason)
 	if c.res.StatusCode == http.StatusTooManyRequests {
-		c.ex.Site.explainLimit(&c.res, c.in.Method, c.in.URL.Path)
+		operation, family := c.bucket()
+		c.ex.Site.explainLimit(&c.res, operation, family)
 	}
 	announceRemoval(c, c.res.Header)
 	c.noteCommand()
@@ -316,9 +317,10 @@ func (t *Transport) answer(c *call, res *http.Response) (*http.Response, error) 
 // call is one request for the Web API under way.
 type call struct {
 	ex      *Exchange
-	in      *http.Request // as reverse_proxy made it; not changed
-	out     *http.Request // as it is sent first; not changed after that
-	sent    bool          // out has been
+	in      *http.Request     // as reverse_proxy made it; not changed
+	op      *webapi.Operation // that in is for; empty if it is none that is known
+	out     *http.Request     // as it is sent first; not changed after that
+	sent    bool              // out has been
 	memory  *semaphore.Weighted
 	held    int64 // of memory, for the body
 	url     url.URL
@@ -337,6 +339,7 @@ type call struct {
 func newCall(t *Transport, ex *Exchange, req *http.Request) *call {
 	c := ex.newCall()
 	c.ex, c.in, c.memory = ex, req, t.memory
+	c.op, _ = webapi.Lookup(req.Method, req.URL.Path)
 	c.url = url.URL{
 		Scheme:     t.api.Scheme,
 		Host:       t.api.host,
@@ -371,6 +374,14 @@ func newCall(t *Transport, ex *Exchange, req *http.Request) *call {
 		c.out.Header["Accept-Encoding"] = gzipOnly // which is then looked into here
 	}
 	return c
+}
+
+// bucket returns the operation's name and its family, as webapi.Bucket does.
+func (c *call) bucket() (operation, family string) {
+	if operation, family = c.op.Bucket(); operation != "" {
+		return operation, family
+	}
+	return webapi.Bucket(c.in.Method, c.in.URL.Path)
 }
 
 // repeatable reports whether the call can be sent again, with all of its body.

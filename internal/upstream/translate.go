@@ -35,10 +35,9 @@ func (t *Transport) sendInForm(c *call, token *pkce.Token) (*http.Response, erro
 	if t.keepForms || forms == nil {
 		return t.send(c, token)
 	}
-	op, _ := webapi.Lookup(c.in.Method, c.in.URL.Path)
-	form := op.OldForm
+	form := c.op.OldForm
 	if form == nil {
-		if op.NewForm && c.ex.Session != nil {
+		if c.op.NewForm && c.ex.Session != nil {
 			c.ex.Session.NoteForm(false)
 		}
 		return t.send(c, token)
@@ -63,7 +62,7 @@ func (t *Transport) sendInForm(c *call, token *pkce.Token) (*http.Response, erro
 			return first, nil //nolint:nilerr // the refusal is all there is
 		}
 	}
-	n, why := t.inNewForm(c, op, token)
+	n, why := t.inNewForm(c, token)
 	if n == nil {
 		return t.withoutNewForm(c, form, token, first, why)
 	}
@@ -142,8 +141,8 @@ func (t *Transport) learn(c *call, form *webapi.OldForm) {
 
 // inNewForm returns the call that asks for the same in the new form, or nil if there is
 // none or it may not be sent. If it is for want of a scope, that is the reason.
-func (t *Transport) inNewForm(c *call, op *webapi.Operation, token *pkce.Token) (*call, reason.Reason) {
-	form := op.OldForm
+func (t *Transport) inNewForm(c *call, token *pkce.Token) (*call, reason.Reason) {
+	form := c.op.OldForm
 	body, ok := c.bodyForTranslation()
 	if !ok {
 		return nil, ""
@@ -157,10 +156,11 @@ func (t *Transport) inNewForm(c *call, op *webapi.Operation, token *pkce.Token) 
 	if !webapi.Allowed(c.ex.Site.Allow, in.Method, req.Path) || c.ex.Policy.Permits(c.ex.Session, in) != nil {
 		return nil, ""
 	}
-	if !hasScopes(op, token) || !hasScopes(form.New, token) {
+	if !hasScopes(c.op, token) || !hasScopes(form.New, token) {
 		return nil, reason.InsufficientScope
 	}
 	n := &call{ex: c.ex, in: in, memory: c.memory, url: c.url}
+	n.op = form.New
 	n.ctx = c.ctx
 	n.url.Path, n.url.RawPath, n.url.RawQuery, n.url.ForceQuery = t.api.basePath+req.Path, "", req.Query, false
 	n.request = *c.out.WithContext(&n.ctx)
@@ -275,8 +275,8 @@ func (t *Transport) addsTracks(c *call, form *webapi.OldForm) bool {
 // formVariant tells calls apart that are the same but for what is added to their
 // responses.
 func (t *Transport) formVariant(c *call) string {
-	op, _ := webapi.Lookup(c.in.Method, c.in.URL.Path)
-	if t.keepForms || c.ex.Site.Forms == nil || op.OldForm == nil || !op.OldForm.SamePath() || !t.addsTracks(c, op.OldForm) {
+	form := c.op.OldForm
+	if t.keepForms || c.ex.Site.Forms == nil || form == nil || !form.SamePath() || !t.addsTracks(c, form) {
 		return ""
 	}
 	return "\x00tracks"

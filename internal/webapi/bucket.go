@@ -35,7 +35,7 @@ const maxSegment = 32
 // allocates nothing. It is safe for concurrent use.
 func Bucket(method, path string) (operation, family string) {
 	if op, known := Lookup(method, path); known {
-		return op.name, op.family
+		return op.Bucket()
 	}
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -53,6 +53,10 @@ func Bucket(method, path string) (operation, family string) {
 	}
 	return operation, family
 }
+
+// Bucket returns what Bucket returns of a request for the operation, and "" if that is not
+// one that the Web API is known to have.
+func (o *Operation) Bucket() (operation, family string) { return o.name, o.family }
 
 // IsOperation reports whether a name that Bucket returned is that of a known
 // operation, so that nothing of a client's is in it.

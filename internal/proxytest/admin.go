@@ -31,7 +31,13 @@ func (a *Administrator) Call(method, path string, status int, into any) *http.Re
 	if err != nil {
 		a.T.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	var res *http.Response
+	// After a reload Caddy closes the admin API of the config before beside what is
+	// going on, along with the connections that this has been given.
+	Eventually(a.T, "the admin API responds", func() bool {
+		res, err = http.DefaultClient.Do(req)
+		return err == nil || method != http.MethodGet
+	})
 	if err != nil {
 		a.T.Fatal(err)
 	}

@@ -7,12 +7,12 @@ import (
 // perClient keeps one T for each client ID: Spotify knows an app by that, whichever
 // site or configuration its requests are for. Reloading the config forgets nothing.
 type perClient[T any] struct {
-	pool *caddy.UsagePool
-	make func() *T
+	pool  *caddy.UsagePool
+	fresh func() *T
 }
 
-func newPerClient[T any](make func() *T) *perClient[T] {
-	return &perClient[T]{caddy.NewUsagePool(), make}
+func newPerClient[T any](fresh func() *T) *perClient[T] {
+	return &perClient[T]{caddy.NewUsagePool(), fresh}
 }
 
 // pooled is a value in a pool.
@@ -23,7 +23,7 @@ func (pooled[T]) Destruct() error { return nil }
 
 // acquire returns what is kept for a client ID, and what lets go of it.
 func (p *perClient[T]) acquire(clientID string) (*T, func() error) {
-	v, _ := p.pool.LoadOrStore(clientID, pooled[T]{p.make()})
+	v, _ := p.pool.LoadOrStore(clientID, pooled[T]{p.fresh()})
 	return v.(pooled[T]).value, func() error {
 		_, err := p.pool.Delete(clientID)
 		return err

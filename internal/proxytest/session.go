@@ -59,6 +59,10 @@ func (p *Proxy) StoredFiles() map[string]string {
 			return err
 		}
 		b, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			// The temporary file of a write in the background, which has its name by now.
+			return nil
+		}
 		files[path] = string(b)
 		return err
 	})

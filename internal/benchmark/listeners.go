@@ -27,7 +27,7 @@ const (
 // listen opens streams of one account's player, and times changes from the response to
 // the command that makes them to the last stream.
 func listen(ctx context.Context, sc scenario, s settings) error {
-	up, err := startUpstream(ctx, upstreamOptions{TokenLife: time.Hour})
+	up, err := startUpstream(ctx, upstreamOptions{TokenLife: time.Hour, OneAccount: true})
 	if err != nil {
 		return err
 	}

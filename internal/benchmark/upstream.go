@@ -36,6 +36,9 @@ type upstreamOptions struct {
 	TokenLife time.Duration
 	// RefreshTakes is how long the token endpoint takes for a refresh.
 	RefreshTakes time.Duration
+	// OneAccount has all logins be of one account. Otherwise each is of another, since
+	// identical requests of one account would be joined, and so not be sent.
+	OneAccount bool
 }
 
 const optionsVariable = "CADDY_SPOTIFY_BENCHMARK_UPSTREAM"
@@ -69,6 +72,7 @@ func startUpstream(ctx context.Context, o upstreamOptions) (*process, error) {
 type upstream struct {
 	options   upstreamOptions
 	tokens    atomic.Int64
+	accounts  atomic.Int64
 	track     atomic.Int64 // that is played
 	mu        sync.Mutex
 	refreshes []time.Time
@@ -82,7 +86,7 @@ func serveUpstream() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /authorize", u.authorize)
 	mux.HandleFunc("POST /api/token", u.token)
-	mux.Handle("GET /v1/me", answer([]byte(`{"id":"user","account_id":"6gY5IRPwmSgvhfRLwGhTKh","display_name":"Some Name"}`)))
+	mux.HandleFunc("GET /v1/me", u.profile)
 	mux.Handle("GET /v1"+smallPath, answer(page(2_000)))
 	mux.Handle("GET /v1"+largePath, answer(page(100_000)))
 	mux.Handle("GET /v1"+packedPath, answerPacked(page(100_000)))
@@ -99,6 +103,16 @@ func serveUpstream() error {
 	mux.HandleFunc("GET /refreshes", u.listRefreshes)
 	server := &http.Server{Addr: u.options.Address, Handler: mux, ReadHeaderTimeout: time.Minute}
 	return server.ListenAndServe()
+}
+
+// profile is asked for once a login.
+func (u *upstream) profile(w http.ResponseWriter, _ *http.Request) {
+	n := int64(1)
+	if !u.options.OneAccount {
+		n = u.accounts.Add(1)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	fmt.Fprintf(w, `{"id":"user%d","account_id":"6gY5IRPwmSgvhf%08d","display_name":"Some Name"}`, n, n)
 }
 
 // playing is a player in the middle of a long track.

@@ -17,7 +17,7 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(checkCommand())
+			cmd.AddCommand(checkCommand(), initCommand())
 			cmd.AddCommand(adminclient.Commands()...)
 			cmd.AddCommand(subcommand.All()...)
 		},

@@ -1,10 +1,12 @@
 package caddyspotify
 
 import (
+	"context"
 	"errors"
 
 	"github.com/caddyspotify/caddy-spotify/internal/adminclient"
 	"github.com/caddyspotify/caddy-spotify/internal/doctor"
+	"github.com/caddyspotify/caddy-spotify/internal/initconfig"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -81,11 +83,29 @@ func runCheck(cmd *cobra.Command, config *adminclient.ConfigFlags, offline bool)
 	if err != nil {
 		return nil, err
 	}
-	sites, err := subjectsOf(text)
+	return checkConfig(cmd.Context(), text, offline)
+}
+
+func checkConfig(ctx context.Context, config []byte, offline bool) (*doctor.Report, error) {
+	sites, err := subjectsOf(config)
 	if err != nil {
 		return nil, err
 	}
-	return doctor.Check(cmd.Context(), sites, offline), nil
+	return doctor.Check(ctx, sites, offline), nil
+}
+
+// initCommand exits as a check does if one of what it has written failed.
+func initCommand() *cobra.Command {
+	cmd := initconfig.Command(checkConfig)
+	write := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := write(cmd, args)
+		if errors.Is(err, initconfig.ErrProblems) {
+			return exitWith(cmd, exitProblems)
+		}
+		return err
+	}
+	return cmd
 }
 
 // exitWith ends a command with an exit code and without a word.

@@ -12,12 +12,15 @@ var spotifyClientID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 const dashboard = "https://developer.spotify.com/dashboard"
 
+// IsClientID reports whether a text has the shape of Spotify's client IDs.
+func IsClientID(text string) bool { return spotifyClientID.MatchString(text) }
+
 func checkClientID(r *SiteReport, id string) bool {
 	switch {
 	case id == "":
 		r.fail("client_id", "is empty: copy the Client ID from %s (if it is a placeholder, set the variable for this command, too)", dashboard)
 		return false
-	case !spotifyClientID.MatchString(id):
+	case !IsClientID(id):
 		r.fail("client_id", "%q is not one of Spotify's, which have 32 hexadecimal digits: copy the Client ID from %s", id, dashboard)
 		return false
 	}

@@ -39,6 +39,12 @@ func LoadConfig(file, adapter string) ([]byte, error) {
 		}
 		return text, nil
 	}
+	return Adapt(name, adapter, text)
+}
+
+// Adapt makes JSON of a config in an adapter's format. The name is its file's, for
+// messages and for what it imports.
+func Adapt(name, adapter string, text []byte) ([]byte, error) {
 	a := caddyconfig.GetAdapter(adapter)
 	if a == nil {
 		return nil, fmt.Errorf("there is no adapter %q in this build", adapter)

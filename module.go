@@ -138,6 +138,8 @@ const (
 //     refresh, and once for as long as the session is in memory.
 //   - `spotify.key_created`: somebody created an access key. Also in the data:
 //     `scopes` and `expires_at`.
+//   - `spotify.key_renewed`: its owner renewed an access key. Also in the data:
+//     `scopes` and `expires_at`.
 //   - `spotify.key_revoked`: its owner revoked an access key.
 //   - `spotify.rate_limited`: Spotify refuses requests of the app for now. Also in
 //     the data: the `operation` that it refused, such as `GET /me/player`; `scope`

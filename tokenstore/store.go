@@ -63,9 +63,21 @@ type Meta struct {
 	// ExpiresAt is when the session ends unless it is used before. Load treats
 	// a record past it as gone, and the sweeper removes it.
 	ExpiresAt time.Time `json:"expires_at"`
+	// EndsAt is when an access key ends whose record is kept for longer, so that the key
+	// can be renewed. It is zero where that is ExpiresAt. See End.
+	EndsAt time.Time `json:"ends_at,omitzero"`
 	// UsedAt is when an access key was last used, give or take an hour. It is
 	// zero for one that was not, and for what is no key.
 	UsedAt time.Time `json:"used_at,omitzero"`
+}
+
+// End returns when the session or the key ends unless it is used before: EndsAt, or
+// ExpiresAt if that is zero.
+func (m Meta) End() time.Time {
+	if m.EndsAt.IsZero() {
+		return m.ExpiresAt
+	}
+	return m.EndsAt
 }
 
 // Record is one stored session, or another of the kinds.

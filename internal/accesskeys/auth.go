@@ -61,6 +61,9 @@ func (k *Keys) Authenticate(r *http.Request, now int64) (sess *session.Session, 
 	if errors.Is(err, session.ErrNone) || errors.Is(err, errOtherSeal) {
 		return nil, true, k.invalidKey()
 	}
+	if errors.Is(err, session.ErrExpired) {
+		return nil, true, k.expiredKey(k.site.Sessions.KeyRef(id))
+	}
 	if err != nil {
 		return nil, true, keyStoreProblem(err)
 	}
@@ -68,7 +71,7 @@ func (k *Keys) Authenticate(r *http.Request, now int64) (sess *session.Session, 
 	if err != nil {
 		return nil, true, keyStoreProblem(err)
 	}
-	if sess.Terms.Seal != seal {
+	if sess.Terms().Seal != seal {
 		k.warnOfSeal(sess)
 		return nil, true, k.invalidKey()
 	}

@@ -184,7 +184,7 @@ func (k *Keys) mayHaveAnother(ctx context.Context, account string) *problem.Prob
 	if err != nil {
 		return problem.StoreUnavailable(err, k.path())
 	}
-	if len(keys) >= k.max {
+	if k.active(keys) >= k.max {
 		return k.tooMany()
 	}
 	return nil
@@ -279,11 +279,7 @@ func (k *Keys) terms(key pendingKey) (*session.KeyTerms, error) {
 	if key.Allow != "" && len(rules) == 0 || len(key.Allow) > maxRules || len([]rune(key.Name)) > maxKeyName || !isPlainText(key.Name) {
 		return nil, login.ErrBadPendingLogin
 	}
-	now := k.site.Clock.Now()
-	life := min(k.lifetime, time.Duration(max(key.Life, 1))*time.Second)
-	ends := now.Add(life)
-	if consent := now.AddDate(0, 6, 0); consent.Before(ends) {
-		ends = consent
-	}
-	return &session.KeyTerms{Name: key.Name, ExpiresAt: ends.Unix(), Allow: slices.Clip(rules)}, nil
+	life := max(key.Life, 1)
+	ends := k.end(k.site.Clock.Now(), time.Duration(life)*time.Second)
+	return &session.KeyTerms{Name: key.Name, ExpiresAt: ends.Unix(), Allow: slices.Clip(rules), Life: life}, nil
 }

@@ -39,6 +39,18 @@ type indexedKey struct {
 	Allow     []webapi.Rule `json:"allow,omitempty"`
 	Scopes    []string      `json:"scopes,omitempty"`
 
+	// Public is the public key to which renewed grants are sealed, and Life for how many
+	// seconds the key was to be good. Those of earlier versions have none.
+	Public []byte `json:"public,omitempty"`
+	Life   int64  `json:"life,omitempty"`
+	// Generation and RenewedAt are those of the renewal that the key took last.
+	Generation int64     `json:"generation,omitempty"`
+	RenewedAt  time.Time `json:"renewed_at,omitzero"`
+	// Waiting is the renewal that the key is to take. Failed says that the last one did
+	// not work.
+	Waiting *waitingRenewal `json:"waiting,omitempty"`
+	Failed  bool            `json:"failed,omitempty"`
+
 	// usedAt is not stored here, but found along with the key's record.
 	usedAt time.Time
 }
@@ -130,8 +142,8 @@ func (k *Keys) saveIndex(ctx context.Context, account string, id tokenstore.Sess
 		Sealed: sealed,
 	}
 	for _, key := range index.Keys {
-		if key.ExpiresAt.After(rec.ExpiresAt) {
-			rec.ExpiresAt = key.ExpiresAt
+		if kept := key.keptUntil(); kept.After(rec.ExpiresAt) {
+			rec.ExpiresAt = kept
 		}
 	}
 	if old == nil {
@@ -199,13 +211,7 @@ func (k *Keys) enter(ctx context.Context, account string, key indexedKey) error 
 			return err
 		}
 		index.Keys = append(live, settling...)
-		n := 0
-		for _, i := range index.Keys {
-			if k.ours(i) {
-				n++
-			}
-		}
-		if n >= k.max {
+		if k.active(index.Keys) >= k.max {
 			return errTooManyKeys
 		}
 		index.Keys = append(index.Keys, key)
@@ -245,6 +251,12 @@ func (k *Keys) create(ctx context.Context, token *pkce.Token, acct session.Accou
 	entry := indexedKey{
 		Key: s.Key(), Site: k.site.Base(), Name: terms.Name, Allow: terms.Allow, Scopes: token.Scopes(),
 		CreatedAt: time.Unix(s.CreatedAt, 0).UTC(), ExpiresAt: time.Unix(terms.ExpiresAt, 0).UTC(),
+	}
+	if terms.Life > 0 {
+		entry.Life = terms.Life
+		if entry.Public, err = renewalPublicKey(s.ID, k.site.ClientID); err != nil {
+			return nil, err
+		}
 	}
 	if err := k.enter(ctx, acct.ID, entry); err != nil {
 		return nil, err

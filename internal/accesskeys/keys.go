@@ -1,5 +1,5 @@
-// Package accesskeys has the access keys of a site: checked, created through Spotify,
-// listed and revoked.
+// Package accesskeys has the access keys of a site: checked, created and renewed through
+// Spotify, listed and revoked.
 package accesskeys
 
 import (
@@ -30,6 +30,7 @@ type Keys struct {
 	site     *site.Site
 	flow     *login.Flow
 	purpose  *login.Purpose
+	renewing *login.Purpose
 	lifetime time.Duration
 	max      int
 	allow    []webapi.Rule
@@ -47,8 +48,8 @@ type Options struct {
 	Secret   *secret.Stored // under which the lists of keys are sealed
 }
 
-// New returns the access keys of a site, and registers the login that creates
-// one.
+// New returns the access keys of a site, and registers the logins that create and
+// renew one.
 func New(o Options) *Keys {
 	k := &Keys{site: o.Site, flow: o.Flow, lifetime: o.Lifetime, max: o.Max, allow: o.Allow, key: o.Secret}
 	k.purpose = &login.Purpose{
@@ -61,7 +62,9 @@ func New(o Options) *Keys {
 			p.Wording = page.WordingKeyCancelled
 		},
 	}
+	k.renewing = k.renewPurpose()
 	o.Flow.Register(k.purpose)
+	o.Flow.Register(k.renewing)
 	return k
 }
 
@@ -109,7 +112,7 @@ func (k *Keys) Permits(s *session.Session, out *http.Request) *problem.Problem {
 }
 
 func (k *Keys) permitsPath(s *session.Session, method, path string) *problem.Problem {
-	if webapi.Allowed(k.allow, method, path) && webapi.Allowed(s.Terms.Allow, method, path) {
+	if webapi.Allowed(k.allow, method, path) && webapi.Allowed(s.Terms().Allow, method, path) {
 		return nil
 	}
 	return &problem.Problem{
@@ -127,10 +130,17 @@ func (k *Keys) invalidKey() *problem.Problem {
 	}
 }
 
+// expiredKey is invalidKey for one that can still be renewed.
+func (k *Keys) expiredKey(ref string) *problem.Problem {
+	p := k.invalidKey()
+	p.Message = "This access key has expired. It works again, unchanged, once its owner has renewed it at " + k.RenewURL(ref) + "."
+	return p
+}
+
 // Ended is invalidKey for one whose access Spotify has ended.
 func (k *Keys) Ended(err error) *problem.Problem {
 	p := k.invalidKey()
-	p.Message = "Spotify has ended the access of this key. Create another at " + k.url() + "."
+	p.Message = "Spotify has ended the access of this key. Its owner can renew it or create another at " + k.url() + "."
 	p.Err = err
 	return p
 }

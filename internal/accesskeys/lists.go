@@ -25,28 +25,30 @@ func (k *Keys) ListOf(ctx context.Context, account string) (string, error) {
 }
 
 // Listed implements session.KeyLists.
-func (k *Keys) Listed(ctx context.Context, key *session.Session) (bool, error) {
+func (k *Keys) Listed(ctx context.Context, key *session.Session) (bool, *session.Renewal, error) {
 	seal, err := k.seal(ctx)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
-	if key.Terms.Seal != seal {
+	if key.Terms().Seal != seal {
 		k.warnOfSeal(key)
-		return false, errOtherSeal
+		return false, nil, errOtherSeal
 	}
 	index, _, _, err := k.loadIndex(ctx, key.Account.ID)
 	if err != nil && !errors.Is(err, tokenstore.ErrUnsealable) {
-		return false, err
+		return false, nil, err
 	}
 	name := key.Key()
-	if err == nil && slices.ContainsFunc(index.Keys, func(i indexedKey) bool { return i.Key == name }) {
-		return true, nil
+	if err == nil {
+		if at := slices.IndexFunc(index.Keys, func(i indexedKey) bool { return i.Key == name }); at >= 0 {
+			return true, k.openWaiting(key, index.Keys[at]), nil
+		}
 	}
 	if suppressed, ok := k.site.Faults().Admit("access key unlisted"); ok {
 		k.site.Logger.Warn("access key is not in its owner's list and does not count",
 			zap.String("session", key.Ref()), zap.String("account", key.Account.ID), zap.Error(err), suppressed)
 	}
-	return false, nil
+	return false, nil, nil
 }
 
 // Strike implements session.KeyLists. A list that is sealed under another secret, or

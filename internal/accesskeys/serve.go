@@ -28,6 +28,8 @@ func (k *Keys) Serve(w http.ResponseWriter, r *http.Request, rest string) error 
 		methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	case rest == "/revoke":
 		methods = []string{http.MethodPost}
+	case rest == renewPath:
+		methods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	case session.IsRef(ref):
 		methods = []string{http.MethodDelete}
 	default:
@@ -65,6 +67,10 @@ func (k *Keys) Serve(w http.ResponseWriter, r *http.Request, rest string) error 
 	switch {
 	case rest == "/revoke":
 		return k.revokeByForm(w, r, sess)
+	case rest == renewPath && r.Method == http.MethodPost:
+		return k.beginRenew(w, r, sess)
+	case rest == renewPath:
+		return k.askToRenew(w, r, sess)
 	case rest != "":
 		return k.revokeKey(w, r, sess, ref)
 	case r.Method == http.MethodPost:
@@ -86,12 +92,34 @@ type listedKey struct {
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Allow      []string   `json:"allow"`
 	Scopes     []string   `json:"scopes"`
+	// Expired keys are listed while they can be renewed.
+	Expired   bool           `json:"expired"`
+	RenewedAt *time.Time     `json:"renewed_at"`
+	RenewURL  string         `json:"renew_url,omitempty"` // none if it cannot be renewed
+	RenewBy   *time.Time     `json:"renew_by"`
+	Renewal   *listedRenewal `json:"renewal"`
 }
 
-func (i indexedKey) listed() listedKey {
+// listedRenewal is a renewal that the key has not taken yet.
+type listedRenewal struct {
+	RenewedAt time.Time `json:"renewed_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func (k *Keys) listed(i indexedKey) listedKey {
 	l := listedKey{
 		Key: i.ref(), Name: i.Name, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
-		Allow: i.rules(), Scopes: append([]string{}, i.Scopes...),
+		Allow: i.rules(), Scopes: append([]string{}, i.Scopes...), Expired: i.expired(k.site.Clock.Now()),
+	}
+	if !i.RenewedAt.IsZero() {
+		l.RenewedAt = &i.RenewedAt
+	}
+	if i.renewable() {
+		until := i.keptUntil()
+		l.RenewURL, l.RenewBy = k.renewRef(i.ref()), &until
+	}
+	if i.Waiting != nil {
+		l.Renewal = &listedRenewal{i.Waiting.RenewedAt, i.Waiting.ExpiresAt}
 	}
 	if !i.usedAt.IsZero() {
 		used := i.usedAt.UTC()
@@ -120,7 +148,7 @@ func (k *Keys) listKeys(w http.ResponseWriter, r *http.Request, sess *session.Se
 		CreateURL string      `json:"create_url"`
 	}{Keys: []listedKey{}, Max: k.max, CreateURL: k.path()}
 	for _, key := range keys {
-		answer.Keys = append(answer.Keys, key.listed())
+		answer.Keys = append(answer.Keys, k.listed(key))
 	}
 	problem.SetJSONHeaders(w.Header())
 	w.Header().Add("Vary", "Cookie")
@@ -183,9 +211,13 @@ func (k *Keys) showKeys(w http.ResponseWriter, r *http.Request, sess *session.Se
 		if !key.usedAt.IsZero() {
 			shown.Used = day(key.usedAt)
 		}
+		k.showRenewal(&shown, key)
 		pg.Keys = append(pg.Keys, shown)
+		if (key.Waiting != nil || !key.RenewedAt.IsZero()) && r.URL.Query().Get("renewed") == key.ref() {
+			pg.Renewed = key.Name
+		}
 	}
-	pg.Full = len(keys) >= k.max
+	pg.Full = k.active(keys) >= k.max
 	pg.Account = sess.Account.DisplayName
 	if pg.Account == "" {
 		pg.Account = sess.Account.ID
@@ -195,6 +227,20 @@ func (k *Keys) showKeys(w http.ResponseWriter, r *http.Request, sess *session.Se
 		status = http.StatusBadRequest
 	}
 	return k.render(w, r, status, pg)
+}
+
+// showRenewal adds what the page says of a key's renewal.
+func (k *Keys) showRenewal(shown *page.Key, key indexedKey) {
+	shown.Renewable, shown.Failed = key.renewable(), key.Failed
+	if !key.RenewedAt.IsZero() {
+		shown.Renewed = day(key.RenewedAt)
+	}
+	if key.expired(k.site.Clock.Now()) {
+		shown.RenewBy = day(key.keptUntil())
+	}
+	if key.Waiting != nil {
+		shown.Waiting, shown.UseBy = day(key.Waiting.ExpiresAt), day(key.keptUntil())
+	}
 }
 
 // day is a time as the page shows it: in no language, and to the minute only

@@ -90,7 +90,7 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 		zap.Strings("scopes", token.Scopes()),
 		telemetry.ClientIP(r))
 	s.Observer.Emit(telemetry.EventLogin, sess, telemetry.Payload{"scopes": token.Scopes()})
-	return f.returnToApp(w, r, pending.returnTo)
+	return f.ReturnToApp(w, r, pending.returnTo)
 }
 
 // endReplaced ends the session that this browser had before: an id is never used
@@ -115,11 +115,11 @@ func (f *Flow) againURL(p pendingLogin) string {
 	return f.site.LoginURLFor(p.returnTo)
 }
 
-// returnToApp returns to the app. A redirect would carry on the chain that began at
+// ReturnToApp returns to the app. A redirect would carry on the chain that began at
 // Spotify, and the browser then calls the request cross-site: it would come
 // without a strict cookie, and the Web API would refuse it. A page that moves
 // on by itself begins a new chain.
-func (f *Flow) returnToApp(w http.ResponseWriter, r *http.Request, path string) error {
+func (f *Flow) ReturnToApp(w http.ResponseWriter, r *http.Request, path string) error {
 	_, api := f.site.Below(path)
 	if f.site.SameSite == http.SameSiteStrictMode || api {
 		return f.site.Pages.Page(w, r, http.StatusOK, page.Data{Kind: page.KindReturn, Next: path})

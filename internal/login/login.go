@@ -230,6 +230,11 @@ func (f *Flow) mayAskFor(scopes []string) bool {
 	return true
 }
 
+// Configured returns those of the scopes that a login here can ask for.
+func (f *Flow) Configured(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return !f.mayAskFor([]string{scope}) })
+}
+
 // LoginURLForScopes is the login that grants scopes, or empty if none does.
 func (f *Flow) LoginURLForScopes(scopes []string) string {
 	if !f.mayAskFor(scopes) {

@@ -37,6 +37,8 @@ func (p Renderer) keysPolicy(created bool) string {
 // Keys is what the page shows. The template escapes all of it.
 type Keys struct {
 	Created *CreatedKey
+	Renew   *Key   // a key that is to be renewed: the page asks
+	Renewed string // the name of a key that was renewed
 	Keys    []Key
 	Form    KeyForm
 	Wrong   *FormError
@@ -61,6 +63,11 @@ type Key struct {
 	Ref, Name              string
 	Created, Expires, Used string // dates
 	Rules, Scopes          []string
+
+	Renewable, Failed bool   // whether it can be renewed, and whether the last time did not work
+	Renewed           string // when it was, or ""
+	RenewBy           string // until when it can be renewed, if it has expired, or ""
+	Waiting, UseBy    string // when it will expire once it has taken its renewal, and by when it has to, or ""
 }
 
 // FormError says what is wrong with what was entered.

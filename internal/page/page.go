@@ -55,6 +55,14 @@ const (
 	WordingKeyLoggedOut  = "key_logged_out"
 	WordingKeyNotRevoked = "key_not_revoked"
 	WordingShareRefused  = "share_refused"
+
+	WordingKeyNotRenewed     = "key_not_renewed"
+	WordingRenewCancelled    = "renew_cancelled"
+	WordingRenewGone         = "renew_gone"
+	WordingRenewLoggedOut    = "renew_logged_out"
+	WordingRenewMoreScopes   = "renew_more_scopes"
+	WordingRenewTooMany      = "renew_too_many"
+	WordingRenewWrongAccount = "renew_wrong_account"
 )
 
 // What pages say of logins that came back and cannot be ended.

@@ -88,6 +88,25 @@ type KeyWords struct {
 	Hours       string `json:"hours"`
 	Minute      string `json:"minute"`
 	Minutes     string `json:"minutes"`
+
+	RenewWords
+}
+
+// RenewWords are the texts about renewing an access key.
+type RenewWords struct {
+	RenewTitle   string `json:"renew_title"`
+	Renew        string `json:"renew"`
+	RenewNot     string `json:"renew_not"`
+	RenewHint    string `json:"renew_hint"`
+	RenewDone    string `json:"renew_done"`
+	RenewWaits   string `json:"renew_waits"`
+	RenewFailed  string `json:"renew_failed"`
+	RenewCannot  string `json:"renew_cannot"`
+	RenewBy      string `json:"renew_by"`
+	RenewedUntil string `json:"renewed_until"`
+	UseBy        string `json:"use_by"`
+	LastRenewed  string `json:"last_renewed"`
+	Expired      string `json:"expired"`
 }
 
 // languages are those there are, the default first. Each is a file, so that a

@@ -57,6 +57,20 @@ func (b *Browser) CreateKey(form url.Values) string {
 	return found[1]
 }
 
+// AskToRenew sends the form that renews the access key with a reference and agrees at
+// Spotify, as AskForKey does. It returns the URL of the callback, which it does not visit.
+func (b *Browser) AskToRenew(user, ref string) (callback string) {
+	b.T.Helper()
+	a := b.WantStatus(b.SendForm(KeysPath+"/renew", url.Values{"key": {ref}}), http.StatusFound)
+	return spotifytest.Approve(b.T, b.Client, a.Header.Get("Location"), user)
+}
+
+// RenewKey renews the access key with a reference.
+func (b *Browser) RenewKey(ref string) Response {
+	b.T.Helper()
+	return b.WantStatus(b.ComeBack(b.AskToRenew("", ref)), http.StatusOK)
+}
+
 // Program returns a client that sends an access key, and neither cookies nor Fetch
 // Metadata.
 func (p *Proxy) Program(key string) *Browser {
@@ -89,6 +103,14 @@ type ListedKey struct {
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Allow      []string
 	Scopes     []string
+	Expired    bool
+	RenewedAt  *time.Time `json:"renewed_at"`
+	RenewURL   string     `json:"renew_url"`
+	RenewBy    *time.Time `json:"renew_by"`
+	Renewal    *struct {
+		RenewedAt time.Time `json:"renewed_at"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
 }
 
 // Keys returns the access keys of the browser's account.

@@ -51,7 +51,7 @@ func RecordEvents(t testing.TB, name string) (options string, events <-chan cadd
 	t.Cleanup(func() { recordings.Delete(name) })
 	var b strings.Builder
 	b.WriteString("events {\n")
-	for _, event := range []string{"login", "logout", "token_refreshed", "session_ended", "reauthorization_due", "rate_limited", "key_created", "key_revoked"} {
+	for _, event := range []string{"login", "logout", "token_refreshed", "session_ended", "reauthorization_due", "rate_limited", "key_created", "key_renewed", "key_revoked"} {
 		b.WriteString("on spotify." + event + " spotifytest_recorder " + name + "\n")
 	}
 	return b.String() + "}", ch

@@ -85,9 +85,11 @@ const (
 	// InvalidAccessKey (401): the access key is unknown, expired or revoked. Create
 	// another.
 	InvalidAccessKey Reason = "invalid_access_key"
-	// WrongAccount (403): an access key was to be created, but at Spotify another
+	// WrongAccount (403): an access key was to be created or renewed, but at Spotify another
 	// account is logged in than here.
 	WrongAccount Reason = "wrong_account"
+	// NotRenewable (403, 409): an access key cannot be renewed so. Create another.
+	NotRenewable Reason = "not_renewable"
 	// TooManyKeys (409): the account has as many access keys as it may. Revoke one.
 	TooManyKeys Reason = "too_many_keys"
 )
@@ -100,6 +102,6 @@ func All() []Reason {
 		LoginCancelled, LoginExpired, LoginFailed, LoginLoop,
 		CrossSite, HTTPSRequired, BadRequest, BadPath, NotFound, MethodNotAllowed, Misconfigured,
 		NotOwner, ShareNotConnected,
-		InvalidAccessKey, WrongAccount, TooManyKeys,
+		InvalidAccessKey, WrongAccount, NotRenewable, TooManyKeys,
 	}
 }

@@ -13,9 +13,13 @@ import (
 type KeyLists interface {
 	// ListOf returns the key of the record that has an account's list.
 	ListOf(ctx context.Context, account string) (string, error)
-	// Listed reports whether an access key is in its account's list. The error
-	// says that it cannot be told.
-	Listed(ctx context.Context, key *Session) (bool, error)
+	// Listed reports whether an access key is in its account's list, and returns the
+	// renewal that waits for it there, which is nil if there is none. The error says
+	// that it cannot be told.
+	Listed(ctx context.Context, key *Session) (listed bool, waiting *Renewal, err error)
+	// Settle notes in its account's list that an access key has taken a renewal, or
+	// that it never will.
+	Settle(ctx context.Context, key *Session, r *Renewal, taken bool) error
 	// Strike takes the access key of a record's key from its account's list, if it
 	// is there.
 	Strike(ctx context.Context, account, record string) error
@@ -37,16 +41,19 @@ func (p *Store) JoinLists(lists KeyLists) (leave func() error) {
 	}
 }
 
+func (p *Store) allLists() []KeyLists {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.lists)
+}
+
 // strike takes an access key from its owner's list, at each site that may have it
 // there. Records of other kinds are in none.
 func (p *Store) strike(ctx context.Context, entry tokenstore.Entry) error {
 	if entry.Kind != tokenstore.KindKey {
 		return nil
 	}
-	p.mu.Lock()
-	all := slices.Clone(p.lists)
-	p.mu.Unlock()
-	for _, lists := range all {
+	for _, lists := range p.allLists() {
 		if err := lists.Strike(ctx, entry.AccountID, entry.Key); err != nil {
 			return err
 		}
@@ -58,20 +65,21 @@ func (p *Store) strike(ctx context.Context, entry tokenstore.Entry) error {
 type listing struct {
 	list  [32]byte // the digest of the list's record
 	since cacheEpoch
+	retry int64 // when to look again because a renewal failed, in Unix seconds; 0 for never
 }
 
 // errUnlisted says that a key is not in its owner's list.
 var errUnlisted = errors.New("the access key is in no list")
 
 // stillListed reports whether an access key's list has not changed since the key
-// was found in it.
-func (m *Manager) stillListed(s *Session) bool {
-	l := s.Terms.listing.Load()
-	return l != nil && !m.Cache.changed(l.list, l.since)
+// was found in it, and no renewal is to be tried again.
+func (m *Manager) stillListed(s *Session, now int64) bool {
+	l := s.Terms().listing.Load()
+	return l != nil && (l.retry == 0 || now < l.retry) && !m.Cache.changed(l.list, l.since)
 }
 
 // findListed looks for an access key in its owner's list, and returns errUnlisted
-// if it is not there. For other kinds, and without lists, it does nothing.
+// if it is not there. It has the key take a renewal that waits there. For other kinds, and without lists, it does nothing.
 func (m *Manager) findListed(ctx context.Context, s *Session, lists KeyLists) error {
 	if s.kind != Key || lists == nil {
 		return nil
@@ -85,14 +93,22 @@ func (m *Manager) findListed(ctx context.Context, s *Session, lists KeyLists) er
 		return errUnlisted
 	}
 	found := &listing{list: digest, since: m.Cache.epoch(digest)}
-	listed, err := lists.Listed(ctx, s)
+	listed, waiting, err := lists.Listed(ctx, s)
 	if err != nil {
 		return err
 	}
 	if !listed {
 		return errUnlisted
 	}
-	s.Terms.listing.Store(found)
+	if waiting != nil {
+		if err := m.renew(ctx, s, waiting, lists); err != nil {
+			found.retry = m.Clock.Now().Add(renewalRetry).Unix()
+			if m.Clock.Now().Unix() >= s.ExpiresAt() {
+				return err // it has nothing else to go on with
+			}
+		}
+	}
+	s.Terms().listing.Store(found)
 	return nil
 }
 
@@ -102,7 +118,8 @@ func (m *Manager) trustList(s *Session) {
 	if s.kind != Key {
 		return
 	}
-	if l := s.Terms.listing.Load(); l != nil {
-		s.Terms.listing.CompareAndSwap(l, &listing{list: l.list, since: m.Cache.epoch(l.list)})
+	terms := s.Terms()
+	if l := terms.listing.Load(); l != nil {
+		terms.listing.CompareAndSwap(l, &listing{list: l.list, since: m.Cache.epoch(l.list)})
 	}
 }

@@ -125,6 +125,11 @@ func (m *Manager) createAs(ctx context.Context, id tokenstore.SessionID, kind Ki
 	return s, nil
 }
 
+// KeyRef returns the reference of an access key.
+func (m *Manager) KeyRef(id tokenstore.SessionID) string {
+	return tokenstore.Ref(id.Key(m.namespaces[Key]))
+}
+
 // NewKey returns an access key's session, which is nowhere yet.
 func (m *Manager) NewKey(acct Account, terms *KeyTerms) *Session {
 	now := m.Clock.Now().Unix()

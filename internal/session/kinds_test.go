@@ -13,7 +13,7 @@ import (
 
 // under returns what s is, for the cache to have under another id.
 func under(m *Manager, id tokenstore.SessionID, s *Session) *Session {
-	wrong := m.newSession(id, s.kind, s.Account, s.CreatedAt, s.authorizedAt, s.Terms)
+	wrong := m.newSession(id, s.kind, s.Account, s.CreatedAt, s.authorizedAt.Load(), s.Terms())
 	wrong.LastSeen.Store(s.LastSeen.Load())
 	wrong.checkedAt(s.checked.Load(), time.Duration(s.checkedMono.Load()))
 	m.tokens.InitAuthenticator(&wrong.Auth, s.Auth.Current(), wrong)

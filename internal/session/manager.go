@@ -60,6 +60,7 @@ type Manager struct {
 	Observers    telemetry.Observers
 	PendingSaves atomic.Int64
 	replaced     successions
+	renewals     renewals
 	soonest      soonest
 
 	Cache      *sessionCache
@@ -184,7 +185,7 @@ func (m *Manager) find(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 	if s.Auth.Ended() {
 		return nil, ErrNone
 	}
-	if lists != nil && !m.stillListed(s) {
+	if lists != nil && !m.stillListed(s, now) {
 		return m.confirm(ctx, s, now, lists)
 	}
 	switch s.trust(now, m.watched) {
@@ -212,6 +213,9 @@ func (m *Manager) readAgain(ctx context.Context, s *Session, since cacheEpoch, n
 		err = m.findListed(ctx, s, lists)
 	}
 	switch {
+	case err == nil && now >= s.ExpiresAt():
+		m.uncache(s)
+		return nil, ErrExpired
 	case err == nil:
 		m.Cache.checkedUnlessChanged(s, since, now, mono)
 		return s, nil
@@ -284,7 +288,7 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 	token := pkce.NewToken(data.Token)
 	s.know(rec.Version, token)
 	m.tokens.InitAuthenticator(&s.Auth, token, s)
-	if now >= s.ExpiresAt() {
+	if now >= s.ExpiresAt() && (lists == nil || !s.kept(now)) {
 		m.Cache.remove(id, kind)
 		return nil, ErrNone
 	}
@@ -295,6 +299,10 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 	case err != nil:
 		return nil, err
 	}
+	if now >= s.ExpiresAt() {
+		m.Cache.remove(id, kind)
+		return nil, ErrExpired
+	}
 	m.Cache.addUnlessChanged(s, since)
 	if data.Site == "" {
 		m.saveInBackground(s)
@@ -304,10 +312,10 @@ func (m *Manager) read(ctx context.Context, id tokenstore.SessionID, kind Kind, 
 
 // newSession makes a session of a kind. The terms are those of an access key.
 func (m *Manager) newSession(id tokenstore.SessionID, kind Kind, acct Account, createdAt, authorizedAt int64, terms *KeyTerms) *Session {
-	return &Session{
-		owner: m, ID: id, kind: kind, digest: id.Digest(m.namespaces[kind]),
-		Account: acct, CreatedAt: createdAt, authorizedAt: authorizedAt, Terms: terms,
-	}
+	s := &Session{owner: m, ID: id, kind: kind, digest: id.Digest(m.namespaces[kind]), Account: acct, CreatedAt: createdAt}
+	s.authorizedAt.Store(authorizedAt)
+	s.terms.Store(terms)
+	return s
 }
 
 // Create begins a session. It is in the store when create returns.

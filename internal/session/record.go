@@ -27,16 +27,21 @@ type sealedSession struct {
 
 // record seals the session with token as its token.
 func (s *Session) record(token *pkce.Token) (*tokenstore.Record, error) {
+	return s.recordWith(token, s.Terms(), s.authorizedAt.Load())
+}
+
+// recordWith is record with the terms and the time of the consent that are given.
+func (s *Session) recordWith(token *pkce.Token, terms *KeyTerms, authorizedAt int64) (*tokenstore.Record, error) {
 	plain, err := json.Marshal(sealedSession{
 		Token:        token.Fields(),
 		Account:      s.Account,
 		UserID:       s.Account.UserID,
 		CreatedAt:    time.Unix(s.CreatedAt, 0).UTC(),
-		AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
+		AuthorizedAt: time.Unix(authorizedAt, 0).UTC(),
 		LastSeen:     time.Unix(s.LastSeen.Load(), 0).UTC(),
 		Kind:         stored[s.kind].sealed,
 		Site:         s.owner.site,
-		Key:          s.Terms,
+		Key:          terms,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the session: %w", err)
@@ -50,13 +55,17 @@ func (s *Session) record(token *pkce.Token) (*tokenstore.Record, error) {
 			AccountID:    s.Account.ID,
 			UserID:       s.Account.UserID,
 			CreatedAt:    time.Unix(s.CreatedAt, 0).UTC(),
-			AuthorizedAt: time.Unix(s.authorizedAt, 0).UTC(),
+			AuthorizedAt: time.Unix(authorizedAt, 0).UTC(),
 			ExpiresAt:    time.Unix(s.ExpiresAt(), 0).UTC(),
 		},
 		Sealed: sealed,
 	}
 	rec.Kind = stored[s.kind].clear
-	if s.IsKey() {
+	if terms != nil {
+		rec.ExpiresAt = time.Unix(terms.ExpiresAt, 0).UTC()
+		if grace := terms.Grace(); grace > 0 {
+			rec.EndsAt, rec.ExpiresAt = rec.ExpiresAt, rec.ExpiresAt.Add(grace)
+		}
 		if used := s.LastSeen.Load(); used != 0 {
 			rec.UsedAt = time.Unix(used, 0).UTC()
 		}

@@ -47,7 +47,7 @@ func TestReplacedElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !sameToken(s.Auth.Current(), second) || s.authorizedAt != fake.Now().Unix() {
+	if !sameToken(s.Auth.Current(), second) || s.authorizedAt.Load() != fake.Now().Unix() {
 		t.Error("the session is not that of the second login")
 	}
 }

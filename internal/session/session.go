@@ -41,13 +41,13 @@ type Session struct {
 	kind      Kind
 	slot      int32 // in shard
 	Auth      pkce.Authenticator
-	Terms     *KeyTerms // of an access key; nil for a session
+	terms     atomic.Pointer[KeyTerms] // of an access key; nil for a session
 	owner     *Manager
 	Account   Account
 
 	// checkedMono is checked by the monotonic clock, in nanoseconds, and without a sign.
 	checkedMono  atomic.Int64
-	authorizedAt int64
+	authorizedAt atomic.Int64
 	savedSeen    atomic.Int64 // last use as the store knows it
 	working      atomic.Int32 // bits of what runs in the background, and of what was told
 	pins         atomic.Int32
@@ -105,6 +105,10 @@ func (s *Session) namespace() string { return s.owner.namespaces[s.kind] }
 // IsShared reports whether it is that of a shared account.
 func (s *Session) IsShared() bool { return s.kind == Shared }
 
+// Terms are those of an access key, and nil for what is none. A renewal replaces them
+// and does not change those that were returned before.
+func (s *Session) Terms() *KeyTerms { return s.terms.Load() }
+
 // IsKey reports whether it is an access key's.
 func (s *Session) IsKey() bool { return s.kind == Key }
 
@@ -116,16 +120,16 @@ func (s *Session) Ref() string { return tokenstore.Ref(s.Key()) }
 
 // ExpiresAt is when the session ends unless it is used before.
 func (s *Session) ExpiresAt() int64 {
-	if s.Terms != nil {
-		return s.Terms.ExpiresAt
+	if terms := s.Terms(); terms != nil {
+		return terms.ExpiresAt
 	}
 	return min(s.LastSeen.Load()+s.owner.idleSeconds, s.endsAt())
 }
 
 // endsAt is when the session ends however much it is used.
 func (s *Session) endsAt() int64 {
-	if s.Terms != nil {
-		return s.Terms.ExpiresAt
+	if terms := s.Terms(); terms != nil {
+		return terms.ExpiresAt
 	}
 	return s.CreatedAt + s.owner.lifetimeSeconds
 }
@@ -133,7 +137,7 @@ func (s *Session) endsAt() int64 {
 // ReauthorizeBy is when the user has to consent again: Spotify ends refresh
 // tokens six months after consent, and refreshing does not extend that.
 func (s *Session) ReauthorizeBy() time.Time {
-	consent := time.Unix(s.authorizedAt, 0).UTC().AddDate(0, 6, 0)
+	consent := time.Unix(s.authorizedAt.Load(), 0).UTC().AddDate(0, 6, 0)
 	end := time.Unix(s.endsAt(), 0).UTC()
 	if end.Before(consent) {
 		return end
@@ -146,7 +150,7 @@ func (s *Session) ReauthorizeBy() time.Time {
 // first request on is no announcement.
 func (s *Session) ReauthorizeDue(now time.Time, notice time.Duration) bool {
 	// Six months have 181 days at least, so most sessions need no calendar.
-	soonest := min(s.authorizedAt+181*24*3600, s.endsAt())
+	soonest := min(s.authorizedAt.Load()+181*24*3600, s.endsAt())
 	from := now.Unix() + min(int64(notice/time.Second), (soonest-s.CreatedAt)/2)
 	return from >= soonest && from >= s.ReauthorizeBy().Unix()
 }
@@ -167,6 +171,7 @@ func (s *Session) fetch(ctx context.Context) (*pkce.Token, error) {
 		return nil, tokenstore.ErrNotFound
 	}
 	token := pkce.NewToken(data.Token)
+	s.adoptTerms(data)
 	s.know(rec.Version, token)
 	raise(&s.LastSeen, data.LastSeen.Unix())
 	raise(&s.savedSeen, data.LastSeen.Unix())
@@ -321,6 +326,8 @@ func (s *Session) Delete(ctx context.Context, t *pkce.Token) error {
 		return nil
 	case err != nil && !errors.Is(err, tokenstore.ErrUnsealable):
 		return err
+	case err == nil && s.owner.renewable(ctx, s):
+		return s.expire(ctx, t)
 	}
 	return s.owner.store.Delete(ctx, s.Key())
 }

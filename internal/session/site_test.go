@@ -55,7 +55,7 @@ func TestSessionOfBeforeIsBoundAtFirstUse(t *testing.T) {
 		}
 		asBefore(t, before.owner, before)
 		here, there := openAt(t, store, fake, "https://a.example.com/spotify"), openAt(t, store, fake, "https://b.example.com/spotify")
-		late := there.newSession(before.ID, Browser, before.Account, before.CreatedAt, before.authorizedAt, nil)
+		late := there.newSession(before.ID, Browser, before.Account, before.CreatedAt, before.authorizedAt.Load(), nil)
 		there.tokens.InitAuthenticator(&late.Auth, before.Auth.Current(), late)
 		if _, err := here.Get(t.Context(), before.ID.Cookie()); err != nil {
 			t.Fatal(err)

@@ -66,7 +66,7 @@ func List(ctx context.Context, account, cursor string, limit int) (*Page, error)
 		}
 		page.Sessions = append(page.Sessions, Listed{
 			Session: tokenstore.Ref(entry.Key), Kind: entry.Kind, Account: entry.AccountID,
-			CreatedAt: entry.CreatedAt.UTC(), AuthorizedAt: entry.AuthorizedAt.UTC(), ExpiresAt: entry.ExpiresAt.UTC(),
+			CreatedAt: entry.CreatedAt.UTC(), AuthorizedAt: entry.AuthorizedAt.UTC(), ExpiresAt: entry.End().UTC(),
 			Store: entry.store.Name, key: entry.Key,
 		})
 		if len(page.Sessions) > 2*limit {

@@ -19,6 +19,7 @@ const (
 	EventReauthorizationDue = "spotify.reauthorization_due"
 	EventRateLimited        = "spotify.rate_limited"
 	EventKeyCreated         = "spotify.key_created"
+	EventKeyRenewed         = "spotify.key_renewed"
 	EventKeyRevoked         = "spotify.key_revoked"
 )
 

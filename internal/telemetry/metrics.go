@@ -31,6 +31,7 @@ type metricSet struct {
 	rateLimited     *prometheus.CounterVec
 	cached          *prometheus.CounterVec
 	ended           *prometheus.CounterVec
+	renewals        *prometheus.CounterVec
 	eventsDropped   *prometheus.CounterVec
 	streams         *prometheus.GaugeVec
 	polls           *prometheus.CounterVec
@@ -64,6 +65,8 @@ func newMetricSet() *metricSet {
 			"GET requests for the Web API that have a response, by what the cache did for them.", "site", "outcome"),
 		ended: counter("sessions_ended_total",
 			"Sessions that ended before their time, by reason.", "site", "reason"),
+		renewals: counter("key_renewals_total",
+			"Renewals of access keys, by outcome: granted by the owner, then taken by the key or failed.", "site", "outcome"),
 		eventsDropped: counter("events_dropped_total",
 			"Events not emitted because their handlers did not keep up.", "site"),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -81,7 +84,7 @@ func newMetricSet() *metricSet {
 // config share it.
 func (m *metricSet) register(registry *prometheus.Registry, others ...prometheus.Collector) error {
 	for _, c := range append([]prometheus.Collector{
-		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.cached, m.ended, m.eventsDropped, m.streams, m.polls, m.storeOperations,
+		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.cached, m.ended, m.renewals, m.eventsDropped, m.streams, m.polls, m.storeOperations,
 	}, others...) {
 		err := registry.Register(c)
 		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {
@@ -142,6 +145,20 @@ const LoginSucceeded = "success"
 func (m *Site) Login(outcome string) {
 	if m != nil {
 		metrics.logins.WithLabelValues(m.Site, outcome).Inc()
+	}
+}
+
+// The outcomes of the renewal of an access key.
+const (
+	RenewalGranted = "granted" // its owner consented
+	RenewalTaken   = "taken"   // the key uses the new grant
+	RenewalFailed  = "failed"  // the new grant does not work
+)
+
+// Renewal counts what became of the renewal of an access key.
+func (m *Site) Renewal(outcome string) {
+	if m != nil {
+		metrics.renewals.WithLabelValues(m.Site, outcome).Inc()
 	}
 }
 

@@ -30,8 +30,14 @@ func newKeysRig(t *testing.T) (*Keys, *fakeclock.Clock) {
 func newKeysRigOver(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock) *Keys {
 	t.Helper()
 	fake.Install(t)
-	tokens := &pkce.Config{ClientID: "client", Clock: fake}
-	acquired, err := session.Acquire(inMemory{store, t.Name()}, tokens, "https://app.example.com/spotify", "", time.Hour, 24*time.Hour)
+	return newInstance(t, store, fake, t.Name(), "")
+}
+
+// newInstance returns the keys of a site in one of its instances, which has a name.
+func newInstance(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock, name, tokenURL string) *Keys {
+	t.Helper()
+	tokens := &pkce.Config{ClientID: "client", Clock: fake, TokenURL: tokenURL}
+	acquired, err := session.Acquire(inMemory{store, name}, tokens, "https://app.example.com/spotify", "", time.Hour, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

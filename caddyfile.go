@@ -101,6 +101,7 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	        allow    [<METHOD>...] <path>...
 //	        key      <secret>
 //	    }
+//	    device_login
 //	    cache off
 //	    cache {
 //	        <duration>|off <path>...
@@ -154,6 +155,7 @@ func (h *Handler) setters(d *caddyfile.Dispenser) setters {
 		"transport":       func() error { return h.unmarshalTransport(d) },
 		"share":           func() error { return h.unmarshalShare(d) },
 		"access_keys":     func() error { return h.unmarshalAccessKeys(d) },
+		"device_login":    func() error { return flag(d, "device_login", &h.DeviceLogin) },
 		"events":          func() error { return h.unmarshalEvents(d) },
 		"quota":           func() error { return h.unmarshalQuota(d) },
 		noSecret:          func() error { return errNoSecret(d) },

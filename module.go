@@ -21,6 +21,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/accesskeys"
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/device"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/push"
@@ -70,7 +71,7 @@ const (
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
 //   - `GET client.js` is a module for the site's own pages that does all this for
 //     them, with its types in `client.d.ts`. Its logins in a pop-up end at `GET popup`.
-//   - `GET page.css`, `popup.js`, `keys.css` and `keys.js` are the styles and scripts
+//   - `GET page.css`, `popup.js`, `keys.css`, `keys.js` and `device.css` are the styles and scripts
 //     of the pages that the endpoints respond with.
 //   - `POST token`, if `expose_token` is on, answers with the access token.
 //   - `GET health` is for load balancers: 200 if the token store answers and can
@@ -87,6 +88,8 @@ const (
 //     revoke access keys for their programs, and the list of them as JSON for
 //     code. `POST keys` creates one, `POST keys/revoke` and `DELETE keys/<key>`
 //     revoke one.
+//   - `POST device` and `POST device/token`, if `device_login` is on, log a device in that
+//     shows a code, which a person enters at `activate` (RFC 8628).
 //   - `/v1/*` is the Web API. The request goes on to the next handler, with
 //     the session if there is one, or with what an access key stands for. Its
 //     path is then the Web API's, without the prefix, it has those headers
@@ -137,7 +140,7 @@ const (
 //     wants consent again. Also in the data: `reauthorize_by`. It comes with a
 //     refresh, and once for as long as the session is in memory.
 //   - `spotify.key_created`: somebody created an access key. Also in the data:
-//     `scopes` and `expires_at`.
+//     `scopes` and `expires_at`, and `device`, its name, if one was given the key.
 //   - `spotify.key_renewed`: its owner renewed an access key. Also in the data:
 //     `scopes` and `expires_at`.
 //   - `spotify.key_revoked`: its owner revoked an access key.
@@ -219,6 +222,12 @@ type Handler struct {
 	// Lets people create access keys for their programs. Off by default.
 	AccessKeys *AccessKeysConfig `json:"access_keys,omitempty"`
 
+	// Lets a device without keyboard or browser, such as a screen or a command line, get an
+	// access key: it shows a code, which a person enters at `<prefix>/activate` and agrees to
+	// (RFC 8628). Needs `access_keys`. Off by default. The Caddyfile's option is
+	// `device_login`, without arguments.
+	DeviceLogin bool `json:"device_login,omitempty"`
+
 	// Which responses are kept, and for how long.
 	Cache *CacheConfig `json:"cache,omitempty"`
 
@@ -242,6 +251,7 @@ type Handler struct {
 	login        *login.Flow
 	share        *share.Share        // nil if nothing is shared
 	keys         *accesskeys.Keys    // nil if there are none
+	devices      *device.Devices     // nil if they cannot log in
 	push         *push.Push          // nil if events are off
 	requireLogin caddyhttp.MatchPath // RequireLogin, made ready
 	release      []func() error      // lets go of what was acquired
@@ -285,6 +295,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.keys = h.newAccessKeys(ctx)
 		h.release = append(h.release, h.site.Store.JoinLists(h.keys))
 	}
+	if h.DeviceLogin {
+		h.devices = device.New(h.site, h.login, h.keys)
+	}
 	if h.push, err = h.newPush(ctx); err != nil {
 		return err
 	}
@@ -322,6 +335,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	if h.keys != nil && (rest == "/keys" || strings.HasPrefix(rest, "/keys/")) {
 		return h.keys.Serve(w, r, rest[len("/keys"):])
+	}
+	if h.devices != nil {
+		if found, err := h.devices.Serve(w, r, rest); found {
+			return err
+		}
 	}
 	methods, serve := []string{http.MethodGet, http.MethodHead}, files[rest]
 	switch rest {

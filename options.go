@@ -93,6 +93,9 @@ func (h *Handler) checkOptions() error {
 			return err
 		}
 	}
+	if h.DeviceLogin && h.AccessKeys == nil {
+		return errors.New("device_login gives devices access keys, and there are none: add access_keys, or remove device_login")
+	}
 	if err := h.Events.check(); err != nil {
 		return err
 	}

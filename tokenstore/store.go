@@ -42,6 +42,9 @@ const (
 	// KindNotice is what one instance tells the others of the state of a player. It
 	// expires within minutes and belongs to nobody.
 	KindNotice = "notice"
+	// KindDevice is a login that another device has asked for. It expires within minutes and
+	// belongs to nobody.
+	KindDevice = "device"
 )
 
 // Meta is what a store knows of a record in the clear: enough for the sweeper

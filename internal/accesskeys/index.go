@@ -38,6 +38,8 @@ type indexedKey struct {
 	ExpiresAt time.Time     `json:"expires_at"`
 	Allow     []webapi.Rule `json:"allow,omitempty"`
 	Scopes    []string      `json:"scopes,omitempty"`
+	// Kind is KindDevice for a key that a device was given, and else empty.
+	Kind string `json:"kind,omitempty"`
 
 	// Public is the public key to which renewed grants are sealed, and Life for how many
 	// seconds the key was to be good. Those of earlier versions have none.
@@ -257,6 +259,9 @@ func (k *Keys) create(ctx context.Context, token *pkce.Token, acct session.Accou
 		if entry.Public, err = renewalPublicKey(s.ID, k.site.ClientID); err != nil {
 			return nil, err
 		}
+	}
+	if terms.Device {
+		entry.Kind = KindDevice
 	}
 	if err := k.enter(ctx, acct.ID, entry); err != nil {
 		return nil, err

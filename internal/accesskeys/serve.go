@@ -98,6 +98,7 @@ type listedKey struct {
 	RenewURL  string         `json:"renew_url,omitempty"` // none if it cannot be renewed
 	RenewBy   *time.Time     `json:"renew_by"`
 	Renewal   *listedRenewal `json:"renewal"`
+	Kind      string         `json:"kind,omitempty"`
 }
 
 // listedRenewal is a renewal that the key has not taken yet.
@@ -109,7 +110,7 @@ type listedRenewal struct {
 func (k *Keys) listed(i indexedKey) listedKey {
 	l := listedKey{
 		Key: i.ref(), Name: i.Name, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
-		Allow: i.rules(), Scopes: append([]string{}, i.Scopes...), Expired: i.expired(k.site.Clock.Now()),
+		Allow: i.rules(), Scopes: append([]string{}, i.Scopes...), Expired: i.expired(k.site.Clock.Now()), Kind: i.Kind,
 	}
 	if !i.RenewedAt.IsZero() {
 		l.RenewedAt = &i.RenewedAt

@@ -69,6 +69,9 @@ func New(s *site.Site, tokens *pkce.Config, apiURL string, optionalScopes []stri
 	}
 }
 
+// Scopes returns those that every login asks for. They are not to be changed.
+func (f *Flow) Scopes() []string { return f.scopes }
+
 // Register has logins of a purpose end where it says.
 func (f *Flow) Register(p *Purpose) { f.purposes[p.Name] = p }
 

@@ -86,7 +86,7 @@ func (f *Flow) Detour(w http.ResponseWriter, r *http.Request) (string, bool) {
 func (f *Flow) RequestedScopes(r *http.Request, query url.Values) ([]string, *problem.Problem) {
 	scopes := slices.Clone(f.scopes)
 	for _, scope := range strings.Fields(query.Get("scope")) {
-		if !f.mayAskFor([]string{scope}) {
+		if !f.MayAskFor([]string{scope}) {
 			p := problem.BadRequest("A scope that is asked for is not among the configured ones; the log has its name. Add it to optional_scopes.")
 			p.Err = fmt.Errorf("scope %s is not configured", problem.Quote(scope))
 			return nil, p
@@ -220,8 +220,8 @@ func withDialog(loginURL string) string {
 	return loginURL + "?show_dialog=true"
 }
 
-// mayAskFor reports whether a login here can grant the scopes.
-func (f *Flow) mayAskFor(scopes []string) bool {
+// MayAskFor reports whether a login here can grant the scopes.
+func (f *Flow) MayAskFor(scopes []string) bool {
 	for _, scope := range scopes {
 		if !slices.Contains(f.scopes, scope) && !slices.Contains(f.optionalScopes, scope) {
 			return false
@@ -232,12 +232,12 @@ func (f *Flow) mayAskFor(scopes []string) bool {
 
 // Configured returns those of the scopes that a login here can ask for.
 func (f *Flow) Configured(scopes []string) []string {
-	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return !f.mayAskFor([]string{scope}) })
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return !f.MayAskFor([]string{scope}) })
 }
 
 // LoginURLForScopes is the login that grants scopes, or empty if none does.
 func (f *Flow) LoginURLForScopes(scopes []string) string {
-	if !f.mayAskFor(scopes) {
+	if !f.MayAskFor(scopes) {
 		return ""
 	}
 	return f.site.LoginURL() + "?scope=" + url.QueryEscape(strings.Join(scopes, " "))

@@ -33,6 +33,7 @@ func Files(client, clientTypes []byte) map[string]func(http.ResponseWriter, *htt
 		"/client.d.ts": NewAsset(clientTypes, "application/typescript; charset=utf-8").Serve,
 		"/page.css":    own("page.css", styleSheet),
 		"/keys.css":    own("keys.css", styleSheet),
+		"/device.css":  own("device.css", styleSheet),
 		"/popup.js":    own("popup.js", javaScript),
 		"/keys.js":     own("keys.js", javaScript),
 	}

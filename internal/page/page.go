@@ -14,7 +14,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js words/*.json
+//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js html/device.html html/device.css words/*.json
 var pageFiles embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html"))

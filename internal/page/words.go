@@ -26,6 +26,7 @@ type words struct {
 	// Reasons are by the reason of a problem, or by its wording.
 	Reasons map[string]reasonWords `json:"reasons"`
 	Keys    *KeyWords              `json:"keys"`
+	Device  *DeviceWords           `json:"device"`
 }
 
 // reasonWords say what a reason means to a person. Where there is no message, the

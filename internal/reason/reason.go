@@ -92,6 +92,10 @@ const (
 	NotRenewable Reason = "not_renewable"
 	// TooManyKeys (409): the account has as many access keys as it may. Revoke one.
 	TooManyKeys Reason = "too_many_keys"
+
+	// TooManyCodes (429): as many codes of devices wait to be entered as may, or too many
+	// wrong ones were entered. Wait as Retry-After says.
+	TooManyCodes Reason = "too_many_codes"
 )
 
 // All returns every Reason there is.
@@ -102,6 +106,6 @@ func All() []Reason {
 		LoginCancelled, LoginExpired, LoginFailed, LoginLoop,
 		CrossSite, HTTPSRequired, BadRequest, BadPath, NotFound, MethodNotAllowed, Misconfigured,
 		NotOwner, ShareNotConnected,
-		InvalidAccessKey, WrongAccount, NotRenewable, TooManyKeys,
+		InvalidAccessKey, WrongAccount, NotRenewable, TooManyKeys, TooManyCodes,
 	}
 }

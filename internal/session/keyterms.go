@@ -29,6 +29,8 @@ type KeyTerms struct {
 	Life int64 `json:"life,omitempty"`
 	// Generation is the renewal that the token comes from, and 0 before the first.
 	Generation int64 `json:"generation,omitempty"`
+	// Device says that the key was made for a device, at the page where its code is entered.
+	Device bool `json:"device,omitempty"`
 
 	listing atomic.Pointer[listing] // nil until it was found in its owner's list
 }
@@ -49,5 +51,5 @@ func (t *KeyTerms) renewedBy(r *Renewal) *KeyTerms {
 
 // until returns the terms with another end.
 func (t *KeyTerms) until(expiresAt int64) *KeyTerms {
-	return &KeyTerms{Name: t.Name, ExpiresAt: expiresAt, Allow: t.Allow, Seal: t.Seal, Life: t.Life, Generation: t.Generation}
+	return &KeyTerms{Name: t.Name, ExpiresAt: expiresAt, Allow: t.Allow, Seal: t.Seal, Life: t.Life, Generation: t.Generation, Device: t.Device}
 }

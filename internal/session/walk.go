@@ -194,7 +194,7 @@ func walkInUse(ctx context.Context) func(yield func(inStore, error) bool) {
 					yield(inStore{}, fmt.Errorf("listing the sessions in store %s: %w", store.Name, err))
 					return
 				}
-				if entry.Kind == tokenstore.KindProbe || entry.Kind == tokenstore.KindNotice {
+				if entry.Kind == tokenstore.KindProbe || entry.Kind == tokenstore.KindNotice || entry.Kind == tokenstore.KindDevice {
 					continue
 				}
 				if !yield(inStore{entry, store}, nil) {

@@ -35,6 +35,7 @@ type metricSet struct {
 	eventsDropped   *prometheus.CounterVec
 	streams         *prometheus.GaugeVec
 	polls           *prometheus.CounterVec
+	deviceLogins    *prometheus.CounterVec
 	storeOperations *prometheus.HistogramVec
 }
 
@@ -74,6 +75,8 @@ func newMetricSet() *metricSet {
 		}, []string{"site"}),
 		polls: counter("player_requests_total",
 			"Requests for the state of a player on behalf of streams of events, by outcome.", "site", "outcome"),
+		deviceLogins: counter("device_logins_total",
+			"Steps of logins of devices: codes asked for, approved, denied, delivered, or refused because there were too many.", "site", "step"),
 		storeOperations: histogram("store_operation_duration_seconds",
 			"Operations of the token store, by outcome, and how long they took.",
 			[]float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "store", "operation", "outcome"),
@@ -84,7 +87,7 @@ func newMetricSet() *metricSet {
 // config share it.
 func (m *metricSet) register(registry *prometheus.Registry, others ...prometheus.Collector) error {
 	for _, c := range append([]prometheus.Collector{
-		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.cached, m.ended, m.renewals, m.eventsDropped, m.streams, m.polls, m.storeOperations,
+		m.logins, m.refreshes, m.waiters, m.requests, m.replays, m.rateLimited, m.cached, m.ended, m.renewals, m.eventsDropped, m.streams, m.polls, m.deviceLogins, m.storeOperations,
 	}, others...) {
 		err := registry.Register(c)
 		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !again {

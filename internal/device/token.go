@@ -40,7 +40,7 @@ func (d *Devices) serveToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return d.refuse(w, r, http.StatusBadRequest, "invalid_grant", "The device_code is none of this site. Ask for one first.", 0)
 	}
-	digest := sha256.Sum256(code.seed[:])
+	digest := sha256.Sum256([]byte(code.String()))
 	if interval, ok := d.limits.poll(string(digest[:])); !ok {
 		return d.refuse(w, r, http.StatusBadRequest, "slow_down", "Ask every "+strconv.Itoa(int(interval/time.Second))+" seconds from now on.", interval)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
@@ -183,4 +185,25 @@ func TestDeviceLogin(t *testing.T) {
 	if err := json.Unmarshal([]byte(a.Text), &list); err != nil || len(list.Keys) != 1 || list.Keys[0].Name != "Hallway screen" || list.Keys[0].Kind != "device" {
 		t.Errorf("listed: %s, %v", a.Text, err)
 	}
+}
+
+// E04: a client library of OAuth works as it is.
+func TestDeviceLoginWithOAuth2(t *testing.T) {
+	s := proxytest.Start(t, proxytest.Options{Auth: deviceLogins})
+	config := oauth2.Config{ClientID: "Hallway screen", Scopes: []string{"user-read-playback-state"}, Endpoint: oauth2.Endpoint{
+		DeviceAuthURL: s.Origin + devicePath, TokenURL: s.Origin + tokenPath, AuthStyle: oauth2.AuthStyleInParams,
+	}}
+	code, err := config.DeviceAuth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.NewBrowser()
+	b.WantStatus(b.ComeBack(agree(b, "mira", code.UserCode)), 200)
+	code.Interval = 1
+	token, err := config.DeviceAccessToken(t.Context(), code)
+	if err != nil || token.Type() != "Bearer" || !strings.HasPrefix(token.AccessToken, "spk_") || time.Until(token.Expiry) < 170*24*time.Hour {
+		t.Fatalf("token %+v, %v", token, err)
+	}
+	p := s.Program(token.AccessToken)
+	p.WantStatus(p.Me(), 200)
 }

@@ -1,12 +1,14 @@
 package caddyspotify
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyspotify/caddy-spotify/internal/accesskeys"
+	"github.com/caddyspotify/caddy-spotify/internal/account"
 	"github.com/caddyspotify/caddy-spotify/internal/secret"
 )
 
@@ -39,7 +41,8 @@ type AccessKeysConfig struct {
 	// characters or more. May be a placeholder such as `{env.SPOTIFY_KEYS_KEY}`.
 	// Default: one that is made once and kept in Caddy's storage. Instances that
 	// share sessions but not Caddy's storage must be given the same. Another one
-	// ends every key.
+	// ends every key. The lists of people's sessions are sealed under it as well, if it
+	// is given.
 	Key string `json:"key,omitempty"`
 
 	key givenKey // Key, once it is resolved
@@ -92,4 +95,22 @@ func (h *Handler) newAccessKeys(ctx caddy.Context) *accesskeys.Keys {
 		Allow:    rulesOf(c.Allow),
 		Secret:   secret.New(c.key.secret, ctx.Storage(), "access_keys", "create all access keys again"),
 	})
+}
+
+// newAccounts makes what people see of their accounts. Their lists of sessions are sealed
+// under a key that instances have in common, if one is given.
+func (h *Handler) newAccounts(ctx caddy.Context) {
+	var given string
+	if h.AccessKeys != nil {
+		given = h.AccessKeys.key.secret
+	}
+	if h.Events != nil {
+		given = cmp.Or(given, h.Events.key.secret)
+	}
+	accounts, leave := account.New(account.Options{
+		Site: h.site, Flow: h.login, Keys: h.keys, Share: h.share,
+		Secret: secret.New(given, ctx.Storage(), "account", "reload the configuration"),
+	})
+	h.account = accounts
+	h.release = append(h.release, leave)
 }

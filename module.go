@@ -20,6 +20,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddyspotify/caddy-spotify/internal/accesskeys"
+	"github.com/caddyspotify/caddy-spotify/internal/account"
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/device"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
@@ -67,7 +68,9 @@ const (
 //     and `show_dialog=true` lets the user switch accounts.
 //   - `GET callback` is where Spotify sends the browser back.
 //   - `POST logout` ends the session. A form that does so is sent on to the path
-//     in `return_to=`, or gets a page that says so.
+//     in `return_to=`, or gets a page that says so. A person who opens it is asked first.
+//   - `GET account` is a page where people see and end their sessions and access keys, or
+//     delete all there is of them, and the same as JSON for code.
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
 //   - `GET client.js` is a module for the site's own pages that does all this for
 //     them, with its types in `client.d.ts`. Its logins in a pop-up end at `GET popup`.
@@ -249,10 +252,11 @@ type Handler struct {
 
 	site         *site.Site
 	login        *login.Flow
-	share        *share.Share        // nil if nothing is shared
-	keys         *accesskeys.Keys    // nil if there are none
-	devices      *device.Devices     // nil if they cannot log in
-	push         *push.Push          // nil if events are off
+	share        *share.Share     // nil if nothing is shared
+	keys         *accesskeys.Keys // nil if there are none
+	devices      *device.Devices  // nil if they cannot log in
+	push         *push.Push       // nil if events are off
+	account      *account.Accounts
 	requireLogin caddyhttp.MatchPath // RequireLogin, made ready
 	release      []func() error      // lets go of what was acquired
 }
@@ -301,6 +305,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.push, err = h.newPush(ctx); err != nil {
 		return err
 	}
+	h.newAccounts(ctx)
 	h.site.Upstream.Keys, h.site.Upstream.LoginFor = h.keys != nil, h.login.LoginURLForScopes
 	return nil
 }
@@ -341,6 +346,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			return err
 		}
 	}
+	if below, ok := strings.CutPrefix(rest, "/account"); ok && (below == "" || below[0] == '/') {
+		return h.account.Serve(w, r, below)
+	}
 	methods, serve := []string{http.MethodGet, http.MethodHead}, files[rest]
 	switch rest {
 	case "/login":
@@ -348,7 +356,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case browser.CallbackSegment:
 		serve = h.login.ServeCallback
 	case "/logout":
-		methods, serve = []string{http.MethodPost}, h.login.ServeLogout
+		methods, serve = append(methods, http.MethodPost), h.login.ServeLogout
 	case "/session":
 		serve = h.login.ServeSession
 	case "/popup":

@@ -17,6 +17,8 @@ export type Session =
       /** When the user has to consent again in any case (RFC 3339). */
       reauthorize_by: string;
       logout_url: string;
+      /** The page where people see and end their sessions and access keys. */
+      account_url: string;
     }
   | { authenticated: false; login_url: string };
 

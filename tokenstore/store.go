@@ -36,6 +36,9 @@ const (
 	// KindKeyIndex lists an account's access keys. It opens none of them, and it
 	// is neither a session nor a key.
 	KindKeyIndex = "key_index"
+	// KindSessionIndex lists an account's sessions, for the person whose they are. It
+	// opens none of them and is none.
+	KindSessionIndex = "session_index"
 	// KindProbe is written to see whether the store can be, and deleted at once. It
 	// belongs to nobody.
 	KindProbe = "probe"
@@ -69,8 +72,8 @@ type Meta struct {
 	// EndsAt is when an access key ends whose record is kept for longer, so that the key
 	// can be renewed. It is zero where that is ExpiresAt. See End.
 	EndsAt time.Time `json:"ends_at,omitzero"`
-	// UsedAt is when an access key was last used, give or take an hour. It is
-	// zero for one that was not, and for what is no key.
+	// UsedAt is when an access key was last used, give or take an hour, or a session,
+	// give or take six. It is zero for a key that was not, and for what is neither.
 	UsedAt time.Time `json:"used_at,omitzero"`
 }
 

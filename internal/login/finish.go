@@ -73,8 +73,11 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 		return f.LoginFailed(w, r, p)
 	}
 	acct := who.Account()
-	sess, err := s.Sessions.Create(ctx, token, acct)
-	if err != nil {
+	sess := s.Sessions.NewBrowser(acct)
+	if f.begins != nil {
+		f.begins(ctx, r, sess)
+	}
+	if err := s.Sessions.Keep(ctx, sess, token); err != nil {
 		return f.LoginFailed(w, r, problem.StoreUnavailable(err, again))
 	}
 	f.endReplaced(ctx, r, sess)

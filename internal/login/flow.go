@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -49,6 +50,7 @@ type Flow struct {
 	states         *usedStates
 	exchanges      *exchanges
 	purposes       map[string]*Purpose
+	begins         func(ctx context.Context, r *http.Request, sess *session.Session)
 }
 
 // New returns the flow of a site whose logins ask for the scopes of
@@ -71,6 +73,12 @@ func New(s *site.Site, tokens *pkce.Config, apiURL string, optionalScopes []stri
 
 // Scopes returns those that every login asks for. They are not to be changed.
 func (f *Flow) Scopes() []string { return f.scopes }
+
+// OnSession has begins called with each session of a browser before it can be used, in
+// the request of its login. It must be called before logins are.
+func (f *Flow) OnSession(begins func(ctx context.Context, r *http.Request, sess *session.Session)) {
+	f.begins = begins
+}
 
 // Register has logins of a purpose end where it says.
 func (f *Flow) Register(p *Purpose) { f.purposes[p.Name] = p }

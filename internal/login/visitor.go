@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
@@ -23,6 +24,7 @@ type sessionInfo struct {
 	ReauthorizeBy *time.Time       `json:"reauthorize_by,omitempty"`
 	LoginURL      string           `json:"login_url,omitempty"`
 	LogoutURL     string           `json:"logout_url,omitempty"`
+	AccountURL    string           `json:"account_url,omitempty"`
 }
 
 // ServeSession says who is logged in. Asking does not count as using the
@@ -51,6 +53,7 @@ func (f *Flow) ServeSession(w http.ResponseWriter, r *http.Request) error {
 				ExpiresAt:     &expires,
 				ReauthorizeBy: &reauthorize,
 				LogoutURL:     s.LogoutURL(),
+				AccountURL:    s.AccountURL(),
 			}
 		}
 	}
@@ -59,15 +62,35 @@ func (f *Flow) ServeSession(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(info)
 }
 
-// ServeLogout ends the session, in the store and so everywhere.
+// ServeLogout ends the session, in the store and so everywhere. A person who comes by a
+// link or the address bar is asked first: any page could have sent them.
 func (f *Flow) ServeLogout(w http.ResponseWriter, r *http.Request) error {
 	s := f.site
+	if r.Method != http.MethodPost {
+		if !browser.WantsPage(r) {
+			return s.Fail(w, r, problem.MethodNotAllowed([]string{http.MethodPost}))
+		}
+		if p := s.CheckTransport(r); p != nil {
+			return s.Fail(w, r, p)
+		}
+		action := s.LogoutURL()
+		if query := r.URL.Query(); query.Has("return_to") {
+			action += "?return_to=" + url.QueryEscape(browser.ReturnPath(query.Get("return_to")))
+		}
+		return s.Pages.Page(w, r, http.StatusOK, page.Data{Kind: page.KindLogOut, Next: action, Home: "/"})
+	}
 	if p := s.CheckTransport(r); p != nil {
 		return s.Fail(w, r, p)
 	}
 	if p := s.CheckOriginOrAllowed(r); p != nil {
 		return s.Fail(w, r, p)
 	}
+	return f.LogOut(w, r)
+}
+
+// LogOut ends the session of a request whose origin has been checked.
+func (f *Flow) LogOut(w http.ResponseWriter, r *http.Request) error {
+	s := f.site
 	if value, ok := s.Session(r.Header); ok {
 		sess, err := s.Sessions.Remove(r.Context(), value, session.EndLogout, telemetry.ClientIP(r))
 		switch {

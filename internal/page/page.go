@@ -14,7 +14,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js html/device.html html/device.css words/*.json
+//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js html/account.html html/device.html html/device.css words/*.json
 var pageFiles embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html"))
@@ -45,7 +45,9 @@ const (
 	KindReturn = "go-on" // moves on to Next by itself
 	KindPopup  = "popup" // closes itself
 
+	KindLogOut    = "log-out" // asks whether to log out, with a form that posts to Next
 	KindLoggedOut = "logged-out"
+	KindDeleted   = "deleted" // nothing is left of the person; Next is Spotify's page of apps
 )
 
 // What pages say of problems with access keys, and with shared data, that share
@@ -63,6 +65,7 @@ const (
 	WordingRenewMoreScopes   = "renew_more_scopes"
 	WordingRenewTooMany      = "renew_too_many"
 	WordingRenewWrongAccount = "renew_wrong_account"
+	WordingNotEnded      = "account_not_ended"
 )
 
 // What pages say of logins that came back and cannot be ended.
@@ -117,6 +120,10 @@ func (d *Data) word(w *words) {
 		d.Title = w.Popup
 	case KindLoggedOut:
 		d.Title, d.Message, d.Action = w.LoggedOut, w.LoggedOutNote, w.LogInAgain
+	case KindLogOut:
+		d.Title, d.Message, d.Action = w.LogOut, w.LogOutNote, w.LogOutNow
+	case KindDeleted:
+		d.Title, d.Message, d.Action = w.Deleted, w.DeletedNote, w.AtSpotify
 	case KindNote:
 		// For the owner of a site, who has been given the words already.
 		d.Words = english
@@ -142,7 +149,7 @@ type Renderer struct {
 func (p Renderer) Page(w http.ResponseWriter, r *http.Request, status int, d Data) error {
 	d.word(WordsFor(r))
 	d.Prefix, d.Referrer = p.Prefix, noReferrer
-	if d.Kind == KindReturn && strings.HasPrefix(d.Next, p.Prefix+"/") {
+	if d.Kind == KindLogOut || d.Kind == KindReturn && strings.HasPrefix(d.Next, p.Prefix+"/") {
 		// no-referrer would make the browser call the next request's origin
 		// opaque. A whole address, the callback's, would put a code and a state
 		// into the next request, and so into the access log.

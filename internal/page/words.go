@@ -23,10 +23,17 @@ type words struct {
 	LoggedOutNote  string `json:"logged_out_note"`
 	LogInAgain     string `json:"log_in_again"`
 	LogIn          string `json:"log_in"`
+	LogOut         string `json:"log_out"`
+	LogOutNote     string `json:"log_out_note"`
+	LogOutNow      string `json:"log_out_now"`
+	Deleted        string `json:"deleted"`
+	DeletedNote    string `json:"deleted_note"`
+	AtSpotify      string `json:"at_spotify"`
 	// Reasons are by the reason of a problem, or by its wording.
 	Reasons map[string]reasonWords `json:"reasons"`
 	Keys    *KeyWords              `json:"keys"`
 	Device  *DeviceWords           `json:"device"`
+	Account *AccountWords          `json:"account"`
 }
 
 // reasonWords say what a reason means to a person. Where there is no message, the

@@ -2,9 +2,11 @@ package proxytest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -44,7 +46,7 @@ func (b *Browser) SessionCookie() string {
 }
 
 // StoredFiles returns the contents of the session records in Caddy's storage, by
-// path. The counts of requests are none.
+// path, and of the lists of sessions and keys. The counts of requests are none.
 func (p *Proxy) StoredFiles() map[string]string {
 	p.T.Helper()
 	files := make(map[string]string)
@@ -52,7 +54,7 @@ func (p *Proxy) StoredFiles() map[string]string {
 		if os.IsNotExist(err) {
 			return nil
 		}
-		if err == nil && d.IsDir() && d.Name() == "quota" {
+		if err == nil && d.IsDir() && (d.Name() == "quota" || d.Name() == "account") {
 			return filepath.SkipDir
 		}
 		if err != nil || d.IsDir() {
@@ -69,5 +71,13 @@ func (p *Proxy) StoredFiles() map[string]string {
 	if err != nil {
 		p.T.Fatal(err)
 	}
+	return files
+}
+
+// StoredSessions is StoredFiles without the lists of people's sessions.
+func (p *Proxy) StoredSessions() map[string]string {
+	p.T.Helper()
+	files := p.StoredFiles()
+	maps.DeleteFunc(files, func(_, content string) bool { return strings.Contains(content, `"kind":"session_index"`) })
 	return files
 }

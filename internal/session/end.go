@@ -18,6 +18,7 @@ const (
 	endElsewhere     = "ended_elsewhere"          // it is no longer in the store: another instance ended it
 	EndAdministrator = "administrator"            // through the admin API
 	EndRevoked       = "revoked"                  // an access key: its owner revoked it
+	EndOwner         = "owner"                    // its owner ended it, from the account page of any browser of theirs
 )
 
 // Remove ends the session behind a cookie, here and in the store, and tells of
@@ -57,6 +58,7 @@ func (m *Manager) end(ctx context.Context, s *Session, why string, about ...zap.
 	if err != nil {
 		return err
 	}
+	m.unlist(ctx, s)
 	successor, replaced := m.replaced.successor(s.ID)
 	m.forget(s)
 	if tell {
@@ -114,7 +116,7 @@ func (m *Manager) emitEnd(s telemetry.Subject, why string, fields ...zap.Field) 
 		m.Observers.Observer().Emit(telemetry.EventLogout, s, telemetry.Payload{})
 	case EndRevoked:
 		m.Observers.Observer().Emit(telemetry.EventKeyRevoked, s, telemetry.Payload{})
-	case EndReplaced, EndAdministrator:
+	case EndReplaced, EndAdministrator, EndOwner:
 		m.Observers.Observer().Emit(telemetry.EventSessionEnded, s, telemetry.Payload{"reason": why})
 	default:
 		m.Observers.EmitLater(telemetry.EventSessionEnded, s, telemetry.Payload{"reason": why})

@@ -113,12 +113,24 @@ func (m *Manager) ReplaceShared(ctx context.Context, id tokenstore.SessionID, to
 	return m.createAs(ctx, id, Shared, token, acct)
 }
 
-// createAs is Create with an id and a kind that are given.
-func (m *Manager) createAs(ctx context.Context, id tokenstore.SessionID, kind Kind, token *pkce.Token, acct Account) (*Session, error) {
+// NewBrowser returns the session of a login in a browser, which is nowhere yet: Keep
+// stores it.
+func (m *Manager) NewBrowser(acct Account) *Session {
+	return m.newUsed(tokenstore.NewSessionID(), Browser, acct)
+}
+
+// newUsed is newSession for one that begins, and is used, now.
+func (m *Manager) newUsed(id tokenstore.SessionID, kind Kind, acct Account) *Session {
 	now := m.Clock.Now().Unix()
 	s := m.newSession(id, kind, acct, now, now, nil)
 	s.LastSeen.Store(now)
 	s.savedSeen.Store(now)
+	return s
+}
+
+// createAs is Create with an id and a kind that are given.
+func (m *Manager) createAs(ctx context.Context, id tokenstore.SessionID, kind Kind, token *pkce.Token, acct Account) (*Session, error) {
+	s := m.newUsed(id, kind, acct)
 	if err := m.Keep(ctx, s, token); err != nil {
 		return nil, err
 	}

@@ -66,6 +66,8 @@ func (s *Session) recordWith(token *pkce.Token, terms *KeyTerms, authorizedAt in
 		if grace := terms.Grace(); grace > 0 {
 			rec.EndsAt, rec.ExpiresAt = rec.ExpiresAt, rec.ExpiresAt.Add(grace)
 		}
+	}
+	if s.kind != Shared {
 		if used := s.LastSeen.Load(); used != 0 {
 			rec.UsedAt = time.Unix(used, 0).UTC()
 		}

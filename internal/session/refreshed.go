@@ -21,6 +21,7 @@ func (m *Manager) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
 	if ev.Outcome == pkce.RefreshReauthorize {
 		m.forget(s)
 		m.ended(s, endReauthorize, zap.Error(ev.Err))
+		m.Spawn(func() { m.unlist(m.Ctx, s) })
 		return
 	}
 	m.announceRefresh(s, ev)

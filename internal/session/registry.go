@@ -169,6 +169,9 @@ func (s StoreInUse) End(ctx context.Context, entry tokenstore.Entry, why string,
 		}
 		return err
 	}
+	if entry.Kind == tokenstore.KindSession {
+		s.unlist(ctx, entry.AccountID, entry.Key)
+	}
 	for _, m := range s.users {
 		m.forgetKey(entry.Key)
 	}

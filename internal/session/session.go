@@ -134,11 +134,14 @@ func (s *Session) endsAt() int64 {
 	return s.CreatedAt + s.owner.lifetimeSeconds
 }
 
+// EndsAt is when the session ends however much it is used.
+func (s *Session) EndsAt() time.Time { return time.Unix(s.endsAt(), 0).UTC() }
+
 // ReauthorizeBy is when the user has to consent again: Spotify ends refresh
 // tokens six months after consent, and refreshing does not extend that.
 func (s *Session) ReauthorizeBy() time.Time {
 	consent := time.Unix(s.authorizedAt.Load(), 0).UTC().AddDate(0, 6, 0)
-	end := time.Unix(s.endsAt(), 0).UTC()
+	end := s.EndsAt()
 	if end.Before(consent) {
 		return end
 	}

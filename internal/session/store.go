@@ -31,6 +31,7 @@ type Store struct {
 	mu    sync.Mutex
 	users []*Manager
 	lists []KeyLists
+	known []SessionLists
 }
 
 func openStore(provider tokenstore.Provider, clock pkce.Clock) (*Store, error) {

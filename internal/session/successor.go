@@ -134,6 +134,7 @@ func (m *Manager) Replace(ctx context.Context, cookie string, by *Session, about
 		m.replaced.cancel(going)
 		return err
 	}
+	m.unlist(ctx, s)
 	// No last use is saved: the record is gone.
 	raise(&s.savedSeen, m.Clock.Now().Add(2*replacedFor).Unix())
 	m.uncache(s)

@@ -40,6 +40,12 @@ type Page struct {
 	NextCursor string `json:"next_cursor,omitempty"`
 }
 
+// isSession reports whether an entry is what can be listed and ended: a session, a key or
+// a shared account. What else there is of an account tells its owner of those.
+func isSession(e tokenstore.Entry) bool {
+	return e.Kind == tokenstore.KindSession || e.Kind == tokenstore.KindKey || e.Kind == tokenstore.KindShared
+}
+
 // List returns up to limit sessions and keys in the stores in use: those after
 // the cursor, in the order of their references, and of one account, by either of
 // its IDs, unless it is "". A store has no order, so all of it is walked for each page, but no more
@@ -57,7 +63,7 @@ func List(ctx context.Context, account, cursor string, limit int) (*Page, error)
 		if err != nil {
 			return nil, err
 		}
-		if entry.Kind == tokenstore.KindKeyIndex || account != "" && !of.have(entry.Entry) {
+		if !isSession(entry.Entry) || account != "" && !of.have(entry.Entry) {
 			continue
 		}
 		page.Total++
@@ -100,7 +106,7 @@ func Exists(ctx context.Context, ref string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if tokenstore.Ref(entry.Key) == ref && entry.Kind != tokenstore.KindKeyIndex {
+		if tokenstore.Ref(entry.Key) == ref && isSession(entry.Entry) {
 			return true, nil
 		}
 	}
@@ -113,14 +119,11 @@ func Exists(ctx context.Context, ref string) (bool, error) {
 // of a backup.
 func EndSession(ctx context.Context, ref string) (ended []string, err error) {
 	ended = []string{}
-	_, err = endMatching(ctx, &ended, func(e tokenstore.Entry) bool {
-		return tokenstore.Ref(e.Key) == ref && e.Kind != tokenstore.KindKeyIndex
-	})
+	_, err = endMatching(ctx, &ended, &ending{stores: StoresInUse(), why: EndAdministrator, match: func(e tokenstore.Entry) bool {
+		return tokenstore.Ref(e.Key) == ref && isSession(e)
+	}})
 	return ended, err
 }
-
-// maxEndWalks bounds how often the stores are walked for an account's sessions.
-const maxEndWalks = 16
 
 // EndAccount ends, in the stores in use and so on every instance, the sessions and
 // keys of an account, which is named by its account_id or by the user's id. It also
@@ -134,49 +137,7 @@ func EndAccount(ctx context.Context, id string) (ended []string, err error) {
 	if err != nil {
 		return ended, err
 	}
-	for range maxEndWalks {
-		found, err := endMatching(ctx, &ended, ids.have)
-		if err != nil || found == 0 {
-			return ended, err
-		}
-	}
-	return ended, fmt.Errorf("after %d sessions ended: new ones keep beginning", len(ended))
-}
-
-// endMatching walks the stores in use, ends what matches, and returns how much
-// that was.
-func endMatching(ctx context.Context, ended *[]string, match func(tokenstore.Entry) bool) (found int, err error) {
-	var lists, rest []inStore
-	for entry, err := range walkInUse(ctx) {
-		switch {
-		case err != nil:
-			return 0, err
-		case !match(entry.Entry):
-		case entry.Kind == tokenstore.KindKeyIndex:
-			lists = append(lists, entry)
-		default:
-			rest = append(rest, entry)
-		}
-	}
-	// The list of an account's keys goes first: from then on none of them counts,
-	// whatever happens to its own record.
-	for _, list := range lists {
-		if err := list.store.Delete(ctx, list.Key); err != nil {
-			return 0, fmt.Errorf("after %d sessions ended: deleting the account's list of keys in store %s: %w", len(*ended), list.store.Name, err)
-		}
-	}
-	for _, entry := range rest {
-		if len(lists) == 0 {
-			if err := entry.store.strike(ctx, entry.Entry); err != nil {
-				return 0, fmt.Errorf("after %d sessions ended: striking access key %s from its owner's list: %w", len(*ended), tokenstore.Ref(entry.Key), err)
-			}
-		}
-		if err := entry.store.End(ctx, entry.Entry, EndAdministrator, nil); err != nil {
-			return 0, fmt.Errorf("after %d sessions ended: ending session %s in store %s: %w", len(*ended), tokenstore.Ref(entry.Key), entry.store.Name, err)
-		}
-		*ended = append(*ended, tokenstore.Ref(entry.Key))
-	}
-	return len(lists) + len(rest), nil
+	return ended, endUntilNone(ctx, &ended, &ending{stores: StoresInUse(), why: EndAdministrator, match: ids.have})
 }
 
 // inStore is an entry and the store that it is in.
@@ -185,10 +146,15 @@ type inStore struct {
 	store StoreInUse
 }
 
-// walkInUse walks the stores in use, one after the other, up to the first error.
+// walkInUse is walk for the stores in use.
 func walkInUse(ctx context.Context) func(yield func(inStore, error) bool) {
+	return walk(ctx, StoresInUse())
+}
+
+// walk walks stores, one after the other, up to the first error.
+func walk(ctx context.Context, stores []StoreInUse) func(yield func(inStore, error) bool) {
 	return func(yield func(inStore, error) bool) {
-		for _, store := range StoresInUse() {
+		for _, store := range stores {
 			for entry, err := range store.Walk(ctx) {
 				if err != nil {
 					yield(inStore{}, fmt.Errorf("listing the sessions in store %s: %w", store.Name, err))

@@ -59,3 +59,23 @@ func (s *Share) Owner(ctx context.Context) (*session.Session, error) { return s.
 
 // OpenTo has browsers let pages of other origins read a response, as share cors says.
 func (s *Share) OpenTo(h http.Header, r *http.Request) { s.openTo(h, r) }
+
+// Shows reports whether an account is connected to be shown to everybody.
+func (s *Share) Shows(ctx context.Context, acct *session.Account) bool {
+	for _, owner := range s.owners {
+		if owner != acct.ID && owner != acct.UserID {
+			continue
+		}
+		if key, err := s.key.Load(ctx); err == nil {
+			if id, err := s.id(key, owner); err == nil {
+				_, err = s.site.Sessions.GetShared(ctx, id)
+				return err == nil
+			}
+		}
+	}
+	return false
+}
+
+// Forget drops what is kept of what was shown, after its owner has left. Other instances
+// drop it once it is out of date.
+func (s *Share) Forget() { s.kept.Accounts().End(everybody) }

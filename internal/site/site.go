@@ -39,6 +39,9 @@ func (s *Site) LoginURL() string { return s.Prefix + "/login" }
 // LogoutURL is the path where a session ends.
 func (s *Site) LogoutURL() string { return s.Prefix + "/logout" }
 
+// AccountURL is the path of the page about a person's sessions and keys.
+func (s *Site) AccountURL() string { return s.Prefix + "/account" }
+
 // LoginURLFor is the login that comes back to the request's own page.
 func (s *Site) LoginURLFor(path string) string {
 	if path == "/" {

@@ -34,7 +34,7 @@ func wantNoKey(b *proxytest.Browser, a proxytest.Response, status int, reason st
 // records returns how many files of each kind there are in the store.
 func recordKinds(s *proxytest.Proxy) map[string]int {
 	kinds := make(map[string]int)
-	for path, content := range s.StoredFiles() {
+	for path, content := range s.StoredSessions() {
 		switch {
 		case !strings.Contains(path, "/sessions/"):
 		case strings.Contains(content, `"kind":"key"`):
@@ -195,7 +195,7 @@ func TestAccessKeysOfStrangers(t *testing.T) {
 // refs returns the references of all records.
 func references(s *proxytest.Proxy) map[string]bool {
 	refs := make(map[string]bool)
-	for path := range s.StoredFiles() {
+	for path := range s.StoredSessions() {
 		if _, name, ok := strings.Cut(path, "/sessions/"); ok && len(name) > 64 {
 			refs[name[3:15]] = true
 		}

@@ -73,7 +73,7 @@ func TestCallbackComesTwice(t *testing.T) {
 	if n := s.Sim.TokenRequests("authorization_code"); n != 1 {
 		t.Errorf("%d token requests", n)
 	}
-	if n := len(s.StoredFiles()); n != 1 {
+	if n := len(s.StoredSessions()); n != 1 {
 		t.Errorf("%d sessions are stored", n)
 	}
 

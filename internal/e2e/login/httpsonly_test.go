@@ -182,7 +182,7 @@ func TestBrowserHangsUpDuringTheExchange(t *testing.T) {
 	if login := proxytest.NextEvent(t, events, "spotify.login", "scopes"); login["account"] == "" {
 		t.Errorf("login: %v", login)
 	}
-	if n := len(s.StoredFiles()); n != 1 {
+	if n := len(s.StoredSessions()); n != 1 {
 		t.Errorf("%d records in the store, want 1", n)
 	}
 }

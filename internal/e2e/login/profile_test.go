@@ -61,7 +61,7 @@ func TestProfileThatCannotBeHad(t *testing.T) {
 			owner.Login("mira")
 			owner.Keys() // has the secrets made
 			s.NewBrowser().Fetch("GET", "/spotify/share", "")
-			records := len(s.StoredFiles())
+			records := len(s.StoredSessions())
 			c.fault.Path = "/v1/me"
 			in := s.Sim.Inject(c.fault)
 			defer in.Clear()
@@ -87,7 +87,7 @@ func TestProfileThatCannotBeHad(t *testing.T) {
 			}
 			want(owner.ComeBack(owner.AskForKey("mira", proxytest.KeyForm("a key"))), c.says)
 			want(owner.ComeBack(spotifytest.Approve(t, owner.Client, s.Origin+"/spotify/share/connect", "mira")), c.says)
-			if n := len(s.StoredFiles()); n != records {
+			if n := len(s.StoredSessions()); n != records {
 				t.Errorf("%d records more in the store", n-records)
 			}
 			in.Clear()

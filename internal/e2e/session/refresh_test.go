@@ -185,7 +185,7 @@ func TestRevokedGrantEndsTheSession(t *testing.T) {
 	if e := b.WantStatus(a, http.StatusUnauthorized).APIError(t); e.Reason != "reauthorization_required" {
 		t.Errorf("error: %+v", e)
 	}
-	if files := s.StoredFiles(); len(files) != 0 {
+	if files := s.StoredSessions(); len(files) != 0 {
 		t.Errorf("%d records left", len(files))
 	}
 	if b.Session().Authenticated {

@@ -51,7 +51,7 @@ func TestNewIDAtEveryLogin(t *testing.T) {
 	withOld := proxytest.Header("Cookie", "spotify_session="+first)
 	b.WantStatus(b.Fetch("GET", "/spotify/v1/me", ""), http.StatusOK)
 	old.WantStatus(old.Fetch("GET", "/spotify/v1/me", "", withOld), http.StatusUnauthorized)
-	if n := len(s.StoredFiles()); n != 1 {
+	if n := len(s.StoredSessions()); n != 1 {
 		t.Errorf("%d records are stored, want 1", n)
 	}
 }
@@ -238,12 +238,12 @@ func TestStoreHoldsNothingUsable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := s.StoredFiles()
+	files := s.StoredSessions()
 	if len(files) != 1 {
 		t.Fatalf("%d records", len(files))
 	}
 	secrets := append(s.Sim.TokensIssued(), cookie, string(raw))
-	for path, content := range files {
+	for path, content := range s.StoredFiles() {
 		for _, secret := range secrets {
 			for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret))} {
 				if strings.Contains(path+content, form) {
@@ -260,11 +260,11 @@ func TestForeignRecordIsNoSession(t *testing.T) {
 	one, two := s.NewBrowser(), s.NewBrowser()
 	one.Login("")
 	var first, firstContent string
-	for path, content := range s.StoredFiles() {
+	for path, content := range s.StoredSessions() {
 		first, firstContent = path, content
 	}
 	two.Login("")
-	for path := range s.StoredFiles() {
+	for path := range s.StoredSessions() {
 		if path != first {
 			// Somebody who can write the store puts their own session under
 			// another's key.

@@ -49,7 +49,7 @@ func TestOtherTabsOutliveALogin(t *testing.T) {
 			for range 2 {
 				tab.WantStatus(tab.Fetch("GET", "/spotify/v1/me", "", cookie), want)
 			}
-			if n := len(s.StoredFiles()); n > 1 {
+			if n := len(s.StoredSessions()); n > 1 {
 				t.Errorf("%d records are stored", n)
 			}
 		})

@@ -107,6 +107,7 @@ func (a *Accounts) deleteAll(w http.ResponseWriter, r *http.Request, sess *sessi
 		// Nobody is left half deleted because they closed the window.
 		n, err := a.site.Sessions.EndAll(context.WithoutCancel(r.Context()), sess, shared, telemetry.ClientIP(r))
 		if err == nil {
+			a.site.Upstream.Quota.Forget(sess.Account.ID)
 			a.site.Logger.Info("account deleted", zap.String("account", sess.Account.ID), zap.Int("ended", n), telemetry.ClientIP(r))
 		}
 		return err

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/caddyspotify/caddy-spotify/internal/quota"
+	"github.com/caddyspotify/caddy-spotify/internal/session"
 )
 
 // Quotas is the response to GET quota: the counts of every app.
@@ -27,6 +28,7 @@ func showQuota(w http.ResponseWriter, r *http.Request, _ string) error {
 			app.Error = err.Error()
 		}
 		app.Report = ledger.Report()
+		ledger.Name(app.Report, session.Accounts(r.Context()))
 		all.Apps = append(all.Apps, app)
 	}
 	return respond(w, http.StatusOK, all)

@@ -69,6 +69,7 @@ type fairness struct {
 	mu      sync.Mutex
 	levels  [len(callers)]level
 	demands []float64
+	seen    map[string]struct{} // the aliases of a kind that this instance has counted for
 }
 
 // level is the most that one caller gets of a pool in a day.
@@ -159,15 +160,21 @@ func (l *Ledger) level(p pool, number int, minute int64) float64 {
 		return kept.most
 	}
 	l.fair.demands = l.fair.demands[:0]
+	if l.fair.seen == nil {
+		l.fair.seen = make(map[string]struct{})
+	}
 	for i, in := range p.kinds {
 		if !in {
 			continue
 		}
+		clear(l.fair.seen)
 		for name, r := range *l.own.callers[i].rows.Load() {
-			l.demand(callers[i], minute, r, others.callers[i].find(name))
+			alias := l.aliases.ofRow(callers[i], name, r)
+			l.fair.seen[alias] = struct{}{}
+			l.demand(callers[i], minute, r, others.callers[i].find(alias))
 		}
 		for name, r := range *others.callers[i].rows.Load() {
-			if l.own.callers[i].find(name) == nil {
+			if _, again := l.fair.seen[name]; !again {
 				l.demand(callers[i], minute, r, nil)
 			}
 		}
@@ -203,10 +210,15 @@ func (l *Ledger) demand(k Kind, minute int64, rows ...*row) {
 // seriesOf returns what a caller has spent, here and elsewhere.
 func (l *Ledger) seriesOf(c Caller) []*series {
 	var all []*series
-	for _, t := range []*tables{&l.own, l.others.Load()} {
-		if r := t.of(c.Kind).find(c.Name); r != nil {
-			all = append(all, &r.spent)
-		}
+	var name string
+	if r := l.own.of(c.Kind).find(c.Name); r != nil {
+		all = append(all, &r.spent)
+		name = l.aliases.ofRow(c.Kind, c.Name, r)
+	} else {
+		name = l.aliases.of(c.Kind, c.Name)
+	}
+	if other := l.others.Load().of(c.Kind).find(name); other != nil {
+		all = append(all, &other.spent)
 	}
 	return all
 }

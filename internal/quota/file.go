@@ -47,7 +47,7 @@ func (l *Ledger) encode(hour int64) ([]byte, error) {
 	f := file{Version: fileVersion}
 	for _, kind := range append([]Kind{Operation}, callers[:]...) {
 		for name, r := range *l.own.of(kind).rows.Load() {
-			s := storedRow{kind, name, r.spent.minutes(hour), r.refused.minutes(hour), r.held.minutes(hour)}
+			s := storedRow{kind, l.aliases.ofRow(kind, name, r), r.spent.minutes(hour), r.refused.minutes(hour), r.held.minutes(hour)}
 			if s.Spent != nil || s.Refused != nil || s.Held != nil {
 				f.Rows = append(f.Rows, s)
 			}

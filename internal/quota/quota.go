@@ -45,8 +45,9 @@ type Ledger struct {
 	others atomic.Pointer[tables] // of other instances, and of before a restart
 	seen   observations
 
-	fair  fairness
-	sync  synchronizer
+	fair    fairness
+	sync    synchronizer
+	aliases aliases
 	users users
 }
 
@@ -84,6 +85,7 @@ func New(clientID, instance string, storage certmagic.Storage, clock Clock, logg
 	l := &Ledger{clientID: clientID, instance: instance, clock: clock, logger: logger, own: newTables()}
 	others := newTables()
 	l.others.Store(&others)
+	l.own.of(Account).former = func(name string) string { return l.aliases.of(Account, name) }
 	l.sync.init(l, storage)
 	return l
 }

@@ -76,7 +76,7 @@ func (l *Ledger) Report() *Report {
 	others := l.others.Load()
 	r.Operations = countsOf(Operation, minute, l.own.operations, others.operations)
 	for i, kind := range callers {
-		r.Callers = append(r.Callers, countsOf(kind, minute, l.own.callers[i], others.callers[i])...)
+		r.Callers = append(r.Callers, l.callersOf(kind, minute, l.own.callers[i], others.callers[i])...)
 		for _, t := range []*table{l.own.callers[i], others.callers[i]} {
 			r.add(&t.total, minute)
 		}
@@ -123,6 +123,26 @@ func countsOf(k Kind, minute int64, tables ...*table) []Count {
 	}
 	slices.SortFunc(list, byUse)
 	return list
+}
+
+// callersOf is countsOf for callers, of which other instances know the aliases only.
+func (l *Ledger) callersOf(k Kind, minute int64, own, others *table) []Count {
+	if k != Account {
+		return countsOf(k, minute, own, others)
+	}
+	names := make(map[string]string) // by alias
+	for name, r := range *own.rows.Load() {
+		if alias := l.aliases.ofRow(k, name, r); alias != "" && names[alias] != name && !strings.HasPrefix(name, aliasMark) {
+			names[alias] = name
+		}
+	}
+	merged := newTable(k)
+	rows := make(map[string]*row)
+	for name, r := range *others.rows.Load() {
+		rows[cmp.Or(names[name], name)] = r
+	}
+	merged.rows.Store(&rows)
+	return countsOf(k, minute, own, merged)
 }
 
 func byUse(a, b Count) int {

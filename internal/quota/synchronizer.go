@@ -59,6 +59,7 @@ func (s *synchronizer) init(l *Ledger, storage certmagic.Storage) {
 	id := sha256.Sum256([]byte(l.clientID))
 	s.ledger, s.folder = l, "spotify/quota/"+hex.EncodeToString(id[:16])
 	s.storage.Store(&storage)
+	l.aliases.use(storage)
 	s.files = make(map[string]*file)
 	s.read = make(chan struct{})
 	s.stops = make([]func() bool, 2)
@@ -128,6 +129,9 @@ func (s *synchronizer) writeOwn(ctx context.Context) error {
 	if s.stopped {
 		return nil
 	}
+	if err := s.ledger.aliases.load(ctx); err != nil {
+		return err
+	}
 	storage := *s.storage.Load()
 	this := minuteOf(s.ledger.clock.Now()) / 60
 	var errs []error
@@ -151,6 +155,9 @@ func (s *synchronizer) writeOwn(ctx context.Context) error {
 // readOthers reads the counts of other instances, and removes those of before the
 // day. It must be called with the lock held.
 func (s *synchronizer) readOthers(ctx context.Context) error {
+	if err := s.ledger.aliases.load(ctx); err != nil {
+		return err
+	}
 	storage := *s.storage.Load()
 	names, err := storage.List(ctx, s.folder, false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -234,6 +241,7 @@ func (s *synchronizer) use(storage certmagic.Storage) {
 	if *s.storage.Swap(&storage) == storage {
 		return
 	}
+	s.ledger.aliases.use(storage)
 	for i := range s.dirty {
 		s.dirty[i].Store(true)
 	}

@@ -46,6 +46,8 @@ type row struct {
 	spent   series // sent, and not refused by Spotify
 	refused series // refused by Spotify with a 429
 	held    series // not sent, because the budget was spent
+
+	alias atomic.Pointer[string] // of an account, once it is known
 }
 
 // idle reports whether a row has nothing of the day that ends in a minute.
@@ -60,6 +62,8 @@ type table struct {
 	bound int
 	// unbounded, if any, tells the names that have a row whatever the bound.
 	unbounded func(name string) bool
+	// former, if any, tells another name whose row is to be that of a name, too.
+	former func(name string) string
 	rows      atomic.Pointer[map[string]*row]
 	mu        sync.Mutex // for changes of rows
 	// cleared is the hour in which idle rows were last looked for, in vain if it is
@@ -112,6 +116,13 @@ func (t *table) grow(name string, minute int64, free bool) *row {
 		}
 	}
 	r := next[name]
+	if r == nil && t.former != nil {
+		former := t.former(name)
+		if r = next[former]; r != nil {
+			delete(next, former)
+			next[name] = r
+		}
+	}
 	if r == nil {
 		r = new(row)
 		next[name] = r
@@ -121,6 +132,19 @@ func (t *table) grow(name string, minute int64, free bool) *row {
 		t.full.Store(t.cleared)
 	}
 	return r
+}
+
+// rename gives a row another name, which has none.
+func (t *table) rename(from, to string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rows := maps.Clone(*t.rows.Load())
+	r := rows[from]
+	if r != nil {
+		delete(rows, from)
+		rows[to] = r
+		t.rows.Store(&rows)
+	}
 }
 
 // find returns the row of a name, or nil.

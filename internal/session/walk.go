@@ -170,3 +170,15 @@ func walk(ctx context.Context, stores []StoreInUse) func(yield func(inStore, err
 		}
 	}
 }
+
+// Accounts yields the IDs of the accounts that have a session or key in the stores in
+// use, some more than once. It ends where a store does not respond.
+func Accounts(ctx context.Context) func(yield func(id string) bool) {
+	return func(yield func(id string) bool) {
+		for entry, err := range walkInUse(ctx) {
+			if err != nil || isSession(entry.Entry) && !yield(entry.AccountID) {
+				return
+			}
+		}
+	}
+}

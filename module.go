@@ -137,8 +137,8 @@ const (
 //   - `spotify.session_ended`: a session ended in another way. Also in the data:
 //     `reason`, which is `replaced` (the same browser logged in again),
 //     `reauthorization_required` (Spotify no longer renews it),
-//     `ended_elsewhere` (it is gone from the store: another instance ended it)
-//     or `administrator`. Sessions that nobody uses expire without a word.
+//     `ended_elsewhere` (it is gone from the store: another instance ended it),
+//     `owner` (the person ended it, from another browser of theirs) or `administrator`. Sessions that nobody uses expire without a word.
 //   - `spotify.reauthorization_due`: a session in use ends soon because Spotify
 //     wants consent again. Also in the data: `reauthorize_by`. It comes with a
 //     refresh, and once for as long as the session is in memory.

@@ -20,7 +20,22 @@ var ofSession = []regression{
 		name: "a change of the list is not noticed", file: "internal/session/keylist.go", packages: []string{"./internal/accesskeys"},
 		old: "return l != nil && !m.Cache.changed(l.list, l.since)", new: "return l != nil",
 	}, {
-		name: "what begins while an account is ended goes on", file: "internal/session/walk.go", packages: []string{"./internal/accesskeys"},
+		name: "a person's deletion leaves the lists", file: "internal/session/endall.go", packages: []string{"./internal/e2e/session"}, run: "Delete",
+		old: "for _, other := range others {", new: "for _, other := range others[:0] {",
+	}, {
+		name: "anybody's sessions end", file: "internal/session/endall.go", packages: []string{"./internal/e2e/session"}, run: "Account|Delete",
+		old: "return e.AccountID == a.ID ||", new: "return e.AccountID != \"\" ||",
+	}, {
+		name: "another site's page ends sessions", file: "internal/account/serve.go", packages: []string{"./internal/e2e/session"}, run: "Account",
+		old: "if !pg {", new: "if false && !pg {",
+	}, {
+		name: "the account page tells what a browser sent", file: "internal/account/agent.go", packages: []string{"./internal/e2e/session"}, run: "Account",
+		old: "ua = ua[:min(len(ua), maxUserAgent)]", new: "browser = ua",
+	}, {
+		name: "files of counts name accounts", file: "internal/quota/file.go", packages: []string{"./internal/quota"}, run: "FilesName",
+		old: "l.aliases.ofRow(kind, name, r)", new: "name",
+	}, {
+		name: "what begins while an account is ended goes on", file: "internal/session/endall.go", packages: []string{"./internal/accesskeys"},
 		old: "if err != nil || found == 0 {", new: "if err != nil || found >= 0 {",
 	}, {
 		name: "a session past its time is served from memory", file: "internal/session/manager.go", packages: sessionTests,

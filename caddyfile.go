@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
+	"github.com/caddyspotify/caddy-spotify/internal/notify"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 )
 
@@ -115,6 +116,10 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	        share <percent>
 //	        keys  <percent>
 //	    }
+//	    notify <url> {
+//	        header <name> <value>
+//	        field  <name> <value>
+//	    }
 //	    transport {
 //	        <options of transport http>
 //	    }
@@ -157,6 +162,7 @@ func (h *Handler) setters(d *caddyfile.Dispenser) setters {
 		"access_keys":     func() error { return h.unmarshalAccessKeys(d) },
 		"device_login":    func() error { return flag(d, "device_login", &h.DeviceLogin) },
 		"events":          func() error { return h.unmarshalEvents(d) },
+		"notify":          func() error { h.Notify = new(NotifyConfig); return (*notify.Webhook)(h.Notify).UnmarshalCaddyfile(d) },
 		"quota":           func() error { return h.unmarshalQuota(d) },
 		noSecret:          func() error { return errNoSecret(d) },
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/device"
 	"github.com/caddyspotify/caddy-spotify/internal/login"
+	"github.com/caddyspotify/caddy-spotify/internal/notify"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/push"
 	"github.com/caddyspotify/caddy-spotify/internal/share"
@@ -237,6 +238,9 @@ type Handler struct {
 	// The streams that tell pages what an account plays. On by default.
 	Events *EventsConfig `json:"events,omitempty"`
 
+	// A webhook that is told when access is about to end. Off by default.
+	Notify *NotifyConfig `json:"notify,omitempty"`
+
 	// How many requests the app may send to Spotify in a day, and how they are
 	// shared out. Default: they are counted and not limited.
 	Quota *QuotaConfig `json:"quota,omitempty"`
@@ -307,7 +311,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.newAccounts(ctx)
 	h.site.Upstream.Keys, h.site.Upstream.LoginFor = h.keys != nil, h.login.LoginURLForScopes
-	return nil
+	if h.Notify == nil {
+		return nil
+	}
+	stop, err := notify.Start(h.site, notify.Webhook(*h.Notify), h.keys.Notices(), h.share.Notices())
+	if err == nil { // from here on without secrets, which Caddy's log option trace would show
+		h.Notify, h.release = nil, append(h.release, stop)
+	}
+	return err
 }
 
 // Cleanup lets go of what Provision acquired, which after a failed one may be

@@ -42,6 +42,9 @@ const (
 	// KindProbe is written to see whether the store can be, and deleted at once. It
 	// belongs to nobody.
 	KindProbe = "probe"
+	// KindMark says what its owner has been told about another record. It opens nothing,
+	// and names no account in the clear.
+	KindMark = "mark"
 	// KindNotice is what one instance tells the others of the state of a player. It
 	// expires within minutes and belongs to nobody.
 	KindNotice = "notice"
@@ -73,7 +76,8 @@ type Meta struct {
 	// can be renewed. It is zero where that is ExpiresAt. See End.
 	EndsAt time.Time `json:"ends_at,omitzero"`
 	// UsedAt is when an access key was last used, give or take an hour, or a session,
-	// give or take six. It is zero for a key that was not, and for what is neither.
+	// give or take six, or when the notice was sent that a mark is about. It is zero for
+	// one that was not, and for other kinds.
 	UsedAt time.Time `json:"used_at,omitzero"`
 }
 

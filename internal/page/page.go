@@ -65,7 +65,7 @@ const (
 	WordingRenewMoreScopes   = "renew_more_scopes"
 	WordingRenewTooMany      = "renew_too_many"
 	WordingRenewWrongAccount = "renew_wrong_account"
-	WordingNotEnded      = "account_not_ended"
+	WordingNotEnded          = "account_not_ended"
 )
 
 // What pages say of logins that came back and cannot be ended.

@@ -65,6 +65,9 @@ func (m *Manager) GetShared(ctx context.Context, id tokenstore.SessionID) (*Sess
 	return m.find(ctx, id, Shared, now, nil)
 }
 
+// SharedKey is the key of the record of a shared account's session.
+func (m *Manager) SharedKey(id tokenstore.SessionID) string { return id.Key(m.namespaces[Shared]) }
+
 // adoptShared moves what an earlier version stored of a shared account to where no
 // cookie opens it. It had been stored as a browser's session.
 func (m *Manager) adoptShared(ctx context.Context, id tokenstore.SessionID) error {

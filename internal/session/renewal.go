@@ -42,9 +42,9 @@ const (
 	renewalRetry = 30 * time.Second
 	// maxRenewals bounds for how many keys a renewal that failed is remembered.
 	maxRenewals = 4096
-	// consentEnds is how long before six months after the consent a refusal counts as the
+	// consentEndMargin is how long before six months after the consent a refusal counts as the
 	// end of the consent and not as the user's.
-	consentEnds = 7 * 24 * time.Hour
+	consentEndMargin = 7 * 24 * time.Hour
 )
 
 // errMoreScopes says that a renewal would let a key do more than before.
@@ -98,7 +98,7 @@ func (m *Manager) renewable(ctx context.Context, s *Session) bool {
 	if terms := s.Terms(); terms == nil || terms.Life == 0 {
 		return false
 	}
-	if !now.Before(time.Unix(s.authorizedAt.Load(), 0).AddDate(0, 6, 0).Add(-consentEnds)) {
+	if !now.Before(consentEnds(time.Unix(s.authorizedAt.Load(), 0)).Add(-consentEndMargin)) {
 		return true
 	}
 	view, ok := m.store.(storeView)

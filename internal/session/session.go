@@ -140,12 +140,7 @@ func (s *Session) EndsAt() time.Time { return time.Unix(s.endsAt(), 0).UTC() }
 // ReauthorizeBy is when the user has to consent again: Spotify ends refresh
 // tokens six months after consent, and refreshing does not extend that.
 func (s *Session) ReauthorizeBy() time.Time {
-	consent := time.Unix(s.authorizedAt.Load(), 0).UTC().AddDate(0, 6, 0)
-	end := s.EndsAt()
-	if end.Before(consent) {
-		return end
-	}
-	return consent
+	return earlier(consentEnds(time.Unix(s.authorizedAt.Load(), 0).UTC()), s.EndsAt())
 }
 
 // ReauthorizeDue reports whether the user has to consent again within notice, or

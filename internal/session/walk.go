@@ -160,7 +160,8 @@ func walk(ctx context.Context, stores []StoreInUse) func(yield func(inStore, err
 					yield(inStore{}, fmt.Errorf("listing the sessions in store %s: %w", store.Name, err))
 					return
 				}
-				if entry.Kind == tokenstore.KindProbe || entry.Kind == tokenstore.KindNotice || entry.Kind == tokenstore.KindDevice {
+				switch entry.Kind {
+				case tokenstore.KindProbe, tokenstore.KindNotice, tokenstore.KindDevice, tokenstore.KindMark:
 					continue
 				}
 				if !yield(inStore{entry, store}, nil) {

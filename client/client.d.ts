@@ -16,6 +16,8 @@ export type Session =
       expires_at: string;
       /** When the user has to consent again in any case (RFC 3339). */
       reauthorize_by: string;
+      /** That this is soon, as the option `reauthorize_notice` says. */
+      reauthorization_due?: true;
       logout_url: string;
       /** The page where people see and end their sessions and access keys. */
       account_url: string;
@@ -200,6 +202,13 @@ export interface Client {
   onSessionChange(callback: (session: Session) => void): () => void;
 
   /**
+   * Calls back, once for each login, when the user has to consent again soon: 14 days before, unless the option
+   * `reauthorize_notice` says otherwise. {@link Client.login} begins the new consent, from a click. A page that stays in
+   * sight asks once an hour. Returns a function that ends it.
+   */
+  onReauthorizationDue(callback: (session: Session & { authenticated: true }) => void): () => void;
+
+  /**
    * Calls back with what the account plays, at once if it is known, and again whenever that changes. A position that moves on
    * is no change: {@link ActivePlayer.position} counts it. Returns a function that ends it.
    *
@@ -233,6 +242,7 @@ export declare const login: Client["login"];
 export declare const logout: Client["logout"];
 export declare const fetch: Client["fetch"];
 export declare const onSessionChange: Client["onSessionChange"];
+export declare const onReauthorizationDue: Client["onReauthorizationDue"];
 export declare const player: Client["player"];
 export declare const quota: Client["quota"];
 export declare const authStrategy: Client["authStrategy"];

@@ -66,7 +66,7 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
     },
   };
 
-  const markOf = (s) => JSON.stringify([s.account?.id, s.scopes, s.reauthorize_by]);
+  const markOf = (s) => JSON.stringify([s.account?.id, s.scopes, s.reauthorize_by, s.reauthorization_due]);
 
   const tell = (s) => {
     const mark = markOf(s);
@@ -104,6 +104,19 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
     }
     check();
     return () => void followers.delete(follower);
+  };
+
+  const onReauthorizationDue = (callback) => {
+    let told;
+    // A display stays in sight for months.
+    const timer = setInterval(check, 36e5);
+    const stop = onSessionChange((s) => {
+      if (s.reauthorization_due && told !== (told = s.reauthorize_by)) callback(s);
+    });
+    return () => {
+      clearInterval(timer);
+      stop();
+    };
   };
 
   const loginURL = ({ returnTo = location.pathname + location.search + location.hash, scope, showDialog }) => {
@@ -393,7 +406,7 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
     removeAccessToken: () => logout(),
   };
 
-  return { session, login, logout, fetch, onSessionChange, player, quota, authStrategy };
+  return { session, login, logout, fetch, onSessionChange, onReauthorizationDue, player, quota, authStrategy };
 }
 
-export const { session, login, logout, fetch, onSessionChange, player, quota, authStrategy } = /*#__PURE__*/ createClient();
+export const { session, login, logout, fetch, onSessionChange, onReauthorizationDue, player, quota, authStrategy } = /*#__PURE__*/ createClient();

@@ -2,4 +2,4 @@
 import { createClient, ProxyError } from "./client.js";
 
 export { createClient, ProxyError };
-export const { session, login, logout, fetch, onSessionChange, player, quota, authStrategy } = /*#__PURE__*/ createClient("/spotify");
+export const { session, login, logout, fetch, onSessionChange, onReauthorizationDue, player, quota, authStrategy } = /*#__PURE__*/ createClient("/spotify");

@@ -46,7 +46,8 @@ func (n notices) Describe(ctx context.Context, entry tokenstore.Entry) (*notify.
 		return nil, nil
 	}
 	return &notify.Subject{
-		Kind: tokenstore.KindKey, Name: index.Keys[at].Name, Account: entry.AccountID, Session: index.Keys[at].ref(), RenewURL: n.url(),
+		Kind: tokenstore.KindKey, Name: index.Keys[at].Name, Account: entry.AccountID, Session: index.Keys[at].ref(),
+		RenewURL: n.url(), AgainURL: n.url(),
 	}, nil
 }
 

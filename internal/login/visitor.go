@@ -22,6 +22,7 @@ type sessionInfo struct {
 	Scopes        []string         `json:"scopes,omitempty"`
 	ExpiresAt     *time.Time       `json:"expires_at,omitempty"`
 	ReauthorizeBy *time.Time       `json:"reauthorize_by,omitempty"`
+	Due           bool             `json:"reauthorization_due,omitempty"`
 	LoginURL      string           `json:"login_url,omitempty"`
 	LogoutURL     string           `json:"logout_url,omitempty"`
 	AccountURL    string           `json:"account_url,omitempty"`
@@ -52,6 +53,7 @@ func (f *Flow) ServeSession(w http.ResponseWriter, r *http.Request) error {
 				Scopes:        append([]string{}, token.Scopes()...),
 				ExpiresAt:     &expires,
 				ReauthorizeBy: &reauthorize,
+				Due:           sess.ReauthorizeDue(s.Clock.Now(), s.Upstream.ReauthorizeNotice),
 				LogoutURL:     s.LogoutURL(),
 				AccountURL:    s.AccountURL(),
 			}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -42,6 +43,10 @@ type Notice struct {
 var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func newNotice(s Subject, site string, now, ends time.Time) *Notice {
+	if !now.Before(ends) {
+		s.RenewURL = cmp.Or(s.AgainURL, s.RenewURL)
+	}
+	s.AgainURL = ""
 	n := &Notice{
 		Event: EventDue, Site: site, Subject: s, Click: s.RenewURL,
 		ReauthorizeBy: ends.UTC().Format(time.RFC3339), DaysLeft: daysLeft(now, ends),

@@ -55,6 +55,8 @@ type Subject struct {
 	// Session is the reference, as logs and the admin API have it.
 	Session  string `json:"session"`
 	RenewURL string `json:"renew_url"`
+	// AgainURL is where to go instead once access has ended. It is RenewURL if it is empty.
+	AgainURL string `json:"again_url,omitempty"`
 }
 
 // notifier tells the webhook of one site. Its goroutine is the only one that uses it.

@@ -91,7 +91,8 @@ func (keys) Ends(m tokenstore.Meta) time.Time { return m.ExpiresAt }
 func (k keys) SealingID(context.Context) (tokenstore.SessionID, error) { return k.id, nil }
 
 func (keys) Describe(_ context.Context, e tokenstore.Entry) (*Subject, error) {
-	return &Subject{Kind: e.Kind, Name: "backup", Account: e.AccountID, Session: tokenstore.Ref(e.Key), RenewURL: "https://app.example/spotify/keys"}, nil
+	return &Subject{Kind: e.Kind, Name: "backup", Account: e.AccountID, Session: tokenstore.Ref(e.Key),
+		RenewURL: "https://app.example/spotify/keys/renew", AgainURL: "https://app.example/spotify/keys"}, nil
 }
 
 // world is a store, a clock that stands still, and a webhook.
@@ -204,12 +205,12 @@ func TestNoticesOverSixMonths(t *testing.T) {
 				t.Fatalf("told %+v", told)
 			}
 			for i, n := range told {
-				event, priority := EventDue, min(5, 3+i)
+				event, priority, renew := EventDue, min(5, 3+i), "https://app.example/spotify/keys/renew"
 				if n.DaysLeft == 0 {
-					event = EventEnded
+					event, renew = EventEnded, "https://app.example/spotify/keys"
 				}
 				if n.DaysLeft != want[i] || n.Event != event || n.Priority != priority || n.Name != "backup" || n.Account != "mira" || n.Session != tokenstore.Ref(key) ||
-					n.Kind != "key" || n.Site != "app.example" || n.Click != n.RenewURL || n.ReauthorizeBy != "2026-11-28T12:00:00Z" {
+					n.Kind != "key" || n.Site != "app.example" || n.Click != renew || n.RenewURL != renew || n.AgainURL != "" || n.ReauthorizeBy != "2026-11-28T12:00:00Z" {
 					t.Errorf("notice %d: %+v", i, n)
 				}
 			}

@@ -68,6 +68,8 @@ type Key struct {
 	Renewed           string // when it was, or ""
 	RenewBy           string // until when it can be renewed, if it has expired, or ""
 	Waiting, UseBy    string // when it will expire once it has taken its renewal, and by when it has to, or ""
+	Left                   time.Duration // until it expires, if that is soon; else 0
+	Due                    string        // Left in words, which Keys adds
 }
 
 // FormError says what is wrong with what was entered.
@@ -90,6 +92,9 @@ func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page 
 	page.Prefix, page.Referrer = p.Prefix, originOnly
 	for i := range page.Lives {
 		page.Lives[i].Text = page.W.life(page.Lives[i].Life)
+	}
+	for i := range page.Keys {
+		page.Keys[i].Due = page.W.due(page.Keys[i].Left)
 	}
 	var buf bytes.Buffer
 	if err := keysTemplate.Execute(&buf, page); err != nil {
@@ -115,4 +120,17 @@ func (w *KeyWords) life(d time.Duration) string {
 		}
 	}
 	return d.String()
+}
+
+// due writes how long a key lasts that expires soon.
+func (w *KeyWords) due(left time.Duration) string {
+	const day = 24 * time.Hour
+	switch days := int((left + day - 1) / day); {
+	case days <= 0:
+		return ""
+	case days == 1:
+		return w.DueNow
+	default:
+		return strings.Replace(w.Due, "{days}", strconv.Itoa(days), 1)
+	}
 }

@@ -20,6 +20,7 @@ type SessionInfo struct {
 	Scopes        []string
 	ExpiresAt     time.Time `json:"expires_at"`
 	ReauthorizeBy time.Time `json:"reauthorize_by"`
+	Due           bool      `json:"reauthorization_due"`
 	LoginURL      string    `json:"login_url"`
 	LogoutURL     string    `json:"logout_url"`
 }

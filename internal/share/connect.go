@@ -93,6 +93,7 @@ type shareStatus struct {
 	Connected  bool     `json:"connected"`
 	Allow      []string `json:"allow"`
 	ConnectURL string   `json:"connect_url"`
+	Due        bool     `json:"reauthorization_due,omitempty"`
 }
 
 // ServeStatus says what is shared and whether the account is connected.
@@ -100,16 +101,22 @@ func (s *Share) ServeStatus(w http.ResponseWriter, r *http.Request) error {
 	if p := s.site.CheckTransport(r); p != nil {
 		return s.site.Fail(w, r, p)
 	}
-	_, err := s.session(r.Context())
+	sess, err := s.session(r.Context())
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		return s.site.Fail(w, r, problem.StoreUnavailable(err, ""))
 	}
 	connected := err == nil
+	due := connected && sess.ReauthorizeDue(s.site.Clock.Now(), s.site.Upstream.ReauthorizeNotice)
 	if browser.WantsPage(r) {
 		page := page.Data{
 			Kind: page.KindNote, Title: "The account is connected", Home: "/",
 			Message: "This site shows what its owner has chosen to share.",
 			Next:    s.connectPath(), Action: "Reconnect", Settled: true,
+		}
+		if due {
+			// Visitors see the page, too. When the owner consented is not their business.
+			page.Settled, page.Title = false, "The account has to be connected again soon"
+			page.Message = "Spotify ends the connection six months after it was made. Its owner can renew it now."
 		}
 		if !connected {
 			page.Settled = false
@@ -118,7 +125,7 @@ func (s *Share) ServeStatus(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.site.Pages.Page(w, r, http.StatusOK, page)
 	}
-	status := shareStatus{Connected: connected, ConnectURL: s.connectPath()}
+	status := shareStatus{Connected: connected, ConnectURL: s.connectPath(), Due: due}
 	for _, raw := range s.listed {
 		status.Allow = append(status.Allow, s.site.Prefix+raw)
 	}

@@ -182,3 +182,55 @@ func TestNotifyRefused(t *testing.T) {
 		}
 	}
 }
+
+// E02: a page is told that its visitor has to log in again soon, the page of keys says which of them end soon,
+// and that of the shared account asks its owner to connect it again.
+func TestDueOnPages(t *testing.T) {
+	clock := fakeclock.New(time.Now())
+	clock.Install(t)
+	s := &sharing{proxytest.Start(t, proxytest.Options{
+		Auth: shareOptions + "\nsession {\nidle 180d\n}\naccess_keys", Sim: spotifytest.Options{Now: clock.Now},
+	}), clock}
+	b, a := s.connect("mira")
+	b.WantStatus(a, http.StatusSeeOther)
+	b = s.NewBrowser()
+	b.Login("mira")
+	b.CreateKey(proxytest.KeyForm("long"))
+	b.CreateKey(proxytest.KeyForm("short", "life", "7d"))
+	other := s.NewBrowser()
+	shared := func() string { return other.WantStatus(other.Fetch("GET", "/spotify/share", ""), 200).Text }
+	german := proxytest.Header("Accept-Language", "de")
+	if b.Session().Due || strings.Contains(shared(), "due") || strings.Contains(b.Navigate(proxytest.KeysPath).Text, "Ends in") {
+		t.Error("due from the beginning")
+	}
+	clock.Advance(3*24*time.Hour + time.Hour)
+	if page := b.Navigate(proxytest.KeysPath).Text; strings.Contains(page, "Ends in") {
+		t.Errorf("a key of a week is due after three days: %s", page)
+	}
+	clock.Advance(24 * time.Hour)
+	if page := b.Navigate(proxytest.KeysPath).Text; strings.Count(page, "Ends in") != 1 || !strings.Contains(page, "<strong>Ends in 3 days.</strong>") {
+		t.Errorf("keys after four days: %s", page)
+	}
+	clock.Advance(166 * 24 * time.Hour)
+	if info := b.Session(); !info.Due || info.ReauthorizeBy.Sub(clock.Now()) > 10*24*time.Hour {
+		t.Errorf("session: %+v", info)
+	}
+	if page := b.Navigate(proxytest.KeysPath, german).Text; !strings.Contains(page, "<strong>Endet in 10 Tagen.</strong>") {
+		t.Errorf("keys: %s", page)
+	}
+	if text := shared(); !strings.Contains(text, `"reauthorization_due":true`) || strings.Contains(text, "reauthorize_by") {
+		t.Errorf("share: %s", text)
+	}
+	if page := other.Navigate("/spotify/share").Text; !strings.Contains(page, "The account has to be connected again soon") || !strings.Contains(page, "/spotify/share/connect") {
+		t.Errorf("share: %s", page)
+	}
+	clock.Advance(9*24*time.Hour + 12*time.Hour)
+	if page := b.Navigate(proxytest.KeysPath).Text; !strings.Contains(page, "<strong>Ends within a day.</strong>") {
+		t.Errorf("keys: %s", page)
+	}
+	// A new login begins again.
+	b.Login("mira")
+	if b.Session().Due {
+		t.Error("due after a new login")
+	}
+}

@@ -35,6 +35,7 @@ export async function rename(id: string, name: string): Promise<boolean> {
 export function follow(show: (text: string) => void): () => void {
   // Functions need no this.
   const { onSessionChange, login, logout }: Client = createClient("/spotify");
+  client.onReauthorizationDue((s) => show(s.account.id + new Date(s.reauthorize_by) + (s.reauthorization_due === true)));
   const end = onSessionChange((s: Session) => show(s.authenticated ? s.account.id : s.login_url));
   login({ popup: true, scope: ["user-read-email"], showDialog: true, returnTo: "/" }).then(
     async (s) => {

@@ -120,6 +120,11 @@ func checkGuards(h httpcaddyfile.Helper, matcher caddy.ModuleMap, guarded []stri
 //	        header <name> <value>
 //	        field  <name> <value>
 //	    }
+//	    pages {
+//	        name <text>
+//	        logo <url>
+//	        accent <colour>
+//	    }
 //	    transport {
 //	        <options of transport http>
 //	    }
@@ -164,6 +169,7 @@ func (h *Handler) setters(d *caddyfile.Dispenser) setters {
 		"events":          func() error { return h.unmarshalEvents(d) },
 		"notify":          func() error { h.Notify = new(NotifyConfig); return (*notify.Webhook)(h.Notify).UnmarshalCaddyfile(d) },
 		"quota":           func() error { return h.unmarshalQuota(d) },
+		"pages":           func() error { return h.unmarshalPages(d) },
 		noSecret:          func() error { return errNoSecret(d) },
 	}
 }

@@ -90,7 +90,7 @@ func block(d *caddyfile.Dispenser, name string, known setters) error {
 func oneArg(d *caddyfile.Dispenser, name string, to *string) error {
 	args := d.RemainingArgs()
 	if len(args) != 1 || args[0] == "" {
-		return d.Errf("%s takes one value, not %d (if it is a variable, set it)", name, len(args))
+		return d.Errf("%s takes one value, not %d (if it is a variable, set it; if it begins with #, quote it)", name, len(args))
 	}
 	*to = args[0]
 	return nil

@@ -161,6 +161,10 @@ var wrongConfigs = []struct{ name, options, want string }{
 	{"retry with a bad wait", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nretry 2 -1s", "is not a positive duration"},
 	{"expose_token with a value", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nexpose_token yes", "expose_token takes no value"},
 	{"scope both fixed and optional", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nscopes streaming\noptional_scopes streaming", "is given twice"},
+	{"pages with a colour that is a comment", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\npages {\naccent #1db954\n}", "if it begins with #, quote it"},
+	{"pages with a colour by name", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\npages {\naccent green\n}", "pages accent \"green\" is not a colour"},
+	{"pages with a logo in the clear", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\npages {\nlogo http://example.com/logo.svg\n}", "pages logo \"http://example.com/logo.svg\" would be fetched in the clear"},
+	{"pages with an unknown option", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\npages {\ncolor 123456\n}", "unknown option \"color\" in pages: use accent, logo, name"},
 	{"replay_body nonsense", "client_id x\nredirect_uri http://127.0.0.1:8080/spotify/callback\nreplay_body much", "replay_body"},
 }
 

@@ -232,6 +232,9 @@ type Handler struct {
 	// `device_login`, without arguments.
 	DeviceLogin bool `json:"device_login,omitempty"`
 
+	// How the pages look that the proxy has of its own. Default: without a name.
+	Pages *PagesConfig `json:"pages,omitempty"`
+
 	// Which responses are kept, and for how long.
 	Cache *CacheConfig `json:"cache,omitempty"`
 
@@ -370,6 +373,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		methods, serve = append(methods, http.MethodPost), h.login.ServeLogout
 	case "/session":
 		serve = h.login.ServeSession
+	case "/page.css":
+		serve = h.site.Pages.ServeStyle
 	case "/popup":
 		serve = h.site.Pages.ServePopup
 	case "/health":

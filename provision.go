@@ -96,6 +96,10 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 	if err != nil {
 		return nil, err
 	}
+	brand, err := h.Pages.brand(redirect)
+	if err != nil {
+		return nil, err
+	}
 	provider, err := h.loadStore(ctx)
 	if err != nil {
 		return nil, err
@@ -127,7 +131,7 @@ func (h *Handler) newSite(ctx caddy.Context, tokens *pkce.Config) (*site.Site, e
 	return &site.Site{
 		Guard:    guard,
 		Cookies:  browser.NewCookies(redirect, h.Session.Cookie, h.Session.SameSite == "strict", time.Duration(h.Session.Lifetime)),
-		Pages:    page.Renderer{Prefix: redirect.Prefix, Issuer: login.IssuerOf(h.AuthorizeURL)},
+		Pages:    page.Renderer{Prefix: redirect.Prefix, Issuer: login.IssuerOf(h.AuthorizeURL), Brand: brand},
 		ClientID: h.ClientID,
 		Allow:    rulesOf(h.Allow),
 		Sessions: manager,

@@ -9,7 +9,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 )
 
-var accountTemplate = template.Must(template.ParseFS(pageFiles, "html/account.html"))
+var accountTemplate = template.Must(template.ParseFS(pageFiles, "html/account.html", "html/brand.html"))
 
 // AccountWords are the texts of the page about an account.
 type AccountWords struct {
@@ -72,6 +72,7 @@ type Account struct {
 	Words    *words
 	W        *AccountWords
 	Prefix   string
+	Brand    *Brand
 	Referrer string // the referrer policy
 }
 
@@ -93,13 +94,13 @@ func (p Renderer) Account(w http.ResponseWriter, r *http.Request, page Account) 
 	page.Words = WordsFor(r)
 	page.W = page.Words.Account
 	// With no-referrer, older browsers would not say where the forms' requests come from.
-	page.Prefix, page.Referrer = p.Prefix, originOnly
+	page.Prefix, page.Brand, page.Referrer = p.Prefix, p.Brand, originOnly
 	var buf bytes.Buffer
 	if err := accountTemplate.Execute(&buf, page); err != nil {
 		return fmt.Errorf("rendering a page: %w", err)
 	}
 	h := w.Header()
-	setPageHeaders(h, page.Words, pagePolicy, page.Referrer)
+	setPageHeaders(h, page.Words, p.Brand.policy(pagePolicy), page.Referrer)
 	h.Add("Vary", "Cookie")
 	return problem.Write(w, r, http.StatusOK, inert(buf.Bytes()))
 }

@@ -23,7 +23,7 @@ func NewAsset(body []byte, contentType string) Asset {
 
 // Files returns what serves each file below a site's prefix, by its path there: the
 // module for browsers and its types for TypeScript, which are given, and the styles
-// and scripts of our own pages. All of them are for GET and HEAD.
+// and scripts of our own pages, but page.css, which is a site's own (Renderer.ServeStyle). All of them are for GET and HEAD.
 func Files(client, clientTypes []byte) map[string]func(http.ResponseWriter, *http.Request) error {
 	own := func(name, contentType string) func(http.ResponseWriter, *http.Request) error {
 		return NewAsset([]byte(mustReadPage("html/"+name)), contentType).Serve
@@ -31,7 +31,6 @@ func Files(client, clientTypes []byte) map[string]func(http.ResponseWriter, *htt
 	return map[string]func(http.ResponseWriter, *http.Request) error{
 		"/client.js":   NewAsset(client, javaScript).Serve,
 		"/client.d.ts": NewAsset(clientTypes, "application/typescript; charset=utf-8").Serve,
-		"/page.css":    own("page.css", styleSheet),
 		"/keys.css":    own("keys.css", styleSheet),
 		"/device.css":  own("device.css", styleSheet),
 		"/popup.js":    own("popup.js", javaScript),

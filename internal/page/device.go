@@ -9,7 +9,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 )
 
-var deviceTemplate = template.Must(template.ParseFS(pageFiles, "html/device.html"))
+var deviceTemplate = template.Must(template.ParseFS(pageFiles, "html/device.html", "html/brand.html"))
 
 // What pages say of problems with the login of a device.
 const (
@@ -54,6 +54,7 @@ type Device struct {
 	Title    string
 	Error    string
 	Prefix   string
+	Brand    *Brand
 	Referrer string // the referrer policy
 }
 
@@ -98,7 +99,7 @@ type DeviceWords struct {
 func (p Renderer) Device(w http.ResponseWriter, r *http.Request, status int, page Device) error {
 	page.Words = WordsFor(r)
 	page.W, page.K = page.Words.Device, page.Words.Keys
-	page.Prefix, page.Referrer = p.Prefix, originOnly // see Keys
+	page.Prefix, page.Brand, page.Referrer = p.Prefix, p.Brand, originOnly // see Keys
 	page.Title = map[string]string{
 		DeviceConfirm: page.W.Confirm, DeviceDone: page.W.Done, DeviceDenied: page.W.Denied,
 	}[page.Step]

@@ -18,7 +18,7 @@ type KeyForm struct {
 	ShowDialog                bool
 }
 
-var keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html"))
+var keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html", "html/brand.html"))
 
 // keysPolicy is pagePolicy, but the form may lead to Spotify: browsers apply
 // form-action to where a form's answer redirects, too. The page of a new key has a
@@ -27,7 +27,7 @@ var keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html"))
 // itself shows a new key, because a redirect to another page would need the key to
 // be kept somewhere in between, and it is kept nowhere.
 func (p Renderer) keysPolicy(created bool) string {
-	policy := strings.Replace(pagePolicy, "form-action 'self'", "form-action 'self' "+p.Issuer, 1)
+	policy := strings.Replace(p.Brand.policy(pagePolicy), "form-action 'self'", "form-action 'self' "+p.Issuer, 1)
 	if created {
 		policy += scriptPolicy
 	}
@@ -52,6 +52,7 @@ type Keys struct {
 	Words    *words
 	W        *KeyWords
 	Prefix   string
+	Brand    *Brand
 	Referrer string // the referrer policy
 }
 
@@ -89,7 +90,7 @@ func (p Renderer) Keys(w http.ResponseWriter, r *http.Request, status int, page 
 	page.W = page.Words.Keys
 	// With no-referrer, older browsers would not say where the form's request
 	// comes from. The whole address may be the callback's, with a code in it.
-	page.Prefix, page.Referrer = p.Prefix, originOnly
+	page.Prefix, page.Brand, page.Referrer = p.Prefix, p.Brand, originOnly
 	for i := range page.Lives {
 		page.Lives[i].Text = page.W.life(page.Lives[i].Life)
 	}

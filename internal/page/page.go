@@ -14,17 +14,18 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-//go:embed html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js html/account.html html/device.html html/device.css words/*.json
+//go:embed html/brand.html html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js
+//go:embed html/account.html html/device.html html/device.css words/*.json
 var pageFiles embed.FS
 
-var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html"))
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html", "html/brand.html"))
 
 // The policies of our pages. Styles and scripts are files of their own (Files), so
 // that pages also work under a policy of the site's that says 'self' and, applied
 // late, replaces ours.
 const (
-	// pagePolicy allows the style and nothing else: no script, no picture, no frame
-	// around the page.
+	// pagePolicy allows the style and nothing else: no script, no picture but the
+	// site's logo (Brand.policy), no frame around the page.
 	pagePolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	// scriptPolicy is what a page with a script adds.
 	scriptPolicy = "; script-src 'self'"
@@ -100,6 +101,7 @@ type Data struct {
 	Prefix      string
 	Referrer    string // the referrer policy
 	Words       *words
+	Brand       *Brand
 	Title       string
 	MessageLang string // if it is not the page's
 	Action      string // the button's text
@@ -143,12 +145,13 @@ func (d *Data) word(w *words) {
 type Renderer struct {
 	Prefix string // of the site's endpoints
 	Issuer string // the authorization server, to which a form may lead
+	Brand  *Brand // the site's, or nil
 }
 
 // Page writes one of our own pages.
 func (p Renderer) Page(w http.ResponseWriter, r *http.Request, status int, d Data) error {
 	d.word(WordsFor(r))
-	d.Prefix, d.Referrer = p.Prefix, noReferrer
+	d.Prefix, d.Brand, d.Referrer = p.Prefix, p.Brand, noReferrer
 	if d.Kind == KindLogOut || d.Kind == KindReturn && strings.HasPrefix(d.Next, p.Prefix+"/") {
 		// no-referrer would make the browser call the next request's origin
 		// opaque. A whole address, the callback's, would put a code and a state
@@ -159,7 +162,7 @@ func (p Renderer) Page(w http.ResponseWriter, r *http.Request, status int, d Dat
 	if err := pageTemplate.Execute(&buf, d); err != nil {
 		return fmt.Errorf("rendering a page: %w", err)
 	}
-	policy := pagePolicy
+	policy := p.Brand.policy(pagePolicy)
 	if d.Kind == KindPopup {
 		policy += scriptPolicy
 	}

@@ -53,7 +53,7 @@ const (
 	corsRequestHeaders = "Accept, Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Pragma, Range"
 	corsAnswerHeaders  = "Age, Cache-Status, Content-Range, Deprecation, ETag, Link, Location, Retry-After, Spotify-Proxy-Limited, Spotify-Proxy-Limited-Until, " +
 		"Spotify-Proxy-Login-Url, Spotify-Proxy-Missing-Scope, Spotify-Proxy-Quota, Spotify-Proxy-Reason, Spotify-Proxy-Reauthorize-By, " +
-		"Spotify-Proxy-Stale, Spotify-Proxy-Translated"
+		"Spotify-Proxy-Request-Id, Spotify-Proxy-Stale, Spotify-Proxy-Translated"
 	corsMaxAge = "7200" // seconds; Chromium remembers no answer for longer
 )
 

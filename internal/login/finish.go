@@ -154,7 +154,9 @@ func (f *Flow) LoginFailed(w http.ResponseWriter, r *http.Request, p *problem.Pr
 	// who tries states or codes. What is out of the ordinary fail logs.
 	if p.Ordinary() {
 		if suppressed, ok := f.site.Faults().Admit("login " + string(p.Reason)); ok {
-			f.site.Logger.Info("login failed", zap.Int("status", p.Status), zap.String("reason", string(p.Reason)), telemetry.ClientIP(r), suppressed)
+			p.RequestID = telemetry.RequestID(r)
+			f.site.Logger.Info("login failed", zap.Int("status", p.Status), zap.String("reason", string(p.Reason)),
+				telemetry.ClientIP(r), zap.String("uuid", p.RequestID), suppressed)
 		}
 	}
 	return f.site.Fail(w, r, p)

@@ -88,14 +88,15 @@ const (
 
 // Data is what a page shows. The template escapes all of it.
 type Data struct {
-	Kind    string
-	Message string // of a problem, in English
-	Reason  reason.Reason
-	Next    string // where the button leads, or the page by itself
-	Home    string
-	Settled bool   // nothing is to be done: the button leads to Home, and a link to Next
-	InFrame bool   // the page may be in a frame of the site's, and links out of it
-	wording string // which words there are for the problem; empty: the reason's
+	Kind      string
+	Message   string // of a problem, in English
+	Reason    reason.Reason
+	Next      string // where the button leads, or the page by itself
+	Home      string
+	Settled   bool   // nothing is to be done: the button leads to Home, and a link to Next
+	InFrame   bool   // the page may be in a frame of the site's, and links out of it
+	RequestID string // of the log line about a problem, for people to quote; may be empty
+	wording   string // which words there are for the problem; empty: the reason's
 
 	// What Page adds; a note brings its own Title and Action.
 	Prefix      string
@@ -109,7 +110,7 @@ type Data struct {
 
 // Problem shows a problem to a person.
 func Problem(p *problem.Problem) Data {
-	return Data{Kind: KindError, Message: p.Message, Reason: p.Reason, wording: p.Wording, Next: p.LoginURL, Home: "/", InFrame: p.InFrame}
+	return Data{Kind: KindError, Message: p.Message, Reason: p.Reason, wording: p.Wording, Next: p.LoginURL, Home: "/", InFrame: p.InFrame, RequestID: p.RequestID}
 }
 
 // word puts the page into a language.

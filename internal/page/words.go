@@ -19,6 +19,7 @@ type words struct {
 	GoOn           string `json:"go_on"`
 	Home           string `json:"home"`
 	Reason         string `json:"reason"`
+	RequestID      string `json:"request_id"`
 	PopupDone      string `json:"popup_done"`
 	LoggedOutNote  string `json:"logged_out_note"`
 	LogInAgain     string `json:"log_in_again"`

@@ -34,6 +34,8 @@ type Problem struct {
 	ForCode    bool          // JSON even to a navigation
 	InFrame    bool          // its page may be in a frame of the site's, and links out of it
 	Err        error         // the cause, for the log only
+	// RequestID is the identifier of the log line about the refusal, if there is one.
+	RequestID string
 	// LimitedUntil is when Spotify is expected to serve what is limited again. The
 	// zero time is not said.
 	LimitedUntil time.Time
@@ -55,10 +57,11 @@ func (p *Problem) Body() []byte {
 		LoginURL string `json:"login_url,omitempty"`
 		Limited  string `json:"limited,omitempty"`
 		Until    string `json:"limited_until,omitempty"`
+		ID       string `json:"request_id,omitempty"`
 	}
 	b, err := json.Marshal(struct {
 		Error apiError `json:"error"`
-	}{apiError{p.Status, p.Message, string(p.Reason), p.LoginURL, p.Limited, p.until()}})
+	}{apiError{p.Status, p.Message, string(p.Reason), p.LoginURL, p.Limited, p.until(), p.RequestID}})
 	if err != nil {
 		// strings and an int always marshal
 		panic(err)
@@ -74,6 +77,9 @@ func (p *Problem) SetHeaders(h http.Header) {
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", RetryAfterSeconds(p.RetryAfter))
 	}
+	if p.RequestID != "" {
+		h.Set(RequestIDHeader, p.RequestID)
+	}
 	if p.Limited != "" {
 		h.Set(LimitedHeader, p.Limited)
 		h.Set(LimitedUntilHeader, p.until())
@@ -85,6 +91,9 @@ func (p *Problem) SetHeaders(h http.Header) {
 		h.Set("Allow", p.Allow)
 	}
 }
+
+// RequestIDHeader is the header with the identifier of the log line about a refusal.
+const RequestIDHeader = "Spotify-Proxy-Request-Id"
 
 // Headers of a 429: what Spotify limits, and until when it does (RFC 3339).
 const (

@@ -37,12 +37,13 @@ func (s *Site) Ended(err error) *problem.Problem {
 	return p
 }
 
-// logProblem writes one line about an answer that somebody may want to know of.
+// logProblem writes one line about a refusal that an operator may want to know of. The
+// problem gets the identifier that is in the line.
 func (s *Site) logProblem(r *http.Request, p *problem.Problem) {
 	if p.Ordinary() && p.Reason != reason.CrossSite && p.Reason != reason.LoginLoop {
 		return
 	}
-	s.Faults().NotServed(s.Logger, r, p.Status, p.Reason, p.Err)
+	p.RequestID = s.Faults().NotServed(s.Logger, r, p.Status, p.Reason, p.Err)
 }
 
 // Identify tells the rest of the chain, and the access log, whose request it is.
@@ -57,6 +58,7 @@ func Identify(r *http.Request, sess *session.Session) {
 // to code. An error route of the site's own (handle_errors) goes first, and
 // what it leaves unanswered gets our rendering.
 func (s *Site) Fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) error {
+	s.logProblem(r, p)
 	p.SetHeaders(w.Header())
 	render := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		if !p.ForCode && browser.WantsPage(r) {
@@ -65,7 +67,6 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, p *problem.Problem) 
 		problem.SetJSONHeaders(w.Header())
 		return problem.Write(w, r, p.Status, p.Body())
 	})
-	s.logProblem(r, p)
 
 	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server == nil || server.Errors == nil || len(server.Errors.Routes) == 0 {

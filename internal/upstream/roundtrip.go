@@ -202,9 +202,9 @@ func (t *Transport) report(req *http.Request, ex *Exchange, p *problem.Problem) 
 		return ex.withQuota(p, p.Response(req))
 	}
 	if ex == nil {
-		(*telemetry.LogLimiter)(nil).NotServed(t.logger, req, p.Status, p.Reason, p.Err)
+		p.RequestID = (*telemetry.LogLimiter)(nil).NotServed(t.logger, req, p.Status, p.Reason, p.Err)
 	} else {
-		ex.Site.Faults.NotServed(t.logger, req, p.Status, p.Reason, p.Err, zap.String("session", ex.sessionRef()))
+		p.RequestID = ex.Site.Faults.NotServed(t.logger, req, p.Status, p.Reason, p.Err, zap.String("session", ex.sessionRef()))
 	}
 	return p.Response(req)
 }

@@ -9,8 +9,10 @@ import (
 var (
 	//go:embed client/client.js
 	clientJS []byte
+	//go:embed client/player.js
+	playerJS []byte
 	//go:embed client/client.d.ts
 	clientDTS []byte
 
-	files = page.Files(clientJS, clientDTS)
+	files = page.Files(clientJS, playerJS, clientDTS)
 )

@@ -74,7 +74,8 @@ const (
 //     delete all there is of them, and the same as JSON for code.
 //   - `GET session` says, as JSON, whether and as whom the visitor is logged in.
 //   - `GET client.js` is a module for the site's own pages that does all this for
-//     them, with its types in `client.d.ts`. Its logins in a pop-up end at `GET popup`.
+//     them, with `player.js`, which it loads to follow a player, and its types in
+//     `client.d.ts`. Its logins in a pop-up end at `GET popup`.
 //   - `GET page.css`, `popup.js`, `keys.css`, `keys.js` and `device.css` are the styles and scripts
 //     of the pages that the endpoints respond with.
 //   - `POST token`, if `expose_token` is on, answers with the access token.

@@ -28,50 +28,30 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
 
   // All tabs of the origin are on one channel.
   const tune = () => {
-    if (channel) return channel;
-    const name = "caddy-spotify:" + root().pathname;
-    const hear = (message) => [...hearers].forEach((f) => f(message));
-    if (globalThis.BroadcastChannel) {
-      channel = new BroadcastChannel(name);
-      channel.onmessage = (e) => hear(e.data);
-      return channel;
-    }
-    addEventListener("storage", (e) => e.key === name && e.newValue && hear(JSON.parse(e.newValue)));
-    return (channel = {
-      postMessage(message) {
-        try {
-          localStorage.setItem(name, JSON.stringify(message));
-          localStorage.removeItem(name);
-        } catch {} // no storage, no other tabs
-      },
-    });
+    if (channel || !globalThis.BroadcastChannel) return channel;
+    channel = new BroadcastChannel("caddy-spotify:" + root().pathname);
+    channel.onmessage = ({ data }) => [...hearers].forEach((f) => f(data));
+    return channel;
   };
 
-  // One redirect that nobody clicked for is enough until something has worked.
-  const guard = {
-    key: "caddy-spotify-login",
-    take() {
-      try {
-        if (sessionStorage.getItem(this.key)) return false;
-        sessionStorage.setItem(this.key, "1");
-        return true;
-      } catch {
-        return false; // without storage there is no telling a loop
-      }
-    },
-    drop() {
-      try {
-        sessionStorage.removeItem(this.key);
-      } catch {}
-    },
+  // One redirect that nobody clicked for is enough until something has worked. It is undefined without storage, where there
+  // is no telling a loop.
+  const mayRedirect = (taken) => {
+    try {
+      const key = "caddy-spotify-login";
+      const first = !sessionStorage.getItem(key);
+      if (taken) sessionStorage.setItem(key, 1);
+      else sessionStorage.removeItem(key);
+      return first;
+    } catch {}
   };
 
   const markOf = (s) => JSON.stringify([s.account?.id, s.scopes, s.reauthorize_by, s.reauthorization_due]);
 
   const tell = (s) => {
     const mark = markOf(s);
-    if (mark !== known) tune().postMessage({ session: (known = mark) });
-    if (s.authenticated) guard.drop();
+    if (mark !== known) tune()?.postMessage({ session: (known = mark) });
+    if (s.authenticated) mayRedirect();
     for (const f of followers) {
       if (f.mark === mark) continue;
       f.mark = mark;
@@ -141,7 +121,8 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
     if (!there || there.closed) return;
     const id = crypto.randomUUID();
     const before = known;
-    there.opener = null; // Spotify's page has no business here
+    // Spotify's page has no business here.
+    there.opener = null;
     there.location.replace(loginURL({ ...options, returnTo: root().pathname + "/popup?id=" + id }));
     tune();
     return new Promise((resolve, reject) => {
@@ -206,7 +187,7 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
       again = request.clone();
       answer = noted(await globalThis.fetch(request));
       if (answer.status === 401) return /^(login|reauthorization)_required$/.test(answer.headers.get("Spotify-Proxy-Reason"));
-      guard.drop();
+      mayRedirect();
     };
     if (!(await ended())) return answer;
     // Another tab may have logged in while this request was on its way.
@@ -222,180 +203,31 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
       }
     }
     // A redirect would lose the body of anything but a reading.
-    if (safe && !leaving && guard.take()) leaving = leave({}).finally(() => (leaving = undefined));
+    if (safe && !leaving && mayRedirect(true)) leaving = leave({}).finally(() => (leaving = undefined));
     return (safe && leaving) || answer;
   };
 
-  // Reads a stream of events to its end, and returns the last of them.
-  const read = async (path, signal, hear) => {
-    const connection = new AbortController();
-    const stop = () => connection.abort();
-    signal.addEventListener("abort", stop);
-    let silence;
-    const alive = () => {
-      clearTimeout(silence);
-      silence = setTimeout(stop, 6e4); // there is a comment every 25 seconds
-    };
-    alive();
-    try {
-      const answer = await checked(
-        await send(path, { headers: { Accept: "text/event-stream" }, cache: "no-store", signal: connection.signal }),
-      );
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (let rest = "", last = {}; ; ) {
-        const { done, value } = await reader.read();
-        if (done) return last;
-        alive();
-        const blocks = (rest + value).split("\n\n");
-        rest = blocks.pop();
-        for (const block of blocks) {
-          const e = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s)));
-          if (!e.event) continue;
-          last = { ...JSON.parse(e.data), event: e.event, id: e.id, retry: +e.retry };
-          hear(last);
-        }
-      }
-    } finally {
-      clearTimeout(silence);
-      stop();
-      signal.removeEventListener("abort", stop);
-    }
-  };
-
-  // What an account plays. All tabs share one stream: that of the tab which holds the lock.
-  const playerAt = (path) => {
-    const name = "caddy-spotify:" + root().pathname + path;
-    const callbacks = new Set();
-    let turn, tabs, leads, last, hiding, ended, unfollow;
-
-    const shown = ({ mark, since, ...state }) => {
-      const { is_playing, progress_ms, item } = state.player ?? {};
-      const position = () =>
-        Math.max(0, Math.min(progress_ms + (is_playing ? Date.now() - since : 0), item?.duration_ms ?? Infinity));
-      return state.player ? { ...state, position } : state;
-    };
-
-    const tellOne = (one, state) => {
-      if (one.mark === state.mark) return;
-      one.mark = state.mark;
-      queueMicrotask(() => callbacks.has(one) && one.callback(shown(state)));
-    };
-
-    const hear = (state) => callbacks.forEach((one) => tellOne(one, (last = state)));
-
-    const say = (status, mark, state) => {
-      hear((state = { status, mark: `${status} ${mark}`, ...state }));
-      tabs?.postMessage(state);
-    };
-
-    const heard = ({ event, id, observed_at, sent_at, until, reason, player }) => {
-      const now = Date.now();
-      if (event === "player") say(player.is_playing ? "playing" : "paused", id, { player, since: now - sent_at + observed_at });
-      if (event === "idle") say(event, id);
-      if (event === "limited") say(event, reason + until, { reason, until: now - sent_at + until });
-    };
-
-    const lead = async (signal) => {
-      leads = signal;
-      for (let failed = 0; !signal.aborted; ) {
-        let wait = 500 + 6e3 * Math.random(); // the server has died
-        try {
-          const end = await read(path, signal, (e) => {
-            if (e.event !== "login_required") failed = 0;
-            heard(e);
-          });
-          if (end.retry) wait = end.retry;
-          // Another tab may have logged in.
-          if (end.event === "login_required" && (await session()).authenticated) throw new ProxyError(401, end);
-        } catch (e) {
-          if (signal.aborted) return;
-          const { status = 0, reason = "unreachable", message, loginURL: login_url, retryAfter = 0 } = e;
-          wait = Math.max(retryAfter * 1e3, Math.min(6e4, 1e3 * 2 ** failed++)) * (1 + Math.random() / 2);
-          if (status >= 400 && status < 500 && status !== 401 && status !== 429) {
-            wait = 3e5 * (1 + Math.random());
-            say("refused", reason, { reason, message, login_url });
-          } else if (failed > 1 || status > 401) {
-            say("limited", reason + failed, { reason, until: Date.now() + wait });
-          }
-        }
-        if (signal.aborted) return;
-        await new Promise((resolve) => {
-          setTimeout(resolve, wait);
-          signal.addEventListener("abort", resolve);
-        });
-      }
-    };
-
-    const leave = () => {
-      turn?.abort();
-      tabs?.close();
-      turn = tabs = undefined;
-    };
-
-    const join = () => {
-      if (turn || ended || !callbacks.size) return;
-      const { signal } = (turn = new AbortController());
-      if (!navigator.locks || !globalThis.BroadcastChannel) return void lead(signal);
-      tabs = new BroadcastChannel(name);
-      tabs.onmessage = ({ data }) => {
-        if (data.mark) hear(data);
-        else if (leads === signal && last) tabs.postMessage(last);
-      };
-      tabs.postMessage({});
-      navigator.locks.request(name, { signal }, () => lead(signal)).catch(() => {});
-    };
-
-    // A page that nobody sees does not listen for long.
-    const look = () => {
-      clearTimeout(hiding);
-      if (document.hidden) hiding = setTimeout(leave, 3e4);
-      else join();
-    };
-    const again = () => {
-      leave();
-      look();
-    };
-
-    document.addEventListener("visibilitychange", look);
-    document.addEventListener("freeze", leave);
-    document.addEventListener("resume", look);
-    addEventListener("pagehide", leave);
-    addEventListener("pageshow", look);
-    addEventListener("online", again);
-
-    let account;
-    const follow = ({ authenticated, account: { id } = {}, login_url }) => {
-      ended = !authenticated;
-      if (ended) {
-        leave();
-        hear({ status: "login_required", mark: "login_required", login_url });
-      } else if (account !== undefined) {
-        last = undefined;
-        again();
-      }
-      account = id ?? "";
-    };
-
-    return (callback) => {
-      const one = { callback };
-      callbacks.add(one);
-      if (last) tellOne(one, last);
-      if (callbacks.size === 1 && path === "/events") unfollow = onSessionChange(follow);
-      join();
-      look();
-      return () => {
-        if (!callbacks.delete(one) || callbacks.size) return;
-        unfollow?.();
-        leave();
-        last = account = ended = undefined;
-      };
-    };
-  };
-
-  const players = {};
+  // What plays is followed by a module of its own, which pages that do not show it need not load.
+  let follow;
   const player = (callback, { share } = {}) => {
-    const path = share ? "/share/events" : "/events";
-    return (players[path] ??= playerAt(path))(callback);
+    let over, stop;
+    const start = async (wait = 1e3) => {
+      try {
+        const { follower } = await import("./player.js");
+        follow ??= follower({ root, send, checked, session, onSessionChange });
+        if (!over) stop = follow(share ? "/share/events" : "/events", callback);
+      } catch {
+        if (over) return;
+        wait *= 1 + Math.random();
+        callback({ status: "limited", reason: "unreachable", until: Date.now() + wait });
+        setTimeout(() => over || start(Math.min(6e4, 2 * wait)), wait);
+      }
+    };
+    start();
+    return () => {
+      over = true;
+      stop?.();
+    };
   };
 
   const token = () => ({ access_token: "-", token_type: "Bearer", expires_in: 3600, expires: Date.now() + 36e5, refresh_token: "" });

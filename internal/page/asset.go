@@ -22,20 +22,35 @@ func NewAsset(body []byte, contentType string) Asset {
 }
 
 // Files returns what serves each file below a site's prefix, by its path there: the
-// module for browsers and its types for TypeScript, which are given, and the styles
-// and scripts of our own pages, but page.css, which is a site's own (Renderer.ServeStyle). All of them are for GET and HEAD.
-func Files(client, clientTypes []byte) map[string]func(http.ResponseWriter, *http.Request) error {
+// module for browsers, the one that it loads to follow a player, and its types for
+// TypeScript, which are given, and the styles and scripts of our own pages, but page.css,
+// which is a site's own (Renderer.ServeStyle). All of them are for GET and HEAD.
+func Files(client, player, clientTypes []byte) map[string]func(http.ResponseWriter, *http.Request) error {
 	own := func(name, contentType string) func(http.ResponseWriter, *http.Request) error {
 		return NewAsset([]byte(mustReadPage("html/"+name)), contentType).Serve
 	}
 	return map[string]func(http.ResponseWriter, *http.Request) error{
-		"/client.js":   NewAsset(client, javaScript).Serve,
+		"/client.js":   NewAsset(compact(client), javaScript).Serve,
+		"/player.js":   NewAsset(compact(player), javaScript).Serve,
 		"/client.d.ts": NewAsset(clientTypes, "application/typescript; charset=utf-8").Serve,
 		"/keys.css":    own("keys.css", styleSheet),
 		"/device.css":  own("device.css", styleSheet),
 		"/popup.js":    own("popup.js", javaScript),
 		"/keys.js":     own("keys.js", javaScript),
 	}
+}
+
+// compact returns a script without indentation, empty lines and comments that have a
+// line of their own. None of our scripts has a line in a string that looks like these.
+func compact(script []byte) []byte {
+	var b bytes.Buffer
+	for line := range bytes.Lines(script) {
+		line = bytes.TrimLeft(line, " ")
+		if !bytes.HasPrefix(line, []byte("//")) && len(line) > 1 {
+			b.Write(line)
+		}
+	}
+	return b.Bytes()
 }
 
 const (

@@ -65,12 +65,12 @@ type Key struct {
 	Created, Expires, Used string // dates
 	Rules, Scopes          []string
 
-	Renewable, Failed bool   // whether it can be renewed, and whether the last time did not work
-	Renewed           string // when it was, or ""
-	RenewBy           string // until when it can be renewed, if it has expired, or ""
-	Waiting, UseBy    string // when it will expire once it has taken its renewal, and by when it has to, or ""
-	Left                   time.Duration // until it expires, if that is soon; else 0
-	Due                    string        // Left in words, which Keys adds
+	Renewable, Failed bool          // whether it can be renewed, and whether the last time did not work
+	Renewed           string        // when it was, or ""
+	RenewBy           string        // until when it can be renewed, if it has expired, or ""
+	Waiting, UseBy    string        // when it will expire once it has taken its renewal, and by when it has to, or ""
+	Left              time.Duration // until it expires, if that is soon; else 0
+	Due               string        // Left in words, which Keys adds
 }
 
 // FormError says what is wrong with what was entered.

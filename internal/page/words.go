@@ -116,8 +116,8 @@ type RenewWords struct {
 	UseBy        string `json:"use_by"`
 	LastRenewed  string `json:"last_renewed"`
 	Expired      string `json:"expired"`
-	Due         string `json:"due"` // with {days}
-	DueNow      string `json:"due_now"`
+	Due          string `json:"due"` // with {days}
+	DueNow       string `json:"due_now"`
 }
 
 // languages are those there are, the default first. Each is a file, so that a

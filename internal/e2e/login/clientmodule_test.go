@@ -10,9 +10,12 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 )
 
-// maxClientModule is what the module may weigh on its way to a browser: some 3 KiB for
-// logins, and some 2 KiB for following a player.
-const maxClientModule = 5<<10 + 256
+// maxClientModule is what the module may weigh on its way to a browser, and
+// maxPlayerModule the one that it loads for pages that follow a player.
+const (
+	maxClientModule = 3 << 10
+	maxPlayerModule = 2 << 10
+)
 
 // The files for pages, ours and the site's: browsers ask whether theirs are still good.
 func TestFiles(t *testing.T) {
@@ -20,6 +23,7 @@ func TestFiles(t *testing.T) {
 	b := s.NewBrowser()
 	for path, want := range map[string]struct{ contentType, holds string }{
 		"/spotify/client.js":   {"text/javascript; charset=utf-8", "export function createClient"},
+		"/spotify/player.js":   {"text/javascript; charset=utf-8", "export function follower"},
 		"/spotify/client.d.ts": {"application/typescript; charset=utf-8", "export declare function createClient"},
 		"/spotify/page.css":    {"text/css; charset=utf-8", "prefers-color-scheme:dark"},
 		"/spotify/keys.css":    {"text/css; charset=utf-8", "fieldset"},
@@ -59,20 +63,28 @@ func TestFiles(t *testing.T) {
 
 func TestClientModuleIsSmall(t *testing.T) {
 	s := proxytest.Start(t, proxytest.Options{})
-	a := s.NewBrowser().Fetch(http.MethodGet, "/spotify/client.js", "")
-	var packed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write([]byte(a.Text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if packed.Len() > maxClientModule || len(a.Text) == 0 {
-		t.Errorf("the module has %d bytes when packed, and may have %d", packed.Len(), maxClientModule)
+	for path, most := range map[string]int{"/spotify/client.js": maxClientModule, "/spotify/player.js": maxPlayerModule} {
+		a := s.NewBrowser().Fetch(http.MethodGet, path, "")
+		var packed bytes.Buffer
+		w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(a.Text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if packed.Len() > most || len(a.Text) == 0 {
+			t.Errorf("%s has %d bytes when packed, and may have %d", path, packed.Len(), most)
+		}
+		t.Logf("%s: %d bytes, %d packed", path, len(a.Text), packed.Len())
+		for line := range strings.Lines(a.Text) {
+			if line == "\n" || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "//") {
+				t.Errorf("%s has a line that no browser needs: %q", path, line)
+			}
+		}
 	}
 }
 

@@ -49,6 +49,11 @@ type Config struct {
 	Timeout time.Duration
 	// Clock tells the time; nil means the system's.
 	Clock Clock
+	// Trace, if not nil, is called as an Authenticator begins a Step on a caller's
+	// behalf. It returns the context for what is done in the step, which is to be one
+	// of ctx, and what is called with its error, or nil, at the end. A step of a refresh
+	// may go on after the caller has left: its context does not end with the caller's.
+	Trace func(ctx context.Context, step Step) (context.Context, func(error))
 	// OnRefresh, if not nil, is called after each attempt at a refresh,
 	// whether it worked or not, and when a token of another process was adopted
 	// instead, in the goroutine that made it. It must not
@@ -118,6 +123,22 @@ func (c *Config) oauth2() *oauth2.Config {
 			AuthStyle: oauth2.AuthStyleInParams,
 		},
 	}
+}
+
+// Step is a part of what an Authenticator does that takes time.
+type Step string
+
+// The steps that Config.Trace is told of.
+const (
+	StepWait    Step = "wait"    // a caller has no token that is good, and waits for one
+	StepRefresh Step = "refresh" // an attempt to refresh, from the lease to the saving
+)
+
+func (c *Config) trace(ctx context.Context, step Step) (context.Context, func(error)) {
+	if c.Trace == nil {
+		return ctx, func(error) {}
+	}
+	return c.Trace(ctx, step)
 }
 
 func (c *Config) clock() Clock {

@@ -35,7 +35,9 @@ type flight struct {
 // await joins the refresh under way, or starts one, and waits for it. A token
 // that was refused before the refresh that brought it was quite over is refreshed
 // once more.
-func (a *Authenticator) await(ctx context.Context, force bool) (*Token, error) {
+func (a *Authenticator) await(ctx context.Context, force bool) (_ *Token, err error) {
+	ctx, end := a.cfg.trace(ctx, StepWait)
+	defer func() { end(err) }()
 	h, looked, err := a.awaitOnce(ctx, force)
 	if force && looked || err == nil && h.deadline.Load() == refused {
 		h, _, err = a.awaitOnce(ctx, force)
@@ -142,7 +144,9 @@ func (a *Authenticator) run(ctx context.Context, f *flight, early <-chan struct{
 	}
 	clock := a.cfg.clock()
 	started, begun := clock.Now(), clock.Monotonic()
+	ctx, end := a.cfg.trace(ctx, StepRefresh)
 	result := a.refresh(ctx)
+	end(result.err)
 
 	a.mu.Lock()
 	w := a.work

@@ -18,6 +18,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/share"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 )
 
 // hubPool keeps one hub for each set of sessions, so that a reload of the configuration
@@ -137,7 +138,7 @@ func (p *Push) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	l.source = &source{
 		asker: site.Asker{Site: p.site, Next: next, Server: server},
-		find:  l.current, policy: l.policy, view: l.view,
+		find:  l.current, policy: l.policy, view: l.view, origin: trace.OriginOf(r.Context()),
 	}
 	return p.stream(w, r, l)
 }
@@ -167,7 +168,7 @@ func (p *Push) ServeShared(w http.ResponseWriter, r *http.Request, next caddyhtt
 	l.source = &source{
 		asker:  site.Asker{Site: p.site, Next: next, Server: server},
 		find:   func(ctx context.Context) (*session.Session, error) { return p.findOwner(ctx, account) },
-		policy: p.share, view: l.view, path: shared.Path, query: shared.Query,
+		policy: p.share, view: l.view, path: shared.Path, query: shared.Query, origin: trace.OriginOf(r.Context()),
 	}
 	return p.stream(w, r, l)
 }

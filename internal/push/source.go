@@ -16,6 +16,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/session"
 	"github.com/caddyspotify/caddy-spotify/internal/site"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
@@ -35,11 +36,15 @@ type source struct {
 	view   player.View
 	// path and query are what to ask for, if that is not the view's to say.
 	path, query string
+	// origin is the request of the listener.
+	origin trace.Origin
 }
 
 // Ask implements player.Source.
 func (s *source) Ask(ctx context.Context) (player.Response, error) {
+	ctx, span := s.origin.Start(ctx, trace.PlayerPoll)
 	res, err := s.ask(ctx)
+	span.End(err)
 	outcome := telemetry.PollFailed
 	if err == nil {
 		outcome = telemetry.PollState

@@ -14,6 +14,8 @@ import (
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 )
 
 const (
@@ -267,8 +269,10 @@ func (l *Ledger) Ready(ctx context.Context) {
 		return
 	default:
 	}
+	ctx, span := trace.Start(ctx, trace.QuotaWait)
 	ctx, cancel := context.WithTimeout(ctx, firstReadTimeout)
 	defer cancel()
+	defer func() { span.End(ctx.Err()) }()
 	select {
 	case <-s.read:
 	case <-ctx.Done():

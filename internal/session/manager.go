@@ -116,6 +116,7 @@ func New(cfg config, store tokenstore.Store, tokens *pkce.Config, clock pkce.Clo
 	}
 	own := *tokens
 	own.OnRefresh = m.refreshed
+	own.Trace = traced
 	m.tokens = &own
 	m.Observers.Queue.Spawn = m.Spawn
 	return m

@@ -1,11 +1,13 @@
 package session
 
 import (
+	"context"
 	"errors"
 
 	"go.uber.org/zap"
 
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -53,6 +55,16 @@ func (m *Manager) refreshed(a *pkce.Authenticator, ev pkce.RefreshEvent) {
 		}
 		m.logger().Warn(line, append(fields, zap.Error(ev.Err), suppressed)...)
 	}
+}
+
+// traced makes spans of what an Authenticator does.
+func traced(ctx context.Context, step pkce.Step) (context.Context, func(error)) {
+	name := trace.TokenWait
+	if step == pkce.StepRefresh {
+		name = trace.Refresh
+	}
+	ctx, span := trace.Start(ctx, name)
+	return ctx, span.End
 }
 
 // AccountID is the id of the account whose session it is.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
@@ -29,6 +30,29 @@ func NewStoreMeter(store string, clock pkce.Clock) *StoreMeter {
 		durations: metrics.storeOperations.MustCurryWith(prometheus.Labels{"store": store}),
 		Clock:     clock,
 	}
+}
+
+// operation is one under way.
+type operation struct {
+	meter *StoreMeter
+	name  string
+	began time.Duration // monotonic
+	span  trace.Span
+}
+
+// begin begins an operation, which is a span as well if there is a trace.
+func (m *StoreMeter) begin(ctx context.Context, name string) (context.Context, operation) {
+	ctx, span := trace.Start(ctx, trace.Store)
+	span.Set(trace.Operation, name)
+	return ctx, operation{m, name, m.Clock.Monotonic(), span}
+}
+
+func (o operation) end(err error) {
+	o.meter.done(o.name, o.began, err)
+	if errors.Is(err, tokenstore.ErrNotFound) || errors.Is(err, tokenstore.ErrConflict) || errors.Is(err, tokenstore.ErrExists) {
+		err = nil // the store has answered
+	}
+	o.span.End(err)
 }
 
 // done notes an operation that began at the given monotonic time.
@@ -107,38 +131,38 @@ type measuredStore struct {
 }
 
 func (s measuredStore) Load(ctx context.Context, key string) (*tokenstore.Record, error) {
-	began := s.meter.Clock.Monotonic()
+	ctx, op := s.meter.begin(ctx, "load")
 	rec, err := s.store.Load(ctx, key)
-	s.meter.done("load", began, err)
+	op.end(err)
 	return rec, err
 }
 
 func (s measuredStore) Create(ctx context.Context, key string, rec *tokenstore.Record) error {
-	began := s.meter.Clock.Monotonic()
+	ctx, op := s.meter.begin(ctx, "create")
 	err := s.store.Create(ctx, key, rec)
-	s.meter.done("create", began, err)
+	op.end(err)
 	return err
 }
 
 func (s measuredStore) Update(ctx context.Context, key string, rec *tokenstore.Record) error {
-	began := s.meter.Clock.Monotonic()
+	ctx, op := s.meter.begin(ctx, "update")
 	err := s.store.Update(ctx, key, rec)
-	s.meter.done("update", began, err)
+	op.end(err)
 	return err
 }
 
 func (s measuredStore) Delete(ctx context.Context, key string) error {
-	began := s.meter.Clock.Monotonic()
+	ctx, op := s.meter.begin(ctx, "delete")
 	err := s.store.Delete(ctx, key)
-	s.meter.done("delete", began, err)
+	op.end(err)
 	return err
 }
 
 // Lease takes as long as another instance holds the lease.
 func (s measuredStore) Lease(ctx context.Context, key string) (tokenstore.Lease, error) {
-	began := s.meter.Clock.Monotonic()
+	ctx, op := s.meter.begin(ctx, "lease")
 	lease, err := s.store.Lease(ctx, key)
-	s.meter.done("lease", began, err)
+	op.end(err)
 	return lease, err
 }
 

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 )
 
 // accountsPool keeps the accounts of each client ID. A change that is made through
@@ -91,7 +93,9 @@ func (t *Transport) once(c *call) (*http.Response, error) {
 	case cache.Hit:
 		return c.serve(served{how: telemetry.CacheHit, response: kept.Response, kept: true, age: kept.Age, ttl: kept.TTL}), nil
 	case cache.Joined:
-		outcome, err := flight.Wait(c.in.Context())
+		ctx, span := trace.Start(c.in.Context(), trace.JoinedWait)
+		outcome, err := flight.Wait(ctx)
+		span.End(errors.Join(err, outcome.Err))
 		switch {
 		case err != nil:
 			return nil, err

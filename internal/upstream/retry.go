@@ -13,6 +13,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/retryafter"
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
@@ -47,7 +48,10 @@ func (t *Transport) sendWithRetry(c *call, token *pkce.Token) (*http.Response, e
 		if res != nil {
 			discard(res)
 		}
+		_, span := trace.Start(c.ctx.Context, trace.RetryWait)
+		span.Set(trace.Reason, string(c.reason))
 		err = pkce.Sleep(c.ctx.Context, clock.Get(), wait)
+		span.End(err)
 		heldBack.Add(-1)
 		if err != nil {
 			return nil, err

@@ -23,6 +23,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
+	"github.com/caddyspotify/caddy-spotify/internal/trace"
 	"github.com/caddyspotify/caddy-spotify/internal/webapi"
 	"github.com/caddyspotify/caddy-spotify/pkce"
 )
@@ -225,7 +226,15 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 	if !c.repeatable() {
 		return res, nil
 	}
-	newer, err := AccessToken(c.ctx.Context, c.ex)
+	return t.replay(c, token, res)
+}
+
+// replay sends a call once more that got the response to a token that the API no longer
+// takes.
+func (t *Transport) replay(c *call, token *pkce.Token, res *http.Response) (_ *http.Response, err error) {
+	ctx, span := trace.Start(c.ctx.Context, trace.Replay)
+	defer func() { span.End(err) }()
+	newer, err := AccessToken(ctx, c.ex)
 	switch p := problem.As(err); {
 	case err == nil && newer.AccessToken() != token.AccessToken():
 	case p != nil:
@@ -241,7 +250,8 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 		return res, nil
 	}
 	discard(res)
-	if out, err = c.attempt(newer); err != nil {
+	out, err := c.attempt(newer)
+	if err != nil {
 		return nil, err
 	}
 	res, err = t.sendOnce(c, out)

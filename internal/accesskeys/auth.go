@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
@@ -77,6 +78,9 @@ func (k *Keys) Authenticate(r *http.Request, now int64) (sess *session.Session, 
 	}
 	if p := k.permitsPath(sess, r.Method, r.URL.Path[len(k.site.Prefix):]); p != nil {
 		return nil, true, p
+	}
+	if sess.FirstUse() {
+		k.site.Observer.Audit(telemetry.AuditKeyUsed, sess, telemetry.ClientIP(r))
 	}
 	return sess, true, nil
 }

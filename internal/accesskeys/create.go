@@ -242,6 +242,8 @@ func (k *Keys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Req
 		zap.Strings("scopes", token.Scopes()),
 		zap.Time("expires_at", time.Unix(terms.ExpiresAt, 0).UTC()),
 		telemetry.ClientIP(r))
+	k.site.Observer.Audit(telemetry.AuditKeyCreated, sess, zap.Strings("scopes", token.Scopes()),
+		zap.Time("expires_at", time.Unix(terms.ExpiresAt, 0).UTC()), telemetry.ClientIP(r))
 	k.site.Observer.Emit(telemetry.EventKeyCreated, sess, telemetry.Payload{
 		"scopes": token.Scopes(), "expires_at": telemetry.Timestamp(time.Unix(terms.ExpiresAt, 0)),
 	})

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"net/http"
 
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/telemetry"
 	"github.com/caddyspotify/caddy-spotify/internal/upstream"
 )
 
@@ -29,5 +33,21 @@ func openLimits(w http.ResponseWriter, r *http.Request, name string) error {
 			return badRequest(fmt.Errorf("there is no parameter %q: use client_id", given))
 		}
 	}
-	return respond(w, http.StatusOK, Opened{upstream.OpenLimits(query.Get("client_id"), name)})
+	opened := upstream.OpenLimits(query.Get("client_id"), name)
+	audit(opened)
+	return respond(w, http.StatusOK, Opened{opened})
+}
+
+// audit writes for each client ID what was opened, in the audit log of a site of it.
+func audit(opened []upstream.Limit) {
+	names := make(map[string][]string)
+	for _, l := range opened {
+		names[l.ClientID] = append(names[l.ClientID], l.Name)
+	}
+	for _, m := range session.InUse() {
+		if of := names[m.Namespace]; len(of) > 0 {
+			delete(names, m.Namespace)
+			m.Observers.Observer().Audit(telemetry.AuditLimitsOpened, nil, zap.String("client_id", m.Namespace), zap.Strings("names", of))
+		}
+	}
 }

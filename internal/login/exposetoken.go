@@ -54,6 +54,7 @@ func (f *Flow) ServeToken(w http.ResponseWriter, r *http.Request) error {
 	s.Sessions.Touch(sess)
 	site.Identify(r, sess)
 	s.Logger.Info("token exposed", zap.String("session", sess.Ref()), zap.String("account", sess.Account.ID), telemetry.ClientIP(r))
+	s.Observer.Audit(telemetry.AuditTokenExposed, sess, telemetry.ClientIP(r))
 	problem.SetJSONHeaders(w.Header())
 	return json.NewEncoder(w).Encode(struct {
 		AccessToken string `json:"access_token"`

@@ -92,6 +92,7 @@ func (f *Flow) finishLogin(w http.ResponseWriter, r *http.Request, answer callba
 		zap.String("account", acct.ID),
 		zap.Strings("scopes", token.Scopes()),
 		telemetry.ClientIP(r))
+	s.Observer.Audit(telemetry.AuditLogin, sess, zap.Strings("scopes", token.Scopes()), telemetry.ClientIP(r))
 	s.Observer.Emit(telemetry.EventLogin, sess, telemetry.Payload{"scopes": token.Scopes()})
 	return f.ReturnToApp(w, r, pending.returnTo)
 }
@@ -150,6 +151,10 @@ func exchangeProblem(err error, loginURL string) *problem.Problem {
 // person, so it cannot loop.
 func (f *Flow) LoginFailed(w http.ResponseWriter, r *http.Request, p *problem.Problem) error {
 	f.site.Metrics.Login(string(p.Reason))
+	if suppressed, ok := f.site.Faults().Admit("audit login " + string(p.Reason)); ok {
+		f.site.Observer.Audit(telemetry.AuditLoginFailed, nil,
+			zap.Int("status", p.Status), zap.String("reason", string(p.Reason)), telemetry.ClientIP(r), suppressed)
+	}
 	// The access log skips the callback, so here is the only trace of somebody
 	// who tries states or codes. What is out of the ordinary fail logs.
 	if p.Ordinary() {

@@ -111,6 +111,14 @@ func (m *Manager) emitEnd(s telemetry.Subject, why string, fields ...zap.Field) 
 	m.logger().Info(line, append([]zap.Field{
 		zap.String("session", s.Ref()), zap.String("account", s.AccountID()), zap.String("reason", why),
 	}, fields...)...)
+	event := telemetry.AuditSessionEnded
+	switch why {
+	case EndLogout:
+		event = telemetry.AuditLogout
+	case EndRevoked:
+		event = telemetry.AuditKeyRevoked
+	}
+	m.Observers.Observer().Audit(event, s, append([]zap.Field{zap.String("reason", why)}, fields...)...)
 	switch why {
 	case EndLogout:
 		m.Observers.Observer().Emit(telemetry.EventLogout, s, telemetry.Payload{})

@@ -69,6 +69,7 @@ const (
 const (
 	toldReauthorization int32 = 1 << (iota + 8)
 	toldEnd
+	toldUse
 	// These are not told of anybody, but seen once as well.
 	seenOldForm
 	seenNewForm
@@ -79,6 +80,10 @@ const (
 func (s *Session) begin(work int32) bool { return s.working.Or(work)&work == 0 }
 
 func (s *Session) end(work int32) bool { return s.working.And(^work)&work != 0 }
+
+// FirstUse reports whether an access key has not been used before, as far as the process
+// knows, and reports it once.
+func (s *Session) FirstUse() bool { return s.LastSeen.Load() == 0 && s.begin(toldUse) }
 
 // NoteForm remembers, as long as the session is in memory, that its client uses forms
 // of the Web API that Spotify withdrew, or those that replace them.

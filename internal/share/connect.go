@@ -85,6 +85,7 @@ func (s *Share) connect(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		zap.String("account", sess.Account.ID),
 		zap.Strings("scopes", token.Scopes()),
 		telemetry.ClientIP(r))
+	s.site.Observer.Audit(telemetry.AuditShareConnected, sess, zap.Strings("scopes", token.Scopes()), telemetry.ClientIP(r))
 	return problem.Redirect(w, s.path(), http.StatusSeeOther)
 }
 

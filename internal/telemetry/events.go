@@ -29,7 +29,7 @@ func NewObserver(ctx caddy.Context, site string, notice time.Duration) (*Observe
 	if err != nil {
 		return nil, fmt.Errorf("getting the events app: %w", err)
 	}
-	return &Observer{Metrics: NewSite(site), Notice: notice, ctx: ctx, events: app.(*caddyevents.App)}, nil
+	return &Observer{Metrics: NewSite(site), Notice: notice, ctx: ctx, events: app.(*caddyevents.App), audit: ctx.Logger().Named("audit")}, nil
 }
 
 // wants reports whether anybody would notice an event. Nobody does once the

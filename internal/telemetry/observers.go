@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
 )
 
 // Observer is whom sessions tell of what happens to them: one site of one
@@ -22,6 +23,7 @@ type Observer struct {
 	// ctx is the config's, as Caddy's events want it.
 	ctx    caddy.Context
 	events *caddyevents.App
+	audit  *zap.Logger
 }
 
 // ended reports whether the observer's config is no longer in force.

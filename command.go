@@ -5,6 +5,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddyspotify/caddy-spotify/internal/adminclient"
+	"github.com/caddyspotify/caddy-spotify/internal/buildinfo"
+	"github.com/caddyspotify/caddy-spotify/internal/healthcheck"
 	"github.com/caddyspotify/caddy-spotify/internal/subcommand"
 )
 
@@ -17,7 +19,7 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(checkCommand(), initCommand())
+			cmd.AddCommand(checkCommand(), initCommand(), buildinfo.Command(), healthcheck.Command())
 			cmd.AddCommand(adminclient.Commands()...)
 			cmd.AddCommand(subcommand.All()...)
 		},

@@ -106,12 +106,12 @@ func TestCommandsWithoutServer(t *testing.T) {
 // Every command says how it is used, in the same words as before.
 func TestHelp(t *testing.T) {
 	var all strings.Builder
-	for _, name := range []string{"", "check", "limits", "quota", "sessions", "revoke"} {
+	for _, name := range []string{"", "check", "health", "limits", "quota", "sessions", "revoke", "version"} {
 		stdout, stderr, code := proxytest.RunCaddy(t, strings.Fields("spotify "+name+" --help")...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%s --help: exit code %d, %s", name, code, stderr)
 		}
-		if name != "" && !strings.Contains(stdout, "--json") {
+		if name != "" && name != "health" && !strings.Contains(stdout, "--json") {
 			t.Errorf("%s has no --json", name)
 		}
 		text, _, _ := strings.Cut(stdout, "\nFull documentation")

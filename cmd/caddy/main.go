@@ -1,7 +1,7 @@
 // Command caddy is Caddy with its standard modules and this plugin, the Redis
 // store and the demo included. It serves `go run ./cmd/caddy` in a checkout; to
 // put the plugin into a Caddy of your own, see xcaddy.md. The build tag nodemo
-// leaves the demo out.
+// leaves the demo out, and noredis the Redis store.
 package main
 
 import (
@@ -10,7 +10,6 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddyspotify/caddy-spotify"
-	_ "github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 )
 
 func main() {

@@ -48,3 +48,21 @@ func TestDemoIsNotInThisBuild(t *testing.T) {
 		}
 	}
 }
+
+// The small one of the released programs has no Redis client either.
+func TestSmallBuild(t *testing.T) {
+	const module = "github.com/caddyspotify/caddy-spotify"
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "nodemo,noredis", module+"/cmd/caddy").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	packages := strings.Fields(string(out))
+	if !slices.Contains(packages, module) {
+		t.Fatalf("go list names %d packages, the plugin not among them", len(packages))
+	}
+	for _, unwanted := range []string{module + "/tokenstore/redis", module + "/internal/demo", module + "/internal/spotifytest", "github.com/redis/rueidis"} {
+		if slices.Contains(packages, unwanted) {
+			t.Errorf("it has %s", unwanted)
+		}
+	}
+}

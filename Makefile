@@ -11,12 +11,13 @@ DEMO_ARGS   ?=
 MUTATION_ARGS ?=
 
 GOLANGCI    ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GORELEASER  ?= $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # With -v Go names each package that it has compiled.
 BUILDING = echo 'Building Caddy. The first time takes minutes: Go downloads the modules, then names each package as it compiles it.' >&2
 
-.PHONY: graph help test bench fuzz mutation model lint demo build
+.PHONY: graph help test bench fuzz mutation model lint demo build snapshot
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -60,3 +61,6 @@ demo: ## the demo: a simulated Spotify, the proxy and a page (DEMO_ARGS=…)
 build: ## Caddy with this plugin as ./bin/caddy
 	@$(BUILDING)
 	@$(GO) build -v -o bin/caddy ./cmd/caddy
+
+snapshot: ## the files of a release in ./dist, without publishing anything
+	@GOFLAGS= $(GORELEASER) release --snapshot --clean --skip=publish

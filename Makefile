@@ -17,7 +17,7 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # With -v Go names each package that it has compiled.
 BUILDING = echo 'Building Caddy. The first time takes minutes: Go downloads the modules, then names each package as it compiles it.' >&2
 
-.PHONY: graph help test bench fuzz mutation model lint demo build snapshot
+.PHONY: graph help test bench fuzz mutation model lint demo build snapshot release-files
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -64,3 +64,6 @@ build: ## Caddy with this plugin as ./bin/caddy
 
 snapshot: ## the files of a release in ./dist, without publishing anything
 	@GOFLAGS= $(GORELEASER) release --snapshot --clean --skip=publish
+
+release-files: ## the same for the tag of this commit, which the workflow then signs and publishes
+	@GOFLAGS= $(GORELEASER) release --clean --skip=publish

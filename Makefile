@@ -17,10 +17,10 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # With -v Go names each package that it has compiled.
 BUILDING = echo 'Building Caddy. The first time takes minutes: Go downloads the modules, then names each package as it compiles it.' >&2
 
-.PHONY: graph help test bench fuzz mutation model lint demo build snapshot release-files
+.PHONY: graph help test bench fuzz mutation model lint demo build snapshot release-files docs-modules
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 test: ## gofmt, go vet and the tests of every module, with the race detector
 	@GO='$(GO)' sh .ci/test
@@ -67,3 +67,6 @@ snapshot: ## the files of a release in ./dist, without publishing anything
 
 release-files: ## the same for the tag of this commit, which the workflow then signs and publishes
 	@GOFLAGS= $(GORELEASER) release --clean --skip=publish
+
+docs-modules: ## the modules' documentation as Caddy's website has it, in ./bin/modules
+	@mkdir -p bin/modules && $(GO) test ./internal/doccheck -run TestModuleDocs -count=1 -modules "$$PWD/bin/modules"

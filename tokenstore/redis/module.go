@@ -77,9 +77,10 @@ type Sentinel struct {
 	// port is 26379. At least one is required; the others are asked for.
 	Addresses []string `json:"addresses,omitempty"`
 
-	// Username and Password are those of the sentinels themselves, if they ask
-	// for any.
+	// Username is that of the sentinels themselves, if they ask for one.
 	Username string `json:"username,omitempty"`
+
+	// Password is that of the sentinels themselves, if they ask for one.
 	Password string `json:"password,omitempty"`
 }
 

@@ -14,10 +14,12 @@ type TLS struct {
 	// system's.
 	CA string `json:"ca,omitempty"`
 
-	// Certificate and Key are the paths of the PEM files with the client's
-	// certificate and its key, for servers that ask for one.
+	// Certificate is the path of the PEM file with the client's certificate, for
+	// servers that ask for one.
 	Certificate string `json:"certificate,omitempty"`
-	Key         string `json:"key,omitempty"`
+
+	// Key is the path of the PEM file with the certificate's key.
+	Key string `json:"key,omitempty"`
 
 	// ServerName is the name the server's certificate must have. The default is
 	// the host in the address.

@@ -17,7 +17,7 @@ func (k *Keys) List(ctx context.Context, account string) ([]Listed, error) {
 	}
 	all := make([]Listed, 0, len(keys))
 	for _, key := range keys {
-		all = append(all, key.listed())
+		all = append(all, k.listed(key))
 	}
 	return all, nil
 }

@@ -33,6 +33,10 @@ func TestAccessKeysWrongOptions(t *testing.T) {
 		{"access_keys {\nallow /v1/a..b/../c\n}", "is not plain"},
 		{"access_keys {\nkey short\n}", "access_keys key has 5 characters: give at least 32"},
 		{"access_keys {\nkey {env.KEYS_NOTHING}\n}", "access_keys key is empty: set the variable"},
+		{"device_login", "device_login gives devices access keys, and there are none: add access_keys"},
+		{"access_keys\ndevice_login on", `device_login takes no value: remove "on"`},
+		{"access_keys\ndevice_login\ndevice_login", "device_login is given twice"},
+		{"access_keys\ndevice_logins", `unknown option "device_logins" in spotify_proxy: did you mean device_login?`},
 	} {
 		err := checkCaddyfile(t, fmt.Sprintf("http://127.0.0.1:8080 {\nspotify_proxy {\nclient_id %s\nredirect_uri http://127.0.0.1:8080/spotify/callback\n%s\n}\n}", proxytest.ClientID, c.options))
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {

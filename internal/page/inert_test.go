@@ -41,6 +41,15 @@ func TestPagesAreInert(t *testing.T) {
 		"a new key": render(func(w *httptest.ResponseRecorder) error {
 			return r.Keys(w, req, 200, Keys{Created: &CreatedKey{Name: hostile, Key: "spk_x"}, Path: "/spotify/keys"})
 		}),
+		"a device's code": render(func(w *httptest.ResponseRecorder) error {
+			return r.Device(w, req, 200, Device{Step: DeviceEnter, Wrong: DeviceMalformed, Typed: hostile})
+		}),
+		"a device": render(func(w *httptest.ResponseRecorder) error {
+			return r.Device(w, req, 200, Device{Step: DeviceConfirm, Name: hostile, Code: "BCDF-GHJK", Scopes: []string{hostile}})
+		}),
+		"a device that is connected": render(func(w *httptest.ResponseRecorder) error {
+			return r.Device(w, req, 200, Device{Step: DeviceDone, Name: hostile, Account: hostile})
+		}),
 		"the keys": render(func(w *httptest.ResponseRecorder) error {
 			return r.Keys(w, req, 200, Keys{
 				Account: hostile, Keys: []Key{{Ref: "0123456789ab", Name: hostile, Rules: []string{hostile}, Scopes: []string{hostile}}},

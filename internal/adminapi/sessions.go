@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -23,8 +24,15 @@ const (
 func listSessions(w http.ResponseWriter, r *http.Request, _ string) error {
 	query := r.URL.Query()
 	for name := range query {
-		if name != "account" && name != "limit" && name != "cursor" {
-			return badRequest(fmt.Errorf("there is no parameter %q: use account, limit and cursor", name))
+		if name != "account" && name != "due" && name != "limit" && name != "cursor" {
+			return badRequest(fmt.Errorf("there is no parameter %q: use account, due, limit and cursor", name))
+		}
+	}
+	var due time.Duration
+	if given := query.Get("due"); given != "" {
+		var err error
+		if due, err = caddy.ParseDuration(given); err != nil || due <= 0 {
+			return badRequest(fmt.Errorf("due %q is not a duration: write it like 30d", given))
 		}
 	}
 	limit := DefaultPage
@@ -39,7 +47,7 @@ func listSessions(w http.ResponseWriter, r *http.Request, _ string) error {
 	if cursor != "" && !session.IsRef(cursor) {
 		return badRequest(fmt.Errorf("cursor %q is not one that a page ended with", cursor))
 	}
-	list, err := session.List(r.Context(), query.Get("account"), cursor, limit)
+	list, err := session.List(r.Context(), query.Get("account"), due, cursor, limit)
 	if err != nil {
 		return storeFailed(err)
 	}

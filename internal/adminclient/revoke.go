@@ -33,7 +33,7 @@ https://www.spotify.com/account/apps.`,
   $ caddy spotify revoke --account 6gY5IRPwmSgvhfRLwGhTKh`,
 		SilenceUsage: true, DisableFlagsInUseLine: true,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			list, err := fetchSessions(&admin, account, adminapi.DefaultPage)
+			list, err := fetchSessions(&admin, account, "", adminapi.DefaultPage)
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveError
 			}

@@ -20,17 +20,22 @@ func sessionsCommand() *cobra.Command {
 	var (
 		admin   apiFlags
 		account string
+		due     string
 		limit   int
 		asJSON  bool
 	)
 	cmd := &cobra.Command{
-		Use:   "sessions [--account <id>] [--limit <n>] [--address <address>] [--json]",
+		Use:   "sessions [--account <id>] [--due <duration>] [--limit <n>] [--address <address>] [--json]",
 		Short: "Lists the sessions of a running Caddy",
 		Long: `
 Lists the sessions and access keys in the token stores of a running Caddy, whether
 they are in its memory or not. Each goes by a reference, which logs and events
-show, too. It is of no use to anybody but "caddy spotify revoke".`,
+show, too. It is of no use to anybody but "caddy spotify revoke".
+
+With --due, it lists those that have to be authorized again within a time, because
+Spotify ends their access or because they end themselves.`,
 		Example: `  $ caddy spotify sessions
+  $ caddy spotify sessions --due 30d
   $ caddy spotify sessions --account 6gY5IRPwmSgvhfRLwGhTKh --json`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true, DisableFlagsInUseLine: true,
@@ -38,7 +43,7 @@ show, too. It is of no use to anybody but "caddy spotify revoke".`,
 			if limit < 0 {
 				return fmt.Errorf("limit %d is negative: give how many sessions to list, or 0 for all", limit)
 			}
-			list, err := fetchSessions(&admin, account, limit)
+			list, err := fetchSessions(&admin, account, due, limit)
 			if err != nil {
 				return err
 			}
@@ -51,13 +56,14 @@ show, too. It is of no use to anybody but "caddy spotify revoke".`,
 	admin.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&account, "account", "", "List the sessions of this account only, named by its account_id or the user's id")
+	flags.StringVar(&due, "due", "", "List those only that have to be authorized again within this time, such as 30d")
 	flags.IntVar(&limit, "limit", 0, "List no more than this many sessions (default all)")
 	flags.BoolVar(&asJSON, "json", false, "Print JSON")
 	return cmd
 }
 
 // fetchSessions gets the sessions page by page, up to a limit if there is one.
-func fetchSessions(admin *apiFlags, account string, limit int) (*session.Page, error) {
+func fetchSessions(admin *apiFlags, account, due string, limit int) (*session.Page, error) {
 	all := &session.Page{Sessions: []session.Listed{}}
 	for cursor := ""; ; {
 		query := url.Values{"limit": {strconv.Itoa(adminapi.MaxPage)}}
@@ -66,6 +72,9 @@ func fetchSessions(admin *apiFlags, account string, limit int) (*session.Page, e
 		}
 		if account != "" {
 			query.Set("account", account)
+		}
+		if due != "" {
+			query.Set("due", due)
 		}
 		if cursor != "" {
 			query.Set("cursor", cursor)
@@ -88,10 +97,10 @@ func printSessions(w io.Writer, list *session.Page) error {
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SESSION\tKIND\tACCOUNT\tSINCE\tEXPIRES\tIN USE AT")
+	fmt.Fprintln(table, "SESSION\tKIND\tACCOUNT\tSINCE\tEXPIRES\tREAUTHORIZE BY\tIN USE AT")
 	for _, s := range list.Sessions {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Session, cmp.Or(s.Kind, "session"), orDash(s.Account),
-			s.CreatedAt.Format(time.DateTime), s.ExpiresAt.Format(time.DateTime), orDash(s.Site))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Session, cmp.Or(s.Kind, "session"), orDash(s.Account),
+			s.CreatedAt.Format(time.DateTime), s.ExpiresAt.Format(time.DateTime), s.ReauthorizeBy.Format(time.DateTime), orDash(s.Site))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -15,6 +15,15 @@ func (m *Manager) Ends(meta tokenstore.Meta) time.Time {
 	return endOf(meta, time.Duration(m.lifetimeSeconds)*time.Second)
 }
 
+// ends is Ends for a record of any of the store's users, of whose sessions the longest may live as long.
+func (s StoreInUse) ends(meta tokenstore.Meta) time.Time {
+	var lifetime int64
+	for _, m := range s.users {
+		lifetime = max(lifetime, m.lifetimeSeconds)
+	}
+	return endOf(meta, time.Duration(lifetime)*time.Second)
+}
+
 func endOf(meta tokenstore.Meta, lifetime time.Duration) time.Time {
 	consent := consentEnds(meta.AuthorizedAt)
 	if meta.Kind == tokenstore.KindKey {

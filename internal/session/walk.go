@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyspotify/caddy-spotify/internal/clock"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
@@ -23,7 +24,9 @@ type Listed struct {
 	AuthorizedAt time.Time `json:"authorized_at"`
 	// ExpiresAt is when the session ends unless it is used before.
 	ExpiresAt time.Time `json:"expires_at"`
-	Store     string    `json:"store"`
+	// ReauthorizeBy is when it ends however much it is used, as Session.ReauthorizeBy.
+	ReauthorizeBy time.Time `json:"reauthorize_by"`
+	Store         string    `json:"store"`
 	// Site is where the session is in use. It is empty if this process has not
 	// got the session in memory.
 	Site string `json:"site,omitempty"`
@@ -47,11 +50,12 @@ func isSession(e tokenstore.Entry) bool {
 }
 
 // List returns up to limit sessions and keys in the stores in use: those after
-// the cursor, in the order of their references, and of one account, by either of
-// its IDs, unless it is "". A store has no order, so all of it is walked for each page, but no more
-// than two pages are kept.
-func List(ctx context.Context, account, cursor string, limit int) (*Page, error) {
-	page := &Page{Sessions: []Listed{}}
+// the cursor, in the order of their references, of one account, by either of
+// its IDs, unless it is "", and that have to be authorized again within due, unless it is
+// zero. A store has no order, so all of it is walked for each page, but no more than two
+// pages are kept.
+func List(ctx context.Context, account string, due time.Duration, cursor string, limit int) (*Page, error) {
+	page, now := &Page{Sessions: []Listed{}}, clock.Get().Now()
 	var of accountIDs
 	if account != "" {
 		var err error
@@ -66,13 +70,17 @@ func List(ctx context.Context, account, cursor string, limit int) (*Page, error)
 		if !isSession(entry.Entry) || account != "" && !of.have(entry.Entry) {
 			continue
 		}
+		by := entry.store.ends(entry.Meta)
+		if due != 0 && by.Sub(now) > due {
+			continue
+		}
 		page.Total++
 		if tokenstore.Ref(entry.Key) <= cursor {
 			continue
 		}
 		page.Sessions = append(page.Sessions, Listed{
 			Session: tokenstore.Ref(entry.Key), Kind: entry.Kind, Account: entry.AccountID,
-			CreatedAt: entry.CreatedAt.UTC(), AuthorizedAt: entry.AuthorizedAt.UTC(), ExpiresAt: entry.End().UTC(),
+			CreatedAt: entry.CreatedAt.UTC(), AuthorizedAt: entry.AuthorizedAt.UTC(), ExpiresAt: entry.End().UTC(), ReauthorizeBy: by.UTC(),
 			Store: entry.store.Name, key: entry.Key,
 		})
 		if len(page.Sessions) > 2*limit {

@@ -166,6 +166,8 @@ func TestAdminAPIRefusals(t *testing.T) {
 		{"GET", "/spotify/sessions?limit=1001", "", 400},
 		{"GET", "/spotify/sessions?cursor=../..", "", 400},
 		{"GET", "/spotify/sessions?acount=x", "", 400},
+		{"GET", "/spotify/sessions?due=soon", "", 400},
+		{"GET", "/spotify/sessions?due=-1h", "", 400},
 		{"DELETE", "/spotify/sessions/0123456789ab", "", 404},
 	} {
 		var said struct{ Error string }

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -43,8 +42,9 @@ type Notice struct {
 var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func newNotice(s Subject, site string, now, ends time.Time) *Notice {
-	if !now.Before(ends) {
-		s.RenewURL = cmp.Or(s.AgainURL, s.RenewURL)
+	another := s.AgainURL != "" && (s.AgainURL == s.RenewURL || !now.Before(ends))
+	if another {
+		s.RenewURL = s.AgainURL
 	}
 	s.AgainURL = ""
 	n := &Notice{
@@ -52,8 +52,11 @@ func newNotice(s Subject, site string, now, ends time.Time) *Notice {
 		ReauthorizeBy: ends.UTC().Format(time.RFC3339), DaysLeft: daysLeft(now, ends),
 	}
 	what, remedy := "Spotify access key", "Renew it"
-	if s.Kind == tokenstore.KindShared {
+	switch {
+	case s.Kind == tokenstore.KindShared:
 		what, remedy = "Shared Spotify account", "Connect it again"
+	case another:
+		remedy = "Create another"
 	}
 	if s.Name != "" {
 		what += " “" + s.Name + "”"
@@ -63,9 +66,6 @@ func newNotice(s Subject, site string, now, ends time.Time) *Notice {
 	case n.DaysLeft == 0:
 		n.Event, n.Priority, verb = EventEnded, 5, "stopped"
 		n.Title = what + " has ended"
-		if s.Kind == tokenstore.KindKey {
-			remedy = "Create another"
-		}
 	case n.DaysLeft == 1:
 		n.Title, n.Priority = what+" ends within a day", 5
 	default:

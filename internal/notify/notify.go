@@ -55,7 +55,8 @@ type Subject struct {
 	// Session is the reference, as logs and the admin API have it.
 	Session  string `json:"session"`
 	RenewURL string `json:"renew_url"`
-	// AgainURL is where to go instead once access has ended. It is RenewURL if it is empty.
+	// AgainURL is where another key can be created, once access has ended or, if it is RenewURL,
+	// before. It is empty for what can be renewed at any time.
 	AgainURL string `json:"again_url,omitempty"`
 }
 

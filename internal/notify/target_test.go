@@ -106,8 +106,8 @@ func TestNoticeAsSent(t *testing.T) {
 	if len(got) != 0 {
 		t.Errorf("also %v", got)
 	}
-	if strings.Contains(slackText.Replace(title), "<") {
-		t.Error("the text has a mention in it")
+	if text := someNotice("<!channel>").Text; strings.Contains(text, "<") {
+		t.Errorf("the text has a mention in it: %s", text)
 	}
 }
 

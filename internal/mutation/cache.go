@@ -38,6 +38,9 @@ var ofCache = []regression{
 		name: "a logout drops nothing", file: "internal/telemetry/observers.go", packages: []string{"./internal/e2e/upstream"}, run: "ChangesDrop",
 		old: "if o.AccountLeft != nil {", new: "if false && o.AccountLeft != nil {",
 	}, {
+		name: "a poll takes what is kept where header_up drops its Cache-Control", file: "internal/upstream/cached.go", packages: []string{"./internal/e2e/push"}, run: "PollsAreFresh",
+		old: "asks.NoCache = asks.NoCache || c.ex.Fresh", new: "_ = c.ex.Fresh",
+	}, {
 		name: "what breaks off is kept", file: "internal/upstream/collect.go", packages: []string{"./internal/e2e/upstream"}, run: "BrokenResponsesAre",
 		old: "\t\tcase err != nil:\n\t\t\tfinish(nil, false)", new: "\t\tcase err != nil:\n\t\t\tfinish(t.data, true)",
 	},

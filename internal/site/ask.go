@@ -61,7 +61,7 @@ func (a Asker) Ask(ctx context.Context, q *Question) (rec *Recorder, err error) 
 	a.Site.Sessions.Touch(q.Session)
 	ex := &upstream.Exchange{
 		Context: req.Context(), Auth: &q.Session.Auth, Site: a.Site.Upstream, Session: q.Session, Policy: q.Policy,
-		Header: req.Header, Now: a.Site.Clock.Now().Unix(), KeptElsewhere: q.KeptElsewhere,
+		Header: req.Header, Now: a.Site.Clock.Now().Unix(), KeptElsewhere: q.KeptElsewhere, Fresh: q.NoCache,
 	}
 	if err := a.Next.ServeHTTP(rec, req.WithContext(ex)); err != nil {
 		return nil, err

@@ -121,7 +121,9 @@ func (c *call) asks() cache.Asks {
 	if c.ex.KeptElsewhere {
 		return cache.Asks{NoCache: true, NoStore: true, MaxAge: -1}
 	}
-	return cache.AsksOf(c.out.Header)
+	asks := cache.AsksOf(c.out.Header)
+	asks.NoCache = asks.NoCache || c.ex.Fresh
+	return asks
 }
 
 // orStale returns what came of a call or, if that is a 429, be it Spotify's or our

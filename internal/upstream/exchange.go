@@ -28,6 +28,9 @@ type Exchange struct {
 	// KeptElsewhere says that the response is kept by whoever asks, for a time of its
 	// own. So none that is kept here will do, and this one is not kept here.
 	KeptElsewhere bool
+	// Fresh asks for no response that is kept, whatever the site's header_up makes of a
+	// Cache-Control. This one may be kept.
+	Fresh bool
 	// OwnToken says that it sent a token, its own or an access key.
 	OwnToken bool
 	Now      int64 // when the request came, in Unix seconds

@@ -159,6 +159,26 @@ func TestChangesElsewhere(t *testing.T) {
 	stream.Close()
 }
 
+// Q07: polls see what is new, also where a site's header_up takes away what says so.
+func TestPollsAreFresh(t *testing.T) {
+	s := start(t, "cache {\n5m /v1/me/player /v1/me/player/*\n}\nheader_up -Cache-Control")
+	tracks := s.Sim.Tracks(2)
+	phone := s.Sim.Phone("mira")
+	if err := phone.Play(tracks...); err != nil {
+		t.Fatal(err)
+	}
+	b := s.NewBrowser()
+	b.Login("mira")
+	b.WantStatus(b.Fetch("GET", "/spotify/v1/me/player", ""), http.StatusOK) // which is kept
+	stream := b.Stream("/spotify/events")
+	stream.NextNamed("player")
+	phone.Skip()
+	e, _ := s.within(65*time.Second, time.Second, stream)
+	if got := read(t, e); got.Player.Item.URI != tracks[1] {
+		t.Errorf("%+v", got)
+	}
+}
+
 // Without a session an EventSource is told so in a stream, since it sees no status.
 func TestNoStreamWithout(t *testing.T) {
 	s := start(t, "allow GET /v1/me/player")

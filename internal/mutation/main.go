@@ -40,7 +40,7 @@ type regression struct {
 }
 
 // all are the lists of every theme.
-var all = slices.Concat(ofPKCE, ofSession, ofRenewal, ofUpstream, ofTranslation, ofBrowser, ofLogin, ofKeys, ofShare, ofPlayer, ofCaddyStorage, ofRedis, ofMemory, ofQuota, ofGzip, ofCache, ofDevices, ofNotify)
+var all = slices.Concat(ofPKCE, ofSession, ofRenewal, ofUpstream, ofTranslation, ofBrowser, ofLogin, ofKeys, ofShare, ofPlayer, ofCaddyStorage, ofRedis, ofMemory, ofQuota, ofGzip, ofCache, ofDevices, ofNotify, ofPages)
 
 // timeout bounds the tests of one regression. Tests that hang have noticed it.
 const timeout = time.Minute

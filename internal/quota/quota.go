@@ -48,7 +48,7 @@ type Ledger struct {
 	fair    fairness
 	sync    synchronizer
 	aliases aliases
-	users users
+	users   users
 }
 
 // tables are the tables of every kind.

@@ -64,8 +64,8 @@ type table struct {
 	unbounded func(name string) bool
 	// former, if any, tells another name whose row is to be that of a name, too.
 	former func(name string) string
-	rows      atomic.Pointer[map[string]*row]
-	mu        sync.Mutex // for changes of rows
+	rows   atomic.Pointer[map[string]*row]
+	mu     sync.Mutex // for changes of rows
 	// cleared is the hour in which idle rows were last looked for, in vain if it is
 	// that of full.
 	cleared int64

@@ -115,15 +115,20 @@ func (a *Accounts) deleteAll(w http.ResponseWriter, r *http.Request, sess *sessi
 	if err != nil {
 		return a.site.Fail(w, r, a.notEnded(err))
 	}
-	if shared && a.share != nil {
+	kind := page.KindDeleted
+	switch {
+	case a.share == nil:
+	case shared:
 		a.share.Forget()
+	case a.share.Shows(r.Context(), &sess.Account):
+		kind = page.KindDeletedShared
 	}
 	a.site.ClearSession(w, r.Header)
 	a.site.ForgetLogin(w, r.Header)
 	if !browser.WantsPageAfterForm(r) {
 		return a.done(w, r)
 	}
-	return a.site.Pages.Page(w, r, http.StatusOK, page.Data{Kind: page.KindDeleted, Next: SpotifyURL, Home: "/"})
+	return a.site.Pages.Page(w, r, http.StatusOK, page.Data{Kind: kind, Next: SpotifyURL, Home: "/"})
 }
 
 // done responds to who ended something: with the page to a form, and with no content to

@@ -48,7 +48,10 @@ const (
 
 	KindLogOut    = "log-out" // asks whether to log out, with a form that posts to Next
 	KindLoggedOut = "logged-out"
-	KindDeleted   = "deleted" // nothing is left of the person; Next is Spotify's page of apps
+	// Nothing is left of a person, or nothing but what is shown of their account to
+	// everybody. Next is Spotify's page of apps.
+	KindDeleted       = "deleted"
+	KindDeletedShared = "deleted-shared"
 )
 
 // What pages say of problems with access keys, and with shared data, that share
@@ -127,6 +130,8 @@ func (d *Data) word(w *words) {
 		d.Title, d.Message, d.Action = w.LogOut, w.LogOutNote, w.LogOutNow
 	case KindDeleted:
 		d.Title, d.Message, d.Action = w.Deleted, w.DeletedNote, w.AtSpotify
+	case KindDeletedShared:
+		d.Title, d.Message, d.Action = w.LoggedOut, w.DeletedShared, w.AtSpotify
 	case KindNote:
 		// For the owner of a site, who has been given the words already.
 		d.Words = english

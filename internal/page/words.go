@@ -29,6 +29,7 @@ type words struct {
 	LogOutNow      string `json:"log_out_now"`
 	Deleted        string `json:"deleted"`
 	DeletedNote    string `json:"deleted_note"`
+	DeletedShared  string `json:"deleted_shared"`
 	AtSpotify      string `json:"at_spotify"`
 	// Reasons are by the reason of a problem, or by its wording.
 	Reasons map[string]reasonWords `json:"reasons"`

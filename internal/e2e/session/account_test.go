@@ -496,3 +496,42 @@ func TestAccountWithoutItsList(t *testing.T) {
 	laptop.WantStatus(laptop.Fetch("DELETE", accountPath+"/sessions", ""), http.StatusNoContent)
 	phone.WantStatus(phone.Me(), http.StatusUnauthorized)
 }
+
+// E03: what a site shows of the owner's account stays when the owner deletes what is
+// theirs, and the page says so, unless they choose otherwise.
+func TestDeleteSharedAccount(t *testing.T) {
+	s := proxytest.Start(t, proxytest.Options{Auth: "share {\nowner mira\nallow /v1/me/player/currently-playing\nscopes user-read-currently-playing\n}"})
+	b := s.NewBrowser()
+	b.ComeBack(spotifytest.Approve(t, b.Client, s.Origin+"/spotify/share/connect", "mira"))
+	shown := func() int {
+		t.Helper()
+		return s.NewBrowser().Fetch("GET", "/spotify/v1/me/player/currently-playing", "").StatusCode
+	}
+	for _, c := range []struct {
+		form          url.Values
+		says          string
+		before, after int
+		traces        bool
+	}{
+		{url.Values{}, "What the site shows of your account to all visitors stays", 200, 200, true},
+		{url.Values{"share": {"true"}}, "nothing is left in its storage that names your account", 200, 503, false},
+	} {
+		b.Login("mira")
+		id := accountOf(b).Account.ID
+		if !accountOf(b).Shared || !strings.Contains(b.Navigate(accountPath).Text, `id="shared"`) {
+			t.Error("the person is not told that their account is shown")
+		}
+		if status := shown(); status != c.before {
+			t.Errorf("before: %d", status)
+		}
+		if pg := b.WantStatus(b.SendForm(accountPath+"/delete", c.form), http.StatusOK); !strings.Contains(pg.Text, c.says) {
+			t.Errorf("page: %s", pg.Text)
+		}
+		if status := shown(); status != c.after {
+			t.Errorf("after: %d", status)
+		}
+		if found := traces(s, nil, id, "mira"); (len(found) != 0) != c.traces {
+			t.Errorf("left: %v", found)
+		}
+	}
+}

@@ -73,7 +73,14 @@ func startNpmSite(t *testing.T) *npmSite {
 // installNpm has npm install the packages that npm/package-lock.json names.
 func installNpm(t *testing.T) string {
 	t.Helper()
-	dir, err := filepath.Abs("npm")
+	return installIn(t, "npm")
+}
+
+// installIn has npm install what a folder's package-lock.json names, and returns the
+// folder's absolute path. Without Node.js or the registry the test is skipped.
+func installIn(t *testing.T, folder string) string {
+	t.Helper()
+	dir, err := filepath.Abs(folder)
 	if err != nil {
 		t.Fatal(err)
 	}

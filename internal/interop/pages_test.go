@@ -138,11 +138,12 @@ func (s *pageSite) inspectPage(a accessibility, state pageState) {
 	s.t.Helper()
 	s.compareTold(state.name)
 	s.do("loading axe-core", chromedp.Evaluate[chromedp.Void](a.axe+";0"))
-	for _, window := range []struct {
-		name          string
-		width, height int64
-	}{{"large", 1280, 800}, {"small", 320, 640}} {
-		for _, colours := range []string{"light", "dark", "forced"} {
+	// Forced colours come last: the browser keeps their ground until the next page.
+	for _, colours := range []string{"light", "dark", "forced"} {
+		for _, window := range []struct {
+			name          string
+			width, height int64
+		}{{"large", 1280, 800}, {"small", 320, 640}} {
 			name := state.name + "-" + window.name + "-" + colours
 			s.do("resizing", s.size(window.width, window.height, colours), forcedColours(colours == "forced"))
 			a.check(s.browser, name)

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,9 +65,14 @@ type settings struct {
 	sessions    int
 	profiles    string
 	restart     bool
+	minutes     float64
+	visitors    int
 }
 
 func (s settings) duration() time.Duration { return time.Duration(s.seconds * float64(time.Second)) }
+
+// watch is how long the scenarios of an hour take.
+func (s settings) watch() time.Duration { return time.Duration(s.minutes * float64(time.Minute)) }
 
 // shortTurn is how long a server is driven at a time, or a little longer. What
 // else a machine does changes over seconds; in short turns both servers get
@@ -86,7 +92,9 @@ func run() error {
 	flag.IntVar(&s.sessions, "sessions", 10_000, "sessions in use in the scenarios named so; each is logged in first, at some 1000 a second")
 	flag.BoolVar(&s.restart, "restart", true, "start both servers again for each round; without it a run is shorter and says less")
 	flag.StringVar(&s.profiles, "profiles", "", "a folder to write profiles of both servers to, of their CPU time and of what they allocate, in two more turns after the rounds")
-	flag.StringVar(&names, "scenario", "all", "scenarios, separated by commas:\n"+scenarioHelp())
+	flag.Float64Var(&s.minutes, "minutes", 60, "minutes that a scenario of an hour takes")
+	flag.IntVar(&s.visitors, "visitors", 1000, "visitors of the widget at a time")
+	flag.StringVar(&names, "scenario", "all", "scenarios, separated by commas; all is those that take no hour:\n"+scenarioHelp())
 	flag.Parse()
 	chosen, err := choose(names)
 	switch {
@@ -94,8 +102,8 @@ func run() error {
 		return err
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
-	case s.rounds < 1 || s.seconds <= 0 || s.connections < 1 || s.sessions < 1:
-		return errors.New("rounds, seconds, connections and sessions must be positive")
+	case s.rounds < 1 || s.seconds <= 0 || s.connections < 1 || s.sessions < 1 || s.minutes <= 0 || s.visitors < 1:
+		return errors.New("rounds, seconds, connections, sessions, minutes and visitors must be positive")
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -110,10 +118,10 @@ func run() error {
 }
 
 func choose(names string) ([]scenario, error) {
-	if names == "all" {
-		return scenarios, nil
-	}
 	var chosen []scenario
+	if names == "all" {
+		return slices.DeleteFunc(slices.Clone(scenarios), func(sc scenario) bool { return sc.long }), nil
+	}
 	for name := range strings.SplitSeq(names, ",") {
 		found := false
 		for _, sc := range scenarios {

@@ -24,6 +24,7 @@ type scenario struct {
 	unpacked bool   // compression off for the proxy
 	store    string // of the proxy: caddy (the default one) or memory
 	admin    string // address of the server's profiles; they are off if it is empty
+	long     bool   // takes long, so it runs if it is named only
 	secure   bool   // HTTPS and HTTP/2 towards the client
 	sessions func(settings) int
 	against  func(upstreamAddr, addr string, sc scenario) string // the Caddyfile of what is compared
@@ -54,6 +55,8 @@ var scenarios = []scenario{
 	{name: "refresh-rush-memory", about: "the same with 100 tokens at once and sessions in memory", run: refreshMoment, path: smallPath, links: "keep", rush: true, store: "memory"},
 	{name: "listeners", about: "10,000 streams of one account's player: memory of each, and how long a change takes to the last", run: listen, links: "rewrite", store: "memory"},
 	{name: "player", about: "what it costs to follow a player for a day, and how late one hears of its changes; 200 days are simulated", run: followPlayer},
+	{name: "hour-tabs", about: "the demo's page in three tabs of Chromium, and music on a phone, for -minutes: what Spotify is asked", run: watchTabs, long: true},
+	{name: "hour-widget", about: "the page of examples/now-playing with -visitors at a time, for -minutes: what Spotify is asked", run: watchWidget, long: true},
 }
 
 func none(settings) int   { return 0 }

@@ -55,7 +55,12 @@ func proxyCaddyfile(upstreamAddr, addr string, sc scenario) string {
 	if sc.unpacked {
 		more = "\n\t\tcompression off"
 	}
+	api := "http://" + upstreamAddr
+	if sc.far != "" {
+		api = "https://" + sc.far
+	}
 	return site(addr, sc, strings.NewReplacer(
+		"{api}", api,
 		"{id}", clientID, "{site}", scheme+"://"+addr, "{upstream}", "http://"+upstreamAddr,
 		"{links}", sc.links, "{store}", cmp.Or(sc.store, "caddy"), "{more}", more,
 	).Replace(`	spotify_proxy {
@@ -64,7 +69,7 @@ func proxyCaddyfile(upstreamAddr, addr string, sc scenario) string {
 		scopes user-read-private user-top-read
 		authorize_url {upstream}/authorize
 		token_url {upstream}/api/token
-		api_url {upstream}
+		api_url {api}
 		links {links}
 		store {store}{more}
 	}

@@ -28,6 +28,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddyspotify/caddy-spotify"
+	_ "github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 )
 
 // roleVariable in the environment says what a process of this program is.

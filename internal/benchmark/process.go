@@ -34,6 +34,7 @@ func command(ctx context.Context, role string, cores int, args ...string) (*exec
 // process is a server in a process of its own.
 type process struct {
 	addr   string
+	far    string // the same, far away, if it can be reached there
 	pin    pin
 	cmd    *exec.Cmd
 	cancel context.CancelFunc

@@ -23,6 +23,7 @@ type scenario struct {
 	links    string // of the proxy: keep or rewrite
 	unpacked bool   // compression off for the proxy
 	store    string // of the proxy: caddy (the default one) or memory
+	far      string // address of the API over TLS; it is the upstream without
 	admin    string // address of the server's profiles; they are off if it is empty
 	long     bool   // takes long, so it runs if it is named only
 	secure   bool   // HTTPS and HTTP/2 towards the client
@@ -53,6 +54,7 @@ var scenarios = []scenario{
 	{name: "refresh", about: "tokens of sessions in use are refreshed one by one, by a token endpoint that takes 500 ms", run: refreshMoment, path: smallPath, links: "keep"},
 	{name: "refresh-rush", about: "the same with 100 tokens at once", run: refreshMoment, path: smallPath, links: "keep", rush: true},
 	{name: "refresh-rush-memory", about: "the same with 100 tokens at once and sessions in memory", run: refreshMoment, path: smallPath, links: "keep", rush: true, store: "memory"},
+	{name: "latency", about: "2 kB of JSON from an API that is 40 ms away, over TLS and HTTP/2: what is added to the wait", run: watchLatency, links: "rewrite"},
 	{name: "listeners", about: "10,000 streams of one account's player: memory of each, and how long a change takes to the last", run: listen, links: "rewrite", store: "memory"},
 	{name: "player", about: "what it costs to follow a player for a day, and how late one hears of its changes; 200 days are simulated", run: followPlayer},
 	{name: "hour-tabs", about: "the demo's page in three tabs of Chromium, and music on a phone, for -minutes: what Spotify is asked", run: watchTabs, long: true},

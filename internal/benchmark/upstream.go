@@ -39,6 +39,12 @@ type upstreamOptions struct {
 	// OneAccount has all logins be of one account. Otherwise each is of another, since
 	// identical requests of one account would be joined, and so not be sent.
 	OneAccount bool
+	// SecureAddress is where the API is served over TLS and HTTP/2 as well, if it is set,
+	// with a certificate, and FarAddress where that can be reached from far away, with a
+	// round trip. IdleTimeout is how long a connection is kept that is not used.
+	SecureAddress, FarAddress string
+	CertFile, KeyFile         string
+	RoundTrip, IdleTimeout    time.Duration
 }
 
 const optionsVariable = "CADDY_SPOTIFY_BENCHMARK_UPSTREAM"
@@ -101,8 +107,27 @@ func serveUpstream() error {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /refreshes", u.listRefreshes)
+	if u.options.SecureAddress != "" {
+		if err := u.serveFar(mux); err != nil {
+			return err
+		}
+	}
 	server := &http.Server{Addr: u.options.Address, Handler: mux, ReadHeaderTimeout: time.Minute}
 	return server.ListenAndServe()
+}
+
+// serveFar serves over TLS and HTTP/2, far away.
+func (u *upstream) serveFar(handler http.Handler) error {
+	if _, err := startRelay(u.options.FarAddress, u.options.SecureAddress, u.options.RoundTrip); err != nil {
+		return err
+	}
+	server := &http.Server{Addr: u.options.SecureAddress, Handler: handler, ReadHeaderTimeout: time.Minute, IdleTimeout: u.options.IdleTimeout}
+	go func() {
+		if err := server.ListenAndServeTLS(u.options.CertFile, u.options.KeyFile); err != nil {
+			fmt.Fprintln(os.Stderr, "benchmark:", err)
+		}
+	}()
+	return nil
 }
 
 // profile is asked for once a login.

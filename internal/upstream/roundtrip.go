@@ -53,8 +53,10 @@ type Options struct {
 	// ProxyProtocol says that the connection depends on the client's address,
 	// which reverse_proxy has put in place of the upstream's.
 	ProxyProtocol bool
-	Logger        *zap.Logger
-	Clock         pkce.Clock
+	// Connections are told of requests. It may be nil.
+	Connections *Connections
+	Logger      *zap.Logger
+	Clock       pkce.Clock
 }
 
 // Transport sends the requests that come with an exchange to the Web API, and makes
@@ -70,6 +72,7 @@ type Transport struct {
 	keepForms     bool
 	oldPlaylists  bool
 	proxyProtocol bool
+	connections   *Connections
 	memory        *semaphore.Weighted
 	rejected      *rejectedTokens
 	logger        *zap.Logger
@@ -92,6 +95,7 @@ func New(o Options) *Transport {
 		keepForms:     o.KeepForms,
 		oldPlaylists:  o.OldPlaylists,
 		proxyProtocol: o.ProxyProtocol,
+		connections:   o.Connections,
 		memory:        replayMemory,
 		rejected:      newRejectedTokens(o.Clock),
 		logger:        o.Logger,
@@ -118,6 +122,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if p := ex.Policy.Permits(ex.Session, req); p != nil {
 		return t.refuse(req, ex, p)
 	}
+	t.connections.Use()
 	c := newCall(t, ex, req)
 	defer c.release()
 	res, err := t.once(c)

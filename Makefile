@@ -5,6 +5,7 @@ GO          ?= go
 COUNT       ?= 1
 BENCH       ?= .
 BENCHTIME   ?= 200ms
+BENCH_PEERS_ARGS ?=
 BENCH_ARGS  ?= -seconds 0.6 -sessions 5000 -restart=false
 FUZZTIME    ?= 100000x
 DEMO_ARGS   ?=
@@ -17,7 +18,7 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # With -v Go names each package that it has compiled.
 BUILDING = echo 'Building Caddy. The first time takes minutes: Go downloads the modules, then names each package as it compiles it.' >&2
 
-.PHONY: graph help test bench fuzz mutation model lint demo build snapshot release-files docs-modules
+.PHONY: graph help test bench bench-peers fuzz mutation model lint demo build snapshot release-files docs-modules
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -28,6 +29,9 @@ test: ## gofmt, go vet and the tests of every module, with the race detector
 bench: ## micro-benchmarks, then the proxy beside plain Caddy (BENCH=<regexp> BENCHTIME=<d> COUNT=<n> BENCH_ARGS=…)
 	@$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -benchtime=$(BENCHTIME) -count=$(COUNT) ./...
 	@cd internal/benchmark && $(GO) run . $(BENCH_ARGS)
+
+bench-peers: ## the proxy beside nginx, HAProxy, a Node BFF and oauth2-proxy, those that are here (BENCH_PEERS_ARGS=…)
+	@cd internal/benchmark && $(GO) run . -scenario peers $(BENCH_PEERS_ARGS)
 
 fuzz: ## each fuzz target for FUZZTIME (100000x: as many executions)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' sh .ci/fuzz

@@ -68,6 +68,7 @@ type settings struct {
 	restart     bool
 	minutes     float64
 	visitors    int
+	oauth2proxy string
 }
 
 func (s settings) duration() time.Duration { return time.Duration(s.seconds * float64(time.Second)) }
@@ -95,6 +96,7 @@ func run() error {
 	flag.StringVar(&s.profiles, "profiles", "", "a folder to write profiles of both servers to, of their CPU time and of what they allocate, in two more turns after the rounds")
 	flag.Float64Var(&s.minutes, "minutes", 60, "minutes that a scenario of an hour takes")
 	flag.IntVar(&s.visitors, "visitors", 1000, "visitors of the widget at a time")
+	flag.StringVar(&s.oauth2proxy, "oauth2-proxy", "", "the program oauth2-proxy, if it is not in the PATH")
 	flag.StringVar(&names, "scenario", "all", "scenarios, separated by commas; all is those that take no hour:\n"+scenarioHelp())
 	flag.Parse()
 	chosen, err := choose(names)

@@ -25,7 +25,7 @@ type scenario struct {
 	store    string // of the proxy: caddy (the default one) or memory
 	far      string // address of the API over TLS; it is the upstream without
 	admin    string // address of the server's profiles; they are off if it is empty
-	long     bool   // takes long, so it runs if it is named only
+	long     bool   // takes long or needs other programs, so it runs if it is named only
 	secure   bool   // HTTPS and HTTP/2 towards the client
 	sessions func(settings) int
 	against  func(upstreamAddr, addr string, sc scenario) string // the Caddyfile of what is compared
@@ -57,6 +57,7 @@ var scenarios = []scenario{
 	{name: "latency", about: "2 kB of JSON from an API that is 40 ms away, over TLS and HTTP/2: what is added to the wait", run: watchLatency, links: "rewrite"},
 	{name: "listeners", about: "10,000 streams of one account's player: memory of each, and how long a change takes to the last", run: listen, links: "rewrite", store: "memory"},
 	{name: "player", about: "what it costs to follow a player for a day, and how late one hears of its changes; 200 days are simulated", run: followPlayer},
+	{name: "peers", about: "plain Caddy, the proxy, and other servers that add a header, as far as they are here", run: comparePeers, path: smallPacked, links: "rewrite", long: true},
 	{name: "hour-tabs", about: "the demo's page in three tabs of Chromium, and music on a phone, for -minutes: what Spotify is asked", run: watchTabs, long: true},
 	{name: "hour-widget", about: "the page of examples/now-playing with -visitors at a time, for -minutes: what Spotify is asked", run: watchWidget, long: true},
 }

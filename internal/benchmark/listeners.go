@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -37,7 +38,14 @@ func listen(ctx context.Context, sc scenario, s settings) error {
 		return err
 	}
 	defer server.stop()
-	cookies, err := logIn(ctx, server, streams/perSession, s.connections)
+	path, sessions := "/spotify/events", streams/perSession
+	if sc.share {
+		path, sessions = "/spotify/share/events", 1
+		if err := connectShare(ctx, server.url()); err != nil {
+			return fmt.Errorf("connecting the account: %w\n%s", err, server.log())
+		}
+	}
+	cookies, err := logIn(ctx, server, sessions, s.connections)
 	if err != nil {
 		return err
 	}
@@ -47,7 +55,11 @@ func listen(ctx context.Context, sc scenario, s settings) error {
 	}
 	heard := make(chan error, streams)
 	for i := range streams {
-		if err := openStream(server.addr, cookies[i/perSession], heard); err != nil {
+		cookie := ""
+		if !sc.share {
+			cookie = "Cookie: " + cookies[i/perSession] + "\r\n"
+		}
+		if err := openStream(server.addr, path, cookie, heard); err != nil {
 			return fmt.Errorf("stream %d: %w", i, err)
 		}
 	}
@@ -83,7 +95,43 @@ func listen(ctx context.Context, sc scenario, s settings) error {
 		streams, len(cookies), float64(open-before)/streams/1024, float64(after-before)/streams/1024, changes)
 	fmt.Printf("from the response to a command to the last stream, the 300 ms until it is asked included: p50 %v, longest %v; CPU time of a change: %v\n",
 		percentile(lags, 50).Round(time.Millisecond), percentile(lags, 100).Round(time.Millisecond), ((cpuAfter - cpuBefore) / changes).Round(time.Millisecond))
+	asked, err := askedPlayer(ctx, up.addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("the API was asked for the player %d times, %d at once at most\n", asked.Requests, asked.AtOnce)
 	return nil
+}
+
+// connectShare connects the account that is shared.
+func connectShare(ctx context.Context, url string) error {
+	client := newClient(1)
+	defer client.CloseIdleConnections()
+	location, pending, err := navigate(ctx, client, url+"/spotify/share/connect", "")
+	if err != nil {
+		return err
+	}
+	if location, _, err = navigate(ctx, client, location, ""); err != nil {
+		return err
+	}
+	_, _, err = navigate(ctx, client, location, pending)
+	return err
+}
+
+// playerAsked is how often an upstream was asked for the player, and how often at once.
+type playerAsked struct{ Requests, AtOnce int64 }
+
+func askedPlayer(ctx context.Context, addr string) (asked playerAsked, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/asked", nil)
+	if err != nil {
+		return asked, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return asked, err
+	}
+	defer res.Body.Close()
+	return asked, json.NewDecoder(res.Body).Decode(&asked)
 }
 
 // awaitAll waits until each stream has had an event.
@@ -126,12 +174,12 @@ func change(ctx context.Context, url, cookie string, heard <-chan error) (time.D
 }
 
 // openStream opens a stream, and says of each event of it that it was heard.
-func openStream(addr, cookie string, heard chan<- error) error {
+func openStream(addr, path, cookie string, heard chan<- error) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(conn, "GET /spotify/events HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\nSec-Fetch-Site: same-origin\r\nAccept: text/event-stream\r\n\r\n", addr, cookie); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%sSec-Fetch-Site: same-origin\r\nAccept: text/event-stream\r\n\r\n", path, addr, cookie); err != nil {
 		return err
 	}
 	go func() {

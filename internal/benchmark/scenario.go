@@ -26,6 +26,7 @@ type scenario struct {
 	far      string // address of the API over TLS; it is the upstream without
 	admin    string // address of the server's profiles; they are off if it is empty
 	long     bool   // takes long or needs other programs, so it runs if it is named only
+	share    bool   // the account's player is shared with visitors
 	secure   bool   // HTTPS and HTTP/2 towards the client
 	sessions func(settings) int
 	against  func(upstreamAddr, addr string, sc scenario) string // the Caddyfile of what is compared
@@ -56,6 +57,7 @@ var scenarios = []scenario{
 	{name: "refresh-rush-memory", about: "the same with 100 tokens at once and sessions in memory", run: refreshMoment, path: smallPath, links: "keep", rush: true, store: "memory"},
 	{name: "latency", about: "2 kB of JSON from an API that is 40 ms away, over TLS and HTTP/2: what is added to the wait", run: watchLatency, links: "rewrite"},
 	{name: "listeners", about: "10,000 streams of one account's player: memory of each, and how long a change takes to the last", run: listen, links: "rewrite", store: "memory"},
+	{name: "share-listeners", about: "the same on the line of a shared account, without sessions", run: listen, links: "rewrite", store: "memory", share: true},
 	{name: "player", about: "what it costs to follow a player for a day, and how late one hears of its changes; 200 days are simulated", run: followPlayer},
 	{name: "peers", about: "plain Caddy, the proxy, and other servers that add a header, as far as they are here", run: comparePeers, path: smallPacked, links: "rewrite", long: true},
 	{name: "hour-tabs", about: "the demo's page in three tabs of Chromium, and music on a phone, for -minutes: what Spotify is asked", run: watchTabs, long: true},

@@ -80,8 +80,10 @@ type upstream struct {
 	tokens    atomic.Int64
 	accounts  atomic.Int64
 	track     atomic.Int64 // that is played
+	asking    atomic.Int64 // requests for the player in progress
 	mu        sync.Mutex
 	refreshes []time.Time
+	asked     playerAsked
 }
 
 func serveUpstream() error {
@@ -107,6 +109,11 @@ func serveUpstream() error {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /refreshes", u.listRefreshes)
+	mux.HandleFunc("GET /asked", func(w http.ResponseWriter, _ *http.Request) {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(u.asked)
+	})
 	if u.options.SecureAddress != "" {
 		if err := u.serveFar(mux); err != nil {
 			return err
@@ -140,8 +147,19 @@ func (u *upstream) profile(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, `{"id":"user%d","account_id":"6gY5IRPwmSgvhf%08d","display_name":"Some Name"}`, n, n)
 }
 
+// playerTakes is how long the API takes to say what is played, so that requests that
+// overlap are seen to.
+const playerTakes = 50 * time.Millisecond
+
 // playing is a player in the middle of a long track.
 func (u *upstream) playing(w http.ResponseWriter, _ *http.Request) {
+	now := u.asking.Add(1)
+	defer u.asking.Add(-1)
+	u.mu.Lock()
+	u.asked.Requests++
+	u.asked.AtOnce = max(u.asked.AtOnce, now)
+	u.mu.Unlock()
+	time.Sleep(playerTakes)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	fmt.Fprintf(w, `{"device":{"id":"d","name":"Kitchen"},"is_playing":true,"progress_ms":0,"currently_playing_type":"track","item":{"uri":"spotify:track:%d","duration_ms":3600000,"album":%s}}`,
 		u.track.Load(), page(2_000))
@@ -224,7 +242,7 @@ func (u *upstream) token(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"access_token": accessToken(n), "token_type": "Bearer", "expires_in": int(u.options.TokenLife.Seconds()),
-		"refresh_token": fmt.Sprintf("AQ%0129d", n), "scope": "user-read-private user-top-read user-read-playback-state user-modify-playback-state",
+		"refresh_token": fmt.Sprintf("AQ%0129d", n), "scope": "user-read-private user-top-read user-read-currently-playing user-read-playback-state user-modify-playback-state",
 	})
 }
 

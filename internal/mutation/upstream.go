@@ -190,5 +190,11 @@ var ofUpstream = []regression{
 	}, {
 		name: "a backslash is plain", file: "internal/webapi/path.go", packages: webapiTests,
 		old: "case c < ' ', c == '\\\\', c == 0x7f:", new: "case c < ' ', c == 0x7f:",
+	}, {
+		name: "a connection in advance sends a request over one that is there", file: "internal/upstream/connections.go", packages: []string{"./internal/upstream"}, run: "HandshakeSendsNoRequest",
+		old: "\treq.Header.Set(\"Upgrade\", \"nothing\")\n", new: "",
+	}, {
+		name: "a connection in advance is opened although nobody comes", file: "internal/upstream/connections.go", packages: []string{"./internal/upstream"}, run: "NotKeptForNoVisitors",
+		old: "if now-c.lastUse < stayWarm {", new: "if true || now-c.lastUse < stayWarm {",
 	},
 }

@@ -56,7 +56,7 @@ func proxyCaddyfile(upstreamAddr, addr string, sc scenario) string {
 		more = "\n\t\tcompression off"
 	}
 	if sc.share {
-		more += fmt.Sprintf("\n\t\tshare {\n\t\t\towner user-%s\n\t\t\tallow /v1/me/player\n\t\t\tscopes user-read-playback-state\n\t\t}", strings.Repeat("0", 22))
+		more += "\n\t\tshare {\n\t\t\towner user1\n\t\t\tallow /v1/me/player\n\t\t\tscopes user-read-playback-state\n\t\t}"
 	}
 	api := "http://" + upstreamAddr
 	if sc.far != "" {

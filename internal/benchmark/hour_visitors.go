@@ -168,8 +168,10 @@ func (v *visitors) visit(ctx context.Context) error {
 // heard notes an event. If it has another track than the one before it, a change has
 // been seen.
 func (v *visitors) heard(track *string, uri string) {
-	changed := *track != "" && uri != *track
-	*track = uri
+	changed := *track != "" && uri != "" && uri != *track
+	if uri != "" { // otherwise it says that there is no news, or nothing plays
+		*track = uri
+	}
 	var lag time.Duration
 	if changed {
 		lag, changed = v.hour.phone.saw(time.Now())

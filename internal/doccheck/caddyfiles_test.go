@@ -23,6 +23,7 @@ func TestCaddyfilesOfDocuments(t *testing.T) {
 	t.Setenv("SPOTIFY_CLIENT_ID", proxytest.ClientID)
 	t.Setenv("SPOTIFY_OWNER", "mira")
 	t.Setenv("REDIS_PASSWORD", "a store's")
+	t.Setenv("NOTIFY_URL", "https://ntfy.example.com/topic")
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	secret := filepath.Join(t.TempDir(), "store_password")

@@ -48,6 +48,6 @@ var ofRenewal = []regression{
 		old: "return min(life, maxGrace)", new: "return min(life, 0)",
 	}, {
 		name: "a key whose consent has ended by its age is deleted", file: "internal/session/renewal.go", packages: keysTests, run: "AfterTheConsent",
-		old: ".AddDate(0, 6, 0).Add(-consentEnds)) {", new: ".AddDate(0, 7, 0)) {",
+		old: "0)).Add(-consentEndMargin)) {", new: "0)).AddDate(0, 1, 0)) {",
 	},
 }

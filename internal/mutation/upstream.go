@@ -42,7 +42,7 @@ var ofUpstream = []regression{
 		old: "return c.out.Body == nil || c.out.Body == http.NoBody || c.out.GetBody != nil", new: "return true",
 	}, {
 		name: "the response before a replay is not closed", file: "internal/upstream/roundtrip.go", packages: upstreamTests,
-		old: "\tdiscard(res)\n\tif out, err = c.attempt(newer); err != nil {", new: "\tif out, err = c.attempt(newer); err != nil {",
+		old: "\tdiscard(res)\n\tout, err := c.attempt(newer)", new: "\tout, err := c.attempt(newer)",
 	}, {
 		name: "a discarded response is waited for", file: "internal/upstream/roundtrip.go", packages: upstreamTests,
 		old: "stop := clock.Get().AfterFunc(discardPatience, func() { _ = res.Body.Close() })", new: "stop := clock.Get().AfterFunc(discardPatience, func() {})",

@@ -6,7 +6,9 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/adminclient"
 	"github.com/caddyspotify/caddy-spotify/internal/buildinfo"
+	"github.com/caddyspotify/caddy-spotify/internal/doctor"
 	"github.com/caddyspotify/caddy-spotify/internal/healthcheck"
+	"github.com/caddyspotify/caddy-spotify/internal/initconfig"
 	"github.com/caddyspotify/caddy-spotify/internal/subcommand"
 )
 
@@ -19,7 +21,7 @@ func init() {
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(checkCommand(), initCommand(), buildinfo.Command(), healthcheck.Command())
+			cmd.AddCommand(doctor.Command(subjectsOf), initconfig.Command(subjectsOf), buildinfo.Command(), healthcheck.Command())
 			cmd.AddCommand(adminclient.Commands()...)
 			cmd.AddCommand(subcommand.All()...)
 		},

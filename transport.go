@@ -184,6 +184,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	t.KeepAlive.MaxIdleConnsPerHost = cmp.Or(t.KeepAlive.MaxIdleConnsPerHost, defaultIdleConns)
 	t.KeepAlive.IdleConnTimeout = cmp.Or(t.KeepAlive.IdleConnTimeout, defaultIdleTimeout)
 	t.ResponseHeaderTimeout = cmp.Or(t.ResponseHeaderTimeout, defaultHeaderTimeout)
+	key := upstream.ConnectionsKey(&t.HTTPTransport, api) // before Provision takes modules out
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	}
 	t.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	connections, release, err := upstream.AcquireConnections(upstream.ConnectionsOptions{
-		Key: upstream.ConnectionsKey(&t.HTTPTransport, api), Transport: t.Transport, API: api, Logger: ctx.Logger(), Clock: clock.Get(),
+		Key: key, Transport: t.Transport, API: api, Logger: ctx.Logger(), Clock: clock.Get(),
 	})
 	if err != nil {
 		return err

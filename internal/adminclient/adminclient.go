@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddyspotify/caddy-spotify/internal/adminapi"
+	"github.com/caddyspotify/caddy-spotify/internal/doctor"
 )
 
 // Commands returns the commands, made for one parent.
@@ -23,7 +24,7 @@ func Commands() []*cobra.Command {
 // apiFlags say where a command finds the admin API of a running Caddy.
 type apiFlags struct {
 	address string
-	config  ConfigFlags
+	config  doctor.ConfigFlags
 }
 
 func (f *apiFlags) add(cmd *cobra.Command) {
@@ -49,7 +50,7 @@ func (f *apiFlags) call(method, uri string, into any) error {
 }
 
 func (f *apiFlags) find() (string, error) {
-	if f.address != "" || f.config.file == "" {
+	if f.address != "" || f.config.File == "" {
 		if f.address != "" {
 			return f.address, nil
 		}
@@ -74,8 +75,8 @@ func (f *apiFlags) find() (string, error) {
 	return parsed.Admin.Listen, nil
 }
 
-// PrintJSON writes a value as JSON that people can read.
-func PrintJSON(w io.Writer, v any) error {
+// printJSON writes a value as JSON that people can read.
+func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

@@ -46,7 +46,7 @@ Each instance of a cluster has limits of its own.`,
 					return err
 				}
 				if asJSON {
-					return PrintJSON(cmd.OutOrStdout(), list)
+					return printJSON(cmd.OutOrStdout(), list)
 				}
 				return printLimits(cmd.OutOrStdout(), list)
 			}
@@ -59,7 +59,7 @@ Each instance of a cluster has limits of its own.`,
 				return err
 			}
 			if asJSON {
-				return PrintJSON(cmd.OutOrStdout(), opened)
+				return printJSON(cmd.OutOrStdout(), opened)
 			}
 			return printOpened(cmd.OutOrStdout(), opened)
 		},

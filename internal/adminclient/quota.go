@@ -42,7 +42,7 @@ QUOTA_EXCEEDED is shown as its likely size.`,
 				return err
 			}
 			if asJSON {
-				return PrintJSON(cmd.OutOrStdout(), all)
+				return printJSON(cmd.OutOrStdout(), all)
 			}
 			return printQuotas(cmd.OutOrStdout(), &all)
 		},

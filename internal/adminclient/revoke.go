@@ -66,7 +66,7 @@ https://www.spotify.com/account/apps.`,
 				all.Ended = append(all.Ended, ended.Ended...)
 			}
 			if asJSON {
-				return PrintJSON(cmd.OutOrStdout(), all)
+				return printJSON(cmd.OutOrStdout(), all)
 			}
 			return printEnded(cmd.OutOrStdout(), all.Ended)
 		},

@@ -48,7 +48,7 @@ Spotify ends their access or because they end themselves.`,
 				return err
 			}
 			if asJSON {
-				return PrintJSON(cmd.OutOrStdout(), list)
+				return printJSON(cmd.OutOrStdout(), list)
 			}
 			return printSessions(cmd.OutOrStdout(), list)
 		},

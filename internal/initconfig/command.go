@@ -2,7 +2,6 @@
 package initconfig
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,11 +14,8 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/doctor"
 )
 
-// A Check does with a configuration, which is JSON, what `caddy spotify check` does.
-type Check func(ctx context.Context, config []byte, offline bool) (*doctor.Report, error)
-
-// Command returns `caddy spotify init`.
-func Command(check Check) *cobra.Command {
+// Command returns `caddy spotify init`. subjects is what doctor.Command takes.
+func Command(subjects func(config []byte) ([]doctor.Subject, error)) *cobra.Command {
 	var (
 		given   = make(map[string]*string)
 		output  string
@@ -78,7 +74,7 @@ asked for), and with 1 if nothing was written.`,
 			if err != nil {
 				return err
 			}
-			return finish(cmd.Context(), out, &a, text, output, check, offline)
+			return finish(cmd, out, &a, text, output, subjects, offline)
 		},
 	}
 	flags := cmd.Flags()
@@ -92,10 +88,6 @@ asked for), and with 1 if nothing was written.`,
 	_ = cmd.MarkFlagDirname("root")
 	return cmd
 }
-
-// ErrProblems is returned when the Caddyfile is written and a check of it failed,
-// which has been printed.
-var ErrProblems = errors.New("a check failed")
 
 // writable finds out before any question whether the answers would be for nothing.
 func writable(output string, force bool) error {
@@ -131,15 +123,16 @@ func write(output string, text []byte, force bool) error {
 }
 
 // finish checks what was written and says how to go on.
-func finish(ctx context.Context, out io.Writer, a *answers, text []byte, output string, check Check, offline bool) error {
+func finish(cmd *cobra.Command, out io.Writer, a *answers, text []byte, output string, subjects func([]byte) ([]doctor.Subject, error), offline bool) error {
 	config, err := doctor.Adapt("Caddyfile", "caddyfile", text)
 	if err != nil {
 		return err
 	}
-	report, err := check(ctx, config, offline)
+	sites, err := subjects(config)
 	if err != nil {
 		return err
 	}
+	report := doctor.Check(cmd.Context(), sites, offline)
 	fmt.Fprintln(out)
 	report.Print(out)
 	run := "caddy run"
@@ -161,8 +154,5 @@ func finish(ctx context.Context, out io.Writer, a *answers, text []byte, output 
   2. %s
   3. Open %s
 `, a.redirectURI(), run, a.origin)
-	if !report.OK {
-		return ErrProblems
-	}
-	return nil
+	return report.Exit(cmd)
 }

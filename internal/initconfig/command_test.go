@@ -2,7 +2,6 @@ package initconfig_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -27,40 +26,48 @@ const clientID = "0123456789abcdef0123456789abcdef"
 type outcome struct {
 	out, said string
 	checked   json.RawMessage
-	offline   bool
 	err       error
 }
 
 // run runs the command with an input in an empty folder, which has a folder site and a
 // file page.html.
-func run(t *testing.T, report *doctor.Report, input string, args ...string) outcome {
+func run(t *testing.T, sites []doctor.Subject, input string, args ...string) outcome {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	if err := errors.Join(os.Mkdir("site", 0o700), os.WriteFile("page.html", nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	return runHere(t, report, input, args...)
+	return runHere(t, sites, input, args...)
 }
 
-func runHere(t *testing.T, report *doctor.Report, input string, args ...string) outcome {
+func runHere(t *testing.T, sites []doctor.Subject, input string, args ...string) outcome {
 	t.Helper()
 	var o outcome
-	cmd := initconfig.Command(func(_ context.Context, config []byte, offline bool) (*doctor.Report, error) {
-		o.checked, o.offline = config, offline
-		return report, nil
+	cmd := initconfig.Command(func(config []byte) ([]doctor.Subject, error) {
+		o.checked = config
+		return sites, nil
 	})
 	var out, said bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(&said)
 	cmd.SetIn(strings.NewReader(input))
-	cmd.SetArgs(append([]string{}, args...)) // none are not those of the process
+	cmd.SetArgs(append([]string{"--offline"}, args...))
 	cmd.SilenceErrors = true
 	o.err = cmd.ExecuteContext(t.Context())
 	o.out, o.said = out.String(), said.String()
 	return o
 }
 
-var allWell = &doctor.Report{OK: true}
+// allWell is a site with which all is well, as far as that can be told offline.
+var allWell = []doctor.Subject{{
+	Found:        doctor.Found{Listen: []string{"127.0.0.1:8080"}},
+	ClientID:     clientID,
+	RedirectURI:  "http://127.0.0.1:8080/spotify/callback",
+	AuthorizeURL: "https://accounts.spotify.com/authorize",
+	TokenURL:     "https://accounts.spotify.com/api/token",
+	APIURL:       "https://api.spotify.com",
+	Store:        json.RawMessage(`{"module":"memory"}`),
+}}
 
 // What is written is adapted, formatted, and says what was answered.
 func TestCaddyfile(t *testing.T) {
@@ -77,7 +84,7 @@ func TestCaddyfile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := run(t, allWell, "", append(args, "--client-id", clientID)...)
 			if o.err != nil {
-				t.Fatal(o.err)
+				t.Fatalf("%v\n%s", o.err, o.out)
 			}
 			text, err := os.ReadFile("Caddyfile")
 			if err != nil {
@@ -86,8 +93,8 @@ func TestCaddyfile(t *testing.T) {
 			if formatted := caddyfile.Format(text); !bytes.Equal(formatted, text) {
 				t.Errorf("caddy fmt would change it to\n%s", formatted)
 			}
-			if !bytes.Contains(o.checked, []byte(`"client_id":"`+clientID+`"`)) || o.offline {
-				t.Errorf("checked (offline: %t): %s", o.offline, o.checked)
+			if !bytes.Contains(o.checked, []byte(`"client_id":"`+clientID+`"`)) {
+				t.Errorf("checked: %s", o.checked)
 			}
 			file := filepath.Join(golden, name+".caddyfile")
 			if *update {
@@ -203,9 +210,9 @@ func TestExists(t *testing.T) {
 // Standard output has the Caddyfile and nothing else.
 func TestStandardOutput(t *testing.T) {
 	t.Setenv("SPOTIFY_CLIENT_ID", clientID)
-	o := run(t, allWell, "", "-o", "-", "--offline")
-	if o.err != nil || !o.offline {
-		t.Fatalf("%v, offline: %t", o.err, o.offline)
+	o := run(t, allWell, "", "-o", "-")
+	if o.err != nil {
+		t.Fatal(o.err)
 	}
 	if !strings.HasPrefix(o.out, "# Written by") || !strings.HasSuffix(o.out, "}\n") || strings.Contains(o.out, "Redirect URIs:") {
 		t.Errorf("standard output is\n%s", o.out)
@@ -220,9 +227,9 @@ func TestStandardOutput(t *testing.T) {
 
 // What a check finds is said, and the Caddyfile is there to be mended.
 func TestProblems(t *testing.T) {
-	report := &doctor.Report{Sites: []doctor.SiteReport{{Site: "x", Checks: []doctor.CheckResult{{Check: "app", Status: doctor.CheckFailed, Message: "Spotify does not know it"}}}}}
-	o := run(t, report, "", "--client-id", clientID)
-	if !errors.Is(o.err, initconfig.ErrProblems) || !strings.Contains(o.out, "Spotify does not know it") || !strings.Contains(o.out, "Next:") {
+	site := doctor.Subject{ClientID: clientID, RedirectURI: "http://localhost/spotify/callback"}
+	o := run(t, []doctor.Subject{site}, "", "--client-id", clientID)
+	if o.err == nil || !strings.Contains(o.out, "refuses") || !strings.Contains(o.out, "skipped: --offline") || !strings.Contains(o.out, "Next:") {
 		t.Errorf("%v\n%s", o.err, o.out)
 	}
 	if _, err := os.Stat("Caddyfile"); err != nil {

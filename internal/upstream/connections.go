@@ -79,7 +79,8 @@ func AcquireConnections(o ConnectionsOptions) (*Connections, func() error, error
 
 // ConnectionsKey returns the key of connections that are made with options of the
 // transport http to an API. They are shared if the options say all of it. What is read
-// from files or made by modules may be another next time.
+// from files or made by modules may be another next time. Caddy takes the modules out of
+// the options when it provisions them, so the key has to be asked for before that.
 func ConnectionsKey(h *reverseproxy.HTTPTransport, api *Origin) any {
 	fromElsewhere := len(h.NetworkProxyRaw) > 0
 	if c := h.TLS; c != nil {

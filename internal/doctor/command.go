@@ -1,23 +1,18 @@
-package caddyspotify
+package doctor
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
-
-	"github.com/caddyspotify/caddy-spotify/internal/adminclient"
-	"github.com/caddyspotify/caddy-spotify/internal/doctor"
-	"github.com/caddyspotify/caddy-spotify/internal/initconfig"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
 
-// exitProblems is the exit code of a check that found something wrong.
-const exitProblems = 2
-
-func checkCommand() *cobra.Command {
+// Command returns `caddy spotify check`. subjects returns the sites of a config, given as
+// JSON, as the checks see them.
+func Command(subjects func(config []byte) ([]Subject, error)) *cobra.Command {
 	var (
-		config        adminclient.ConfigFlags
+		config        ConfigFlags
 		asJSON, quick bool
 	)
 	cmd := &cobra.Command{
@@ -50,21 +45,20 @@ could not be run.`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true, DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := runCheck(cmd, &config, quick)
+			report, err := runCheck(cmd, &config, subjects, quick)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				if err := adminclient.PrintJSON(cmd.OutOrStdout(), report); err != nil {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				if err := enc.Encode(report); err != nil {
 					return err
 				}
 			} else {
 				report.Print(cmd.OutOrStdout())
 			}
-			if report.OK {
-				return nil
-			}
-			return exitWith(cmd, exitProblems)
+			return report.Exit(cmd)
 		},
 	}
 	config.Add(cmd, "to check (default Caddyfile)")
@@ -74,42 +68,30 @@ could not be run.`,
 	return cmd
 }
 
-func runCheck(cmd *cobra.Command, config *adminclient.ConfigFlags, offline bool) (*doctor.Report, error) {
+func runCheck(cmd *cobra.Command, config *ConfigFlags, subjects func([]byte) ([]Subject, error), offline bool) (*Report, error) {
 	text, err := config.Load()
-	if errors.Is(err, doctor.ErrAdapt) {
-		report := &doctor.Report{Sites: []doctor.SiteReport{{Site: "config", Checks: []doctor.CheckResult{{Check: "config", Status: doctor.CheckFailed, Message: err.Error()}}}}}
-		return report, nil
+	if errors.Is(err, ErrAdapt) {
+		return &Report{Sites: []SiteReport{{Site: "config", Checks: []CheckResult{{Check: "config", Status: CheckFailed, Message: err.Error()}}}}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return checkConfig(cmd.Context(), text, offline)
-}
-
-func checkConfig(ctx context.Context, config []byte, offline bool) (*doctor.Report, error) {
-	sites, err := subjectsOf(config)
+	sites, err := subjects(text)
 	if err != nil {
 		return nil, err
 	}
-	return doctor.Check(ctx, sites, offline), nil
+	return Check(cmd.Context(), sites, offline), nil
 }
 
-// initCommand exits as a check does if one of what it has written failed.
-func initCommand() *cobra.Command {
-	cmd := initconfig.Command(checkConfig)
-	write := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		err := write(cmd, args)
-		if errors.Is(err, initconfig.ErrProblems) {
-			return exitWith(cmd, exitProblems)
-		}
-		return err
+// exitProblems is the exit code of a command that found something wrong.
+const exitProblems = 2
+
+// Exit ends a command that has printed the report: with 0 if all checks passed, and
+// otherwise with 2 and without a word.
+func (r *Report) Exit(cmd *cobra.Command) error {
+	if r.OK {
+		return nil
 	}
-	return cmd
-}
-
-// exitWith ends a command with an exit code and without a word.
-func exitWith(cmd *cobra.Command, code int) error {
 	cmd.SilenceErrors = true
-	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
+	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return exitProblems, nil })(cmd, nil)
 }

@@ -123,7 +123,7 @@ type RenewWords struct {
 
 // languages are those there are, the default first. Each is a file, so that a
 // translator needs no Go.
-var languages = []*words{readWords("en"), readWords("de")}
+var languages = []*words{readWords("en"), readWords("de"), readWords("es"), readWords("fr"), readWords("pt")}
 
 // english is for code, and for what has been worded already.
 var english = languages[0]

@@ -119,13 +119,19 @@ func TestJSONIsInert(t *testing.T) {
 func TestPagesInTheVisitorsLanguage(t *testing.T) {
 	s := proxytest.Start(t, proxytest.Options{})
 	b := s.NewBrowser()
+	titles := map[string]string{
+		"en": "Page not found", "de": "Seite nicht gefunden", "es": "Página no encontrada", "fr": "Page introuvable", "pt": "Página não encontrada",
+	}
 	for accept, want := range map[string]string{
 		"":                             "en",
 		"de":                           "de",
 		"de-AT,de;q=0.9,en;q=0.8":      "de",
 		"en-GB,en;q=0.9,de;q=0.8":      "en",
-		"fr-FR,fr;q=0.9,de;q=0.5":      "de",
-		"fr":                           "en",
+		"da-DK,da;q=0.9,de;q=0.5":      "de",
+		"da":                           "en",
+		"es-MX,es;q=0.9,en;q=0.8":      "es",
+		"fr-FR,fr;q=0.9,de;q=0.5":      "fr",
+		"pt-BR,pt;q=0.9,en;q=0.8":      "pt",
 		"*":                            "en",
 		"de;q=0":                       "en",
 		"de;q=0.1,en;q=0.2":            "en",
@@ -140,11 +146,11 @@ func TestPagesInTheVisitorsLanguage(t *testing.T) {
 		if got := a.Header.Get("Content-Language"); got != want || !strings.Contains(a.Text, `<html lang="`+want+`">`) || !strings.Contains(a.Header.Get("Vary"), "Accept-Language") {
 			t.Errorf("%.40q: %s, want %s", accept, got, want)
 		}
-		if (want == "de") != strings.Contains(a.Text, "Seite nicht gefunden") {
-			t.Errorf("%.40q: %s", accept, a.Text)
+		if title := titles[want]; !strings.Contains(a.Text, "<h1>"+title+"</h1>") {
+			t.Errorf("%.40q: no %q: %s", accept, title, a.Text)
 		}
 		// Words that have not been translated say so.
-		if (want == "de") != strings.Contains(a.Text, `<p lang="en">Not found.`) {
+		if (want != "en") != strings.Contains(a.Text, `<p lang="en">Not found.`) {
 			t.Errorf("%.40q: %s", accept, a.Text)
 		}
 	}

@@ -32,7 +32,8 @@ func (n notices) Kind() string { return tokenstore.KindKey }
 func (n notices) Ends(meta tokenstore.Meta) time.Time { return n.site.Sessions.Ends(meta) }
 
 // Describe implements notify.Source. A key that is not in its owner's list does not count, and that of another
-// site or app is not in the list as one of this site's.
+// site or app is not in the list as one of this site's. Of a key that has been renewed and only has to take the
+// renewal, with its next request, there is nothing to tell: its owner has done what a notice asks for.
 func (n notices) Describe(ctx context.Context, entry tokenstore.Entry) (*notify.Subject, error) {
 	index, _, _, err := n.loadIndex(ctx, entry.AccountID)
 	if errors.Is(err, tokenstore.ErrUnsealable) {
@@ -42,13 +43,17 @@ func (n notices) Describe(ctx context.Context, entry tokenstore.Entry) (*notify.
 		return nil, err
 	}
 	at := slices.IndexFunc(index.Keys, func(i indexedKey) bool { return i.Key == entry.Key && n.ours(i) })
-	if at < 0 {
+	if at < 0 || index.Keys[at].Waiting != nil {
 		return nil, nil
 	}
-	return &notify.Subject{
-		Kind: tokenstore.KindKey, Name: index.Keys[at].Name, Account: entry.AccountID, Session: index.Keys[at].ref(),
-		RenewURL: n.url(), AgainURL: n.url(),
-	}, nil
+	key := index.Keys[at]
+	subject := &notify.Subject{Kind: tokenstore.KindKey, Name: key.Name, Account: entry.AccountID, Session: key.ref()}
+	if key.renewable() {
+		subject.RenewURL = n.RenewURL(key.ref()) // also after its end, for a while
+	} else {
+		subject.RenewURL, subject.AgainURL = n.url(), n.url()
+	}
+	return subject, nil
 }
 
 // SealingID implements notify.Source.

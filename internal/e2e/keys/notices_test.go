@@ -83,7 +83,7 @@ func TestNoticesOfKeysAndShare(t *testing.T) {
 	p := s.Program(key)
 	p.WantStatus(p.Me(), http.StatusOK)
 	cookie := b.SessionCookie()
-	ends := b.Keys()[0].ExpiresAt
+	ends, ref := b.Keys()[0].ExpiresAt, b.Keys()[0].Key
 	account := b.Session().Account.ID
 	other := s.NewBrowser() // which keeps nothing alive and is told nothing
 
@@ -110,7 +110,7 @@ func TestNoticesOfKeysAndShare(t *testing.T) {
 				event = "access_ended"
 			}
 			if n.Kind == "key" {
-				name, renew = "backup", s.Origin+"/spotify/keys"
+				name, renew = "backup", s.Origin+"/spotify/keys/renew?key="+ref
 			}
 			if n.Event != event || n.DaysLeft != daysLeft || n.Name != name || n.Account != account || n.RenewURL != renew ||
 				n.Topic != "music" || n.ReauthorizeBy.Sub(ends).Abs() > time.Minute || !strings.Contains(n.Text, n.RenewURL) {
@@ -155,6 +155,57 @@ func TestNoticesOfKeysAndShare(t *testing.T) {
 		if strings.Contains(content, `"kind":"mark"`) && (strings.Contains(content, account) || strings.Contains(content, "backup")) {
 			t.Errorf("%s shows whose it is: %s", path, content)
 		}
+	}
+}
+
+// E01 E02: a key that is about to end is told of with a link, and the link renews it. From then on
+// nothing is told, whether the key has taken its renewal yet or not, until its new term nears its end.
+func TestNoticeLeadsToRenewal(t *testing.T) {
+	h := startWebhook(t)
+	s, clock := renewRig(t, "access_keys {\nlifetime 180d\n}\nnotify "+h.URL, spotifytest.Options{})
+	b := s.NewBrowser()
+	b.Login("mira")
+	p := s.Program(b.CreateKey(proxytest.KeyForm("backup")))
+	p.WantStatus(p.Me(), http.StatusOK)
+	ends := b.Keys()[0].ExpiresAt
+	// What is due three hours later shows that what was due before has been looked for.
+	clock.Advance(3 * time.Hour)
+	b.CreateKey(proxytest.KeyForm("later"))
+	told := 0
+	want := func(name string, daysLeft int, by time.Time) notice {
+		t.Helper()
+		clock.Advance(max(0, by.AddDate(0, 0, -daysLeft).Sub(clock.Now())))
+		told++
+		proxytest.Eventually(t, "a notice about "+name, func() bool {
+			clock.Advance(time.Minute)
+			return len(h.received()) >= told
+		})
+		n := h.received()[told-1]
+		if n.DaysLeft != daysLeft || n.ReauthorizeBy.Sub(by).Abs() > time.Minute || n.Name != name || !strings.Contains(n.Message, "Renew it: "+n.RenewURL) {
+			t.Fatalf("told %+v, want %s, %d days", n, name, daysLeft)
+		}
+		return n
+	}
+	later := ends.Add(3 * time.Hour)
+	want("backup", 30, ends)
+	want("later", 30, later)
+	n := want("backup", 7, ends)
+	link := strings.TrimPrefix(n.RenewURL, s.Origin)
+	b = s.NewBrowser()                               // another one of hers, where the notice has come
+	b.WantStatus(b.Navigate(link), http.StatusFound) // to the login
+	b.Login("mira")
+	page := b.WantStatus(b.Navigate(link), http.StatusOK).Text
+	if !strings.Contains(page, `action="/spotify/keys/renew"`) || !strings.Contains(page, `value="`+n.Session+`"`) {
+		t.Fatalf("the link leads to %s", page)
+	}
+	b.RenewKey(n.Session)
+	renewed := clock.Now().Add(180 * 24 * time.Hour)
+	want("later", 7, later)
+	want("later", 1, later)             // while the renewal waits for the key
+	p.WantStatus(p.Me(), http.StatusOK) // takes it
+	want("later", 0, later)
+	for _, daysLeft := range []int{30, 7, 1, 0} {
+		want("backup", daysLeft, renewed)
 	}
 }
 

@@ -107,12 +107,12 @@ func (k *Keys) finishRenew(ctx context.Context, w http.ResponseWriter, r *http.R
 		}
 		return k.flow.LoginFailed(w, r, p)
 	}
-	who, p := k.flow.LookUpProfile(ctx, token)
+	profile, p := k.flow.LookUpProfile(ctx, token)
 	if p != nil {
 		p.LoginURL = k.path()
 		return k.flow.LoginFailed(w, r, p)
 	}
-	account := who.Account().ID
+	account := profile.Account().ID
 	if account != pending.Account {
 		return k.flow.LoginFailed(w, r, &problem.Problem{
 			Status: http.StatusForbidden, Reason: reason.WrongAccount, LoginURL: k.renewRef(pending.Ref),
@@ -136,7 +136,9 @@ func (k *Keys) finishRenew(ctx context.Context, w http.ResponseWriter, r *http.R
 		zap.Strings("scopes", token.Scopes()),
 		zap.Time("expires_at", ends),
 		telemetry.ClientIP(r))
-	k.site.Observer.Emit(telemetry.EventKeyRenewed, listedSubject{key.Key, account}, telemetry.Payload{
+	who := listedSubject{key.Key, account}
+	k.site.Observer.Audit(telemetry.AuditKeyRenewed, who, zap.Strings("scopes", token.Scopes()), zap.Time("expires_at", ends), telemetry.ClientIP(r))
+	k.site.Observer.Emit(telemetry.EventKeyRenewed, who, telemetry.Payload{
 		"scopes": token.Scopes(), "expires_at": telemetry.Timestamp(ends),
 	})
 	return k.flow.ReturnToApp(w, r, next)

@@ -109,6 +109,7 @@ func (a *Accounts) deleteAll(w http.ResponseWriter, r *http.Request, sess *sessi
 		if err == nil {
 			a.site.Upstream.Quota.Forget(sess.Account.ID)
 			a.site.Logger.Info("account deleted", zap.String("account", sess.Account.ID), zap.Int("ended", n), telemetry.ClientIP(r))
+			a.site.Observer.Audit(telemetry.AuditDeleted, sess, zap.Int("ended", n), telemetry.ClientIP(r))
 		}
 		return err
 	})

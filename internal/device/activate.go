@@ -76,6 +76,7 @@ func (d *Devices) serveDeny(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.site.Metrics.DeviceLogin(telemetry.DeviceDenied)
 	d.site.Logger.Info("device login denied", zap.String("device", q.Name), telemetry.ClientIP(r))
+	d.site.Observer.Audit(telemetry.AuditDeviceDenied, nil, zap.String("device", q.Name), telemetry.ClientIP(r))
 	return d.render(w, r, http.StatusOK, page.Device{Step: page.DeviceDenied, Name: q.Name})
 }
 

@@ -84,6 +84,8 @@ func (d *Devices) announce(r *http.Request, sess *session.Session, q *request, w
 		zap.Time("expires_at", expires),
 		zap.String("device", q.Name),
 		telemetry.ClientIP(r))
+	d.site.Observer.Audit(telemetry.AuditDeviceAgreed, sess, zap.String("device", q.Name), telemetry.ClientIP(r))
+	d.site.Observer.Audit(telemetry.AuditKeyCreated, sess, zap.Strings("scopes", wanted.Token.Scopes()), zap.Time("expires_at", expires), telemetry.ClientIP(r))
 	d.site.Observer.Emit(telemetry.EventKeyCreated, sess, telemetry.Payload{
 		"scopes": wanted.Token.Scopes(), "expires_at": telemetry.Timestamp(expires), "device": q.Name,
 	})

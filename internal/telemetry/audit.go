@@ -20,7 +20,11 @@ const (
 	AuditSessionEnded   AuditEvent = "session_ended"
 	AuditKeyCreated     AuditEvent = "key_created"
 	AuditKeyUsed        AuditEvent = "key_first_used"
+	AuditKeyRenewed     AuditEvent = "key_renewed"
 	AuditKeyRevoked     AuditEvent = "key_revoked"
+	AuditDeviceAgreed   AuditEvent = "device_confirmed"
+	AuditDeviceDenied   AuditEvent = "device_denied"
+	AuditDeleted        AuditEvent = "account_deleted"
 	AuditShareConnected AuditEvent = "share_connected"
 	AuditTokenExposed   AuditEvent = "token_exposed"
 	AuditLimitsOpened   AuditEvent = "limits_opened"
@@ -38,7 +42,11 @@ var AuditFields = map[AuditEvent][]string{
 	AuditSessionEnded:   append([]string{"reason", "client_ip"}, about...),
 	AuditKeyCreated:     append([]string{"scopes", "expires_at", "client_ip"}, about...),
 	AuditKeyUsed:        append([]string{"client_ip"}, about...),
+	AuditKeyRenewed:     append([]string{"scopes", "expires_at", "client_ip"}, about...),
 	AuditKeyRevoked:     append([]string{"client_ip"}, about...),
+	AuditDeviceAgreed:   append([]string{"device", "client_ip"}, about...),
+	AuditDeviceDenied:   {"device", "client_ip"},
+	AuditDeleted:        append([]string{"ended", "client_ip"}, about...),
 	AuditShareConnected: append([]string{"scopes", "client_ip"}, about...),
 	AuditTokenExposed:   append([]string{"client_ip"}, about...),
 	AuditLimitsOpened:   {"client_id", "names"},

@@ -3,6 +3,7 @@ package operation_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -21,15 +22,16 @@ func TestAudit(t *testing.T) {
 	file := proxytest.NewLogBuffer()
 	s := proxytest.Start(t, proxytest.Options{
 		Global: "admin " + a.Addr + "\nlog audit {\noutput spotifytest_buffer " + file.Name + "\nformat json\ninclude http.handlers.spotify_auth.audit\n}",
-		Auth:   "expose_token\noptional_scopes streaming\naccess_keys\nshare {\nowner mira\nallow /v1/me/top/artists\nscopes user-top-read\n}",
+		Auth:   "expose_token\noptional_scopes streaming\naccess_keys\ndevice_login\nshare {\nowner mira\nallow /v1/me/top/artists\nscopes user-top-read\n}",
 	})
 	b := s.NewBrowser()
 	var lines []map[string]any
+	more := 0 // lines that come along with the next
 	next := func(event telemetry.AuditEvent) map[string]any {
 		t.Helper()
 		text := strings.Split(strings.TrimSpace(file.String()), "\n")
-		if len(text) != len(lines)+1 {
-			t.Fatalf("%s: %d lines, want one more than %d:\n%s", event, len(text), len(lines), file.String())
+		if len(text) != len(lines)+1+more {
+			t.Fatalf("%s: %d lines, want %d more than %d:\n%s", event, len(text), 1+more, len(lines), file.String())
 		}
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text[len(lines)]), &line); err != nil {
@@ -73,6 +75,10 @@ func TestAudit(t *testing.T) {
 	if used := next(telemetry.AuditKeyUsed); used["session"] != created["session"] || used["kind"] != "key" {
 		t.Errorf("%v", used)
 	}
+	b.RenewKey(b.Keys()[0].Key)
+	if renewed := next(telemetry.AuditKeyRenewed); renewed["session"] != created["session"] || renewed["account"] != created["account"] || renewed["kind"] != "key" {
+		t.Errorf("%v", renewed)
+	}
 	b.WantStatus(b.Fetch("DELETE", "/spotify/keys/"+b.Keys()[0].Key, ""), http.StatusNoContent)
 	next(telemetry.AuditKeyRevoked)
 	login("/spotify/share/connect")
@@ -94,6 +100,43 @@ func TestAudit(t *testing.T) {
 	a.Call("DELETE", "/spotify/limits/all", http.StatusOK, nil)
 	a.Call("DELETE", "/spotify/sessions/"+session["session"].(string), http.StatusOK, nil)
 	if line := next(telemetry.AuditSessionEnded); line["reason"] != "administrator" || line["session"] != session["session"] {
+		t.Errorf("%v", line)
+	}
+
+	// A device: one that is denied, and one that gets a key.
+	device := s.NewBrowser()
+	b.WantStatus(b.SendForm("/spotify/activate/deny", url.Values{"code": {device.AskForCode("Hallway screen").UserCode}}), http.StatusOK)
+	if line := next(telemetry.AuditDeviceDenied); line["device"] != "Hallway screen" {
+		t.Errorf("%v", line)
+	}
+	code := device.AskForCode("Kitchen radio")
+	b.WantStatus(b.ComeBack(b.AgreeToDevice("mira", code.UserCode)), http.StatusOK)
+	more = 1
+	agreed := next(telemetry.AuditDeviceAgreed)
+	more = 0
+	if created := next(telemetry.AuditKeyCreated); agreed["device"] != "Kitchen radio" || agreed["kind"] != "key" || created["session"] != agreed["session"] {
+		t.Errorf("%v, then %v", agreed, created)
+	}
+
+	// The account page: one session of two is ended, then everything deleted.
+	b.Login("mira")
+	next(telemetry.AuditLogin)
+	other := s.NewBrowser()
+	other.Login("mira")
+	session = next(telemetry.AuditLogin)
+	b.WantStatus(b.Fetch("DELETE", "/spotify/account/sessions/"+session["session"].(string), ""), http.StatusNoContent)
+	if line := next(telemetry.AuditSessionEnded); line["reason"] != "owner" || line["session"] != session["session"] || line["client_ip"] == nil {
+		t.Errorf("%v", line)
+	}
+	b.WantStatus(b.Fetch("DELETE", "/spotify/account", ""), http.StatusNoContent)
+	more = 2
+	for range 2 { // the device's key and the session
+		if line := next(telemetry.AuditSessionEnded); line["reason"] != "owner" {
+			t.Errorf("%v", line)
+		}
+		more--
+	}
+	if line := next(telemetry.AuditDeleted); line["ended"] != 2.0 || line["account"] != session["account"] {
 		t.Errorf("%v", line)
 	}
 	for event := range telemetry.AuditFields {

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,22 +48,51 @@ type held struct {
 	Account string `json:"account"`
 	Key     string `json:"key"`
 	KeyRef  string `json:"key_ref"`
+	// Renewed is a key whose renewal waits for it, and Week one that was to be told of.
+	Renewed    string `json:"renewed"`
+	RenewedRef string `json:"renewed_ref"`
+	WeekRef    string `json:"week_ref"`
+	// DeviceCode and UserCode are of a device that waits for a person.
+	DeviceCode string `json:"device_code"`
+	UserCode   string `json:"user_code"`
 }
+
+// upgradeAgent is the browser of another session of the account.
+const upgradeAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 
 // upgradeServer is a server at upgradeOrigin whose storage is a folder that is there.
 type upgradeServer struct {
 	*proxytest.Proxy
+	clock *fakeclock.Clock
 
-	mu     sync.Mutex
-	tokens map[string]bool // the access tokens that the Web API was sent
+	mu      sync.Mutex
+	tokens  map[string]bool // the access tokens that the Web API was sent
+	notices strings.Builder // what the webhook received
+}
+
+// ServeHTTP is the webhook.
+func (s *upgradeServer) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notices.Write(body)
+}
+
+// told returns what the webhook received.
+func (s *upgradeServer) told() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notices.String()
 }
 
 func startUpgrade(t *testing.T, storage string) *upgradeServer {
 	clock := fakeclock.New(upgradeTime)
 	clock.Install(t)
-	s := &upgradeServer{tokens: map[string]bool{}}
+	s := &upgradeServer{clock: clock, tokens: map[string]bool{}}
+	webhook := httptest.NewServer(s)
+	t.Cleanup(webhook.Close)
 	s.Proxy = proxytest.Start(t, proxytest.Options{
-		Auth: "access_keys\nshare {\nowner mira\nallow /v1/me/top/artists\n}",
+		Auth: "access_keys\ndevice_login\nnotify " + webhook.URL + "\nshare {\nowner mira\nallow /v1/me/top/artists\n}",
 		Sim:  spotifytest.Options{Now: clock.Now},
 		// It knows the tokens of other runs as well.
 		API: func(simulated http.Handler) http.Handler {
@@ -167,11 +200,100 @@ func testUpgrade(t *testing.T, folder string) {
 		t.Errorf("%d access tokens were sent, %d tokens refreshed; want those of the session, the key and the share", sent, refreshed)
 	}
 
+	var account struct {
+		Sessions []struct{ Browser, System string }
+	}
+	a = b.WantStatus(b.Fetch("GET", "/spotify/account", "", cookie), http.StatusOK)
+	if err := json.Unmarshal([]byte(a.Text), &account); err != nil || len(account.Sessions) != 2 || account.Sessions[1].Browser != "Firefox" || account.Sessions[1].System != "Linux" {
+		t.Errorf("the list of sessions: %s, %v", a.Text, err)
+	}
+	b.WantStatus(b.Do("GET", "/spotify/v1/me", "", bearer(holds.Renewed)), http.StatusOK)
+	a = b.WantStatus(b.Fetch("GET", "/spotify/keys", "", cookie), http.StatusOK)
+	var list struct{ Keys []proxytest.ListedKey }
+	if err := json.Unmarshal([]byte(a.Text), &list); err != nil || !slices.ContainsFunc(list.Keys, func(k proxytest.ListedKey) bool {
+		return k.Key == holds.RenewedRef && k.RenewedAt != nil && k.Renewal == nil
+	}) {
+		t.Errorf("the key has not taken its renewal: %s, %v", a.Text, err)
+	}
+	if sent, refreshed := s.sent(), s.Sim.TokenRequests("refresh_token"); sent != 4 || refreshed != 0 {
+		t.Errorf("%d access tokens were sent, %d tokens refreshed; want that of the renewal as well", sent, refreshed)
+	}
+	// A device's code shows a person what it is, and the device itself is told to wait. What a person
+	// decides would be stored with the code's ten minutes, which are over by the time of day.
+	person := s.browser()
+	if page := person.WantStatus(person.SendForm("/spotify/activate", url.Values{"code": {holds.UserCode}}), http.StatusOK).Text; !strings.Contains(page, "Hallway screen") {
+		t.Errorf("the page of the device: %s", page)
+	}
+	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {holds.DeviceCode}}
+	a = s.browser().Do("POST", "/spotify/device/token", form.Encode(), proxytest.Header("Content-Type", "application/x-www-form-urlencoded"))
+	if !strings.Contains(a.Text, "authorization_pending") {
+		t.Errorf("the device is told %s", a.Text)
+	}
+
 	// What is in the records can be ended as well.
 	b.WantStatus(b.Do("DELETE", "/spotify/keys/"+holds.KeyRef, "", cookie, proxytest.Header("Origin", upgradeOrigin), proxytest.Header("Sec-Fetch-Site", "same-origin")), http.StatusNoContent)
 	b.WantStatus(b.Do("GET", "/spotify/v1/me", "", bearer(holds.Key)), http.StatusUnauthorized)
 	b.WantStatus(b.Submit("/spotify/logout", cookie), http.StatusOK)
 	b.WantStatus(b.Fetch("GET", "/spotify/v1/me", "", cookie), http.StatusUnauthorized)
+
+	// A mark says what to tell of a key whose record has gone. It is kept for another
+	// hundred years here, and so ends then.
+	deleteRecord(t, storage, holds.WeekRef)
+	s.clock.Advance(markEnd.Sub(s.clock.Now()))
+	proxytest.Eventually(t, "a notice about the key whose record has gone", func() bool {
+		s.clock.Advance(time.Hour)
+		return strings.Contains(s.told(), `"name":"week"`)
+	})
+}
+
+// markEnd is when marks in the records say that access has ended.
+var markEnd = time.Date(2126, 1, 5, 0, 0, 0, 0, time.UTC)
+
+// deleteRecord deletes the record of a key with a reference.
+func deleteRecord(t *testing.T, storage, ref string) {
+	t.Helper()
+	deleted := 0
+	err := filepath.WalkDir(storage, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasPrefix(d.Name(), ref) {
+			deleted++
+			return os.Remove(path)
+		}
+		return err
+	})
+	if err != nil || deleted != 1 {
+		t.Fatalf("%d records of %s, %v", deleted, ref, err)
+	}
+}
+
+// marks returns how many marks are in the storage.
+func marks(t *testing.T, storage string) (n int) {
+	t.Helper()
+	err := filepath.WalkDir(storage, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if strings.Contains(string(content), `"kind":"mark"`) {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// agentOf sets the User-Agent of requests.
+type agentOf struct {
+	agent string
+	next  http.RoundTripper
+}
+
+func (a agentOf) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", a.agent)
+	return a.next.RoundTrip(r)
 }
 
 // expiry is when a record leaves the store, which goes by the time of day. What is sealed
@@ -183,10 +305,29 @@ func writeRecords(t *testing.T, folder string) {
 	s := startUpgrade(t, storage)
 	owner := s.browser()
 	owner.Navigate(spotifytest.Approve(t, owner.Client, upgradeOrigin+"/spotify/share/connect", "mira"), proxytest.Header("Sec-Fetch-Site", "cross-site"))
+	other := s.browser()
+	other.Client.Transport = agentOf{upgradeAgent, other.Client.Transport}
+	other.Login("mira")
 	b := s.browser()
 	b.Login("mira")
 	holds := held{Key: b.CreateKey(proxytest.KeyForm("upgrade", "access", "read"))}
 	holds.Cookie, holds.Account, holds.KeyRef = b.SessionCookie(), b.Session().Account.ID, b.Keys()[0].Key
+	refOf := func(name string) string {
+		keys := b.Keys()
+		return keys[slices.IndexFunc(keys, func(k proxytest.ListedKey) bool { return k.Name == name })].Key
+	}
+	holds.Renewed = b.CreateKey(proxytest.KeyForm("renewed"))
+	holds.RenewedRef = refOf("renewed")
+	b.RenewKey(holds.RenewedRef)
+	b.CreateKey(proxytest.KeyForm("week", "life", "7d"))
+	holds.WeekRef = refOf("week")
+	proxytest.Eventually(t, "marks of what is to be told", func() bool {
+		s.clock.Advance(time.Minute)
+		return marks(t, storage) > 1 // of the key that is to be told of, and of whose turn it is
+	})
+	// Not before, since a code is soon forgotten.
+	code := s.browser().AskForCode("Hallway screen")
+	holds.DeviceCode, holds.UserCode = code.DeviceCode, code.UserCode
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -60,6 +60,8 @@ var scenarios = []scenario{
 	{name: "share-listeners", about: "the same on the line of a shared account, without sessions", run: listen, links: "rewrite", store: "memory", share: true},
 	{name: "player", about: "what it costs to follow a player for a day, and how late one hears of its changes; 200 days are simulated", run: followPlayer},
 	{name: "peers", about: "plain Caddy, the proxy, and other servers that add a header, as far as they are here", run: comparePeers, path: smallPacked, links: "rewrite", long: true},
+	{name: "scale", about: "what 10,000 to 1,000,000 sessions on 1 to 16 instances ask of Redis; a busy hour is simulated", run: simulateScale, long: true},
+	{name: "scale-redis", about: "two instances, 100,000 sessions and a Redis, measured beside the simulation, in some two minutes", run: measureScale, long: true},
 	{name: "hour-tabs", about: "the demo's page in three tabs of Chromium, and music on a phone, for -minutes: what Spotify is asked", run: watchTabs, long: true},
 	{name: "hour-widget", about: "the page of examples/now-playing with -visitors at a time, for -minutes: what Spotify is asked", run: watchWidget, long: true},
 }

@@ -209,8 +209,12 @@ func (k *Keys) showKeys(w http.ResponseWriter, r *http.Request, sess *session.Se
 			Ref: key.ref(), Name: key.Name, Rules: key.rules(), Scopes: key.Scopes,
 			Created: day(key.CreatedAt), Expires: day(key.ExpiresAt),
 		}
-		if left := key.ExpiresAt.Sub(k.site.Clock.Now()); left < k.site.Upstream.ReauthorizeNotice && left < key.ExpiresAt.Sub(key.CreatedAt)/2 {
-			shown.Left = max(1, left)
+		since := key.CreatedAt
+		if key.RenewedAt.After(since) {
+			since = key.RenewedAt
+		}
+		if left := key.ExpiresAt.Sub(k.site.Clock.Now()); left > 0 && left < k.site.Upstream.ReauthorizeNotice && left < key.ExpiresAt.Sub(since)/2 {
+			shown.Left = left
 		}
 		if !key.usedAt.IsZero() {
 			shown.Used = day(key.usedAt)

@@ -284,4 +284,21 @@ func TestDueOnPages(t *testing.T) {
 	if b.Session().Due {
 		t.Error("due after a new login")
 	}
+	// What has ended is not about to, and of a key that was renewed the time since then counts.
+	p := s.Program(b.CreateKey(proxytest.KeyForm("again", "life", "7d")))
+	for range 3 {
+		clock.Advance(6 * 24 * time.Hour)
+		b.RenewKey(b.Keys()[0].Key)
+		p.WantStatus(p.Me(), http.StatusOK)
+	}
+	if k := b.Keys()[0]; k.Name != "again" || k.RenewedAt == nil {
+		t.Fatalf("listed: %+v", k)
+	}
+	if page := b.Navigate(proxytest.KeysPath).Text; !strings.Contains(page, "<dt>Expired</dt>") || strings.Contains(page, "Ends") {
+		t.Errorf("keys: %s", page)
+	}
+	clock.Advance(4 * 24 * time.Hour)
+	if page := b.Navigate(proxytest.KeysPath).Text; strings.Count(page, "<strong>Ends in 3 days.</strong>") != 1 {
+		t.Errorf("keys: %s", page)
+	}
 }

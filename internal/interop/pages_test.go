@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
 
@@ -24,9 +26,13 @@ const pageOptions = `
 	client_id 0123456789abcdef0123456789abcdef
 	scopes user-read-private user-library-read
 	store memory
+	session {
+		idle 180d
+	}
 	access_keys {
 		max 2
 	}
+	device_login
 	share {
 		owner mira
 		allow /v1/me/player/currently-playing
@@ -51,8 +57,9 @@ type pageState struct {
 	user  string // who is logged in; empty: nobody
 	path  string // the address to open
 	steps func(s *pageSite)
-	shows string // a CSS selector of what is there then, besides main and h1
-	lang  string // what the browser prefers; empty: English
+	shows string        // a CSS selector of what is there then, besides main and h1
+	lang  string        // what the browser prefers; empty: English
+	later time.Duration // how much time has passed since the state before
 }
 
 var pageStates = []pageState{
@@ -68,6 +75,7 @@ var pageStates = []pageState{
 	{name: "share-not-connected", path: "/spotify/share", shows: "#again"},
 	{name: "share-not-owner", path: "/spotify/share/connect", steps: as("jonas"), shows: "#again"},
 	{name: "share-connected", path: "/spotify/share/connect", steps: as("mira"), shows: "#again"},
+	{name: "account-shared", user: "mira", path: "/spotify/account", steps: opening("#delete summary"), shows: "#delete[open] input"},
 	{name: "keys-none", user: "mira", path: "/spotify/keys", shows: "#none"},
 	{name: "keys-none-german", user: "mira", path: "/spotify/keys", shows: "html[lang=de] #none", lang: "de"},
 	{name: "keys-wrong", user: "mira", path: "/spotify/keys", steps: (*pageSite).createWrongKey, shows: "#wrong"},
@@ -75,6 +83,26 @@ var pageStates = []pageState{
 	{name: "keys-list", user: "mira", path: "/spotify/keys", shows: "ul.keys"},
 	{name: "keys-revoke", user: "mira", path: "/spotify/keys", steps: (*pageSite).openDetails, shows: "details[open] button"},
 	{name: "keys-full", user: "mira", path: "/spotify/keys", steps: (*pageSite).createLastKey, shows: "#full"},
+	{name: "keys-renew", user: "mira", path: "/spotify/keys", steps: (*pageSite).askToRenew, shows: "form[action='/spotify/keys/renew']"},
+	{name: "keys-renewed", user: "mira", path: "/spotify/keys", steps: (*pageSite).renew, shows: "#renewed"},
+	{name: "keys-renew-cancelled", user: "mira", path: "/spotify/keys", steps: (*pageSite).cancelRenewal, shows: "#again"},
+	{name: "keys-due", user: "mira", path: "/spotify/keys", shows: "dd strong", later: 24 * 24 * time.Hour},
+	{name: "keys-expired", user: "mira", path: "/spotify/keys", shows: ".renew button", later: 8 * 24 * time.Hour},
+	{name: "keys-expired-german", user: "mira", path: "/spotify/keys", shows: "html[lang=de] .renew button", lang: "de"},
+	{name: "activate", path: "/spotify/activate", shows: "#enter"},
+	{name: "activate-malformed", path: "/spotify/activate", steps: entering("a"), shows: "#wrong"},
+	{name: "activate-unknown", path: "/spotify/activate", steps: entering("BCDF-GHJK"), shows: "#wrong"},
+	{name: "activate-confirm", path: "/spotify/activate", steps: (*pageSite).enterCode, shows: "#confirm"},
+	{name: "activate-confirm-german", path: "/spotify/activate", steps: (*pageSite).enterCode, shows: "html[lang=de] #confirm", lang: "de"},
+	{name: "activate-denied", path: "/spotify/activate", steps: (*pageSite).denyDevice, shows: "main:not(:has(form)) #device"},
+	{name: "activate-done", path: "/spotify/activate", steps: (*pageSite).agreeToDevice, shows: "#account"},
+	{name: "account", user: "jonas", path: "/spotify/account", shows: "#sessions"},
+	{name: "account-german", user: "jonas", path: "/spotify/account", shows: "html[lang=de] #sessions", lang: "de"},
+	{name: "account-end", user: "jonas", path: "/spotify/account", steps: opening("#sessions summary", "#others summary", "#keys summary"), shows: "#keys details[open] button"},
+	{name: "log-out", user: "jonas", path: "/spotify/logout", shows: "#log-out"},
+	{name: "account-delete", user: "jonas", path: "/spotify/account", steps: opening("#delete summary"), shows: "#delete[open] button"},
+	{name: "account-deleted", user: "jonas", path: "/spotify/account", steps: (*pageSite).deleteAccount, shows: "#again"},
+	{name: "share-due", path: "/spotify/share", shows: "#again", later: 142 * 24 * time.Hour},
 }
 
 // pageSite is a site with all pages, and a browser that looks at them.
@@ -82,6 +110,7 @@ type pageSite struct {
 	*browser
 	sim    *spotifytest.Running
 	origin string
+	clock  *fakeclock.Clock
 }
 
 // TestPages looks at every page of the proxy's own, in the order of pageStates: in a
@@ -89,16 +118,18 @@ type pageSite struct {
 // axe-core, by keyboard alone, and as a screen reader tells it. The states share the
 // site, so that what one has created the next one shows.
 //
-// E03
+// E01 E02 E03 E04
 func TestPages(t *testing.T) {
 	a := newAccessibility(t)
 	origin := freeOrigin(t)
-	sim := spotifytest.Start(t, spotifytest.Options{RedirectURIs: []string{origin + "/spotify/callback"}})
+	clock := fakeclock.New(time.Now())
+	clock.Install(t)
+	sim := spotifytest.Start(t, spotifytest.Options{RedirectURIs: []string{origin + "/spotify/callback"}, Now: clock.Now})
 	startProxy(t, origin, pageOptions+fmt.Sprintf(`
 		authorize_url %s
 		token_url %s
 		api_url %s`, sim.AuthorizeURL, sim.TokenURL, sim.APIURL), siteOfPages)
-	s := &pageSite{browser: startBrowser(t), sim: sim, origin: origin}
+	s := &pageSite{browser: startBrowser(t), sim: sim, origin: origin, clock: clock}
 	for _, state := range pageStates {
 		ok := t.Run(state.name, func(t *testing.T) {
 			s.t = t
@@ -115,6 +146,7 @@ func TestPages(t *testing.T) {
 // reach brings the browser to the page in its state.
 func (s *pageSite) reach(state pageState) {
 	s.t.Helper()
+	s.clock.Advance(state.later + time.Minute) // lists are in the order of time
 	s.do("beginning without cookies", s.size(1280, 800, "light"), clearCookies(), s.prefer(state.lang))
 	if state.user != "" {
 		s.do("going to log in", chromedp.Navigate(s.origin+"/spotify/login"), chromedp.WaitVisible(chromedp.ID("agree")))

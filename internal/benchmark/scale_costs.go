@@ -58,7 +58,6 @@ const (
 	minPoll       = 20 * time.Millisecond   // tokenstore/redis/lease.go
 	maxPoll       = 200 * time.Millisecond  // tokenstore/redis/lease.go
 	defaultLease  = 2500 * time.Millisecond // tokenstore/redis/settings.go
-	pingInterval  = 2 * time.Second         // tokenstore/redis/client.go
 
 	leastSpread      = 6 * time.Second // internal/player/event.go
 	longestSpread    = time.Minute

@@ -69,9 +69,11 @@ func measureScale(ctx context.Context, sc scenario, _ settings) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	if _, err := storeSessions(ctx, server.addr, origin, measuredSessions-measuredOpen); err != nil {
 		return err
 	}
+	stored := time.Since(began)
 	cookies, err := storeSessions(ctx, server.addr, origin, measuredOpen)
 	if err != nil {
 		return err
@@ -80,7 +82,12 @@ func measureScale(ctx context.Context, sc scenario, _ settings) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("a session in Redis: %d bytes\n", (after-before)/measuredSessions)
+	took, records, err := walkTakes(ctx, server.addr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("a session in Redis: %d bytes; stored at %.0f a second, %d at once; a walk over %d records: %.1f s\n",
+		(after-before)/measuredSessions, (measuredSessions-measuredOpen)/stored.Seconds(), storing, records, took.Seconds())
 
 	random := rand.New(rand.NewPCG(scaleSeed, 0))
 	jobFor := func(i int, seconds int) job {
@@ -133,7 +140,16 @@ func measureScale(ctx context.Context, sc scenario, _ settings) error {
 	if err != nil {
 		return err
 	}
+	stats, err := redisInfo(server.addr, "stats")
+	if err != nil {
+		return err
+	}
 	fmt.Printf("refreshes, all along: %d\n", len(refreshes))
+	for line := range strings.Lines(stats) {
+		if strings.HasPrefix(line, "tracking_") {
+			fmt.Print(line)
+		}
+	}
 	printMeasured(samples)
 	return nil
 }

@@ -102,6 +102,9 @@ func newSim(n, instances int, h habits, seed uint64, length time.Duration) *sim 
 	pause := h.visit.Seconds() * (1 - h.open) / max(h.open, 1e-9) // between two visits of a session
 	for i := range int32(n) {
 		s.tracked[i] = 1<<instances - 1
+		if h.sticky {
+			s.tracked[i] = 1 << (int(i) % instances)
+		}
 		s.listedAt[i], s.streamAt[i] = noInstance, noInstance
 		s.expiry[i] = s.random.Float64() * life
 		s.savedUse[i] = s.expiry[i] - life

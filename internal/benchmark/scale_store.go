@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -15,12 +14,8 @@ import (
 	"github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 )
 
-// storing is how many sessions are stored at once.
-const storing = 64
-
-// storeSessions stores sessions of a site in Redis as logins would, each of another account
-// and with a token that expires within measuredLife, and returns their cookies.
-func storeSessions(ctx context.Context, addr, origin string, n int) ([]string, error) {
+// openRedis opens the store in a Redis.
+func openRedis(addr string) (*redis.Store, error) {
 	provider := &redis.Provider{Addresses: []string{addr}}
 	if err := provider.Provision(caddy.Context{}); err != nil {
 		return nil, err
@@ -29,7 +24,37 @@ func storeSessions(ctx context.Context, addr, origin string, n int) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	defer store.(io.Closer).Close()
+	return store.(*redis.Store), nil
+}
+
+// walkTakes walks over all records, as ending all of a person's sessions does.
+func walkTakes(ctx context.Context, addr string) (time.Duration, int, error) {
+	store, err := openRedis(addr)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer store.Close()
+	began, n := time.Now(), 0
+	for _, err := range store.Walk(ctx) {
+		if err != nil {
+			return 0, 0, err
+		}
+		n++
+	}
+	return time.Since(began), n, nil
+}
+
+// storing is how many sessions are stored at once.
+const storing = 64
+
+// storeSessions stores sessions of a site in Redis as logins would, each of another account
+// and with a token that expires within measuredLife, and returns their cookies.
+func storeSessions(ctx context.Context, addr, origin string, n int) ([]string, error) {
+	store, err := openRedis(addr)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
 	cookies, errs := make([]string, n), make([]error, storing)
 	var wg sync.WaitGroup
 	for worker := range storing {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,11 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddyspotify/caddy-spotify/internal/redistest"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
-	"github.com/caddyspotify/caddy-spotify/tokenstore/redis"
 )
 
 // quiet are habits in which nothing happens but requests and refreshes: one session is
@@ -102,9 +98,7 @@ func TestStickySession(t *testing.T) {
 	h := quiet
 	h.sticky = true
 	s := newSim(8, 4, h, 1, 12*time.Hour)
-	for i := range s.tracked {
-		s.tracked[i] = 0
-	}
+	clear(s.tracked)
 	s.run()
 	all := total(s)
 	if all.loads != 8 || all.messages != 0 {
@@ -177,7 +171,6 @@ func TestConstantsAreTheCodes(t *testing.T) {
 		"internal/session/background.go": {"every := max(1, min(m.idleSeconds/20, 6*3600))"},
 		"tokenstore/redis/lease.go":      {"minPoll = 20 * time.Millisecond", "maxPoll = 200 * time.Millisecond"},
 		"tokenstore/redis/settings.go":   {"defaultLease = 2500 * time.Millisecond"},
-		"tokenstore/redis/client.go":     {"pingInterval = 2 * time.Second"},
 		"internal/player/member.go":      {"lookEvery = time.Second"},
 		"internal/player/event.go":       {"leastSpread = 6 * time.Second", "longestSpread = time.Minute", "returnsPerSecond = 400", "soonestReturn = 500 * time.Millisecond"},
 	} {
@@ -197,15 +190,11 @@ func TestConstantsAreTheCodes(t *testing.T) {
 // TestCosts counts what a real Redis was asked.
 func TestCosts(t *testing.T) {
 	server := redistest.Start(t)
-	provider := &redis.Provider{Addresses: []string{server.Addr}}
-	if err := provider.Provision(caddy.Context{}); err != nil {
-		t.Fatal(err)
-	}
-	store, err := provider.Store()
+	store, err := openRedis(server.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.(io.Closer).Close()
+	defer store.Close()
 	ctx := t.Context()
 	now := time.Now()
 	rec := &tokenstore.Record{Sealed: []byte("sealed"), Meta: tokenstore.Meta{CreatedAt: now, AuthorizedAt: now, ExpiresAt: now.Add(time.Hour)}}

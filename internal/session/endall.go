@@ -98,13 +98,20 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session, about ...zap.Field)
 // ends as well. It returns how many it ended. When it fails, the session given goes on,
 // so that the person can try again.
 func (m *Manager) EndAll(ctx context.Context, s *Session, shared bool, about ...zap.Field) (int, error) {
-	n, err := m.endOwn(ctx, about, func(e tokenstore.Entry) bool {
+	match := func(e tokenstore.Entry) bool {
 		return e.Key != s.Key() && s.Account.has(e) && (shared || e.Kind != tokenstore.KindShared)
-	})
+	}
+	n, err := m.endOwn(ctx, about, match)
 	if err != nil {
 		return n, err
 	}
-	return n + 1, m.end(ctx, s, EndOwner, about...)
+	if err := m.end(ctx, s, EndOwner, about...); err != nil {
+		return n, err
+	}
+	// An access key that was created before the session ended, and after the last walk.
+	// One that is created later finds no session.
+	late, err := m.endOwn(ctx, about, match)
+	return n + 1 + late, err
 }
 
 // EndOne ends a session of a person in the store of m by the key of its record, here and

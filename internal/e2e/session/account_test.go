@@ -380,6 +380,35 @@ func TestDeleteDuringRefresh(t *testing.T) {
 	}
 }
 
+// E03: an access key that is being created while its owner deletes everything is not there
+// afterwards.
+func TestDeleteWhileKeyIsCreated(t *testing.T) {
+	s := proxytest.Start(t, proxytest.Options{Auth: "access_keys"})
+	laptop := logInAs(s, "mira", firefoxOnLinux)
+	id := accountOf(laptop).Account.ID
+	callback := laptop.AskForKey("", proxytest.KeyForm("late"))
+	held := s.Sim.Inject(spotifytest.Fault{Path: "/v1/me", Hold: true})
+	done := make(chan proxytest.Response, 1)
+	go func() { done <- laptop.ComeBack(callback) }()
+	<-held.Entered()
+	laptop.WantStatus(laptop.Fetch("DELETE", accountPath, ""), http.StatusNoContent)
+	held.Clear()
+	held.Release()
+	if a := <-done; a.StatusCode != http.StatusForbidden || strings.Contains(a.Text, "spk_") {
+		t.Errorf("status %d, %s", a.StatusCode, a.Text)
+	}
+	s.Restart()
+	laptop.Login("mira")
+	if l := accountOf(laptop); len(l.Keys) != 0 {
+		t.Errorf("after the next login: %+v", l.Keys)
+	}
+	laptop.WantStatus(laptop.Fetch("DELETE", accountPath, ""), http.StatusNoContent)
+	s.Restart()
+	if found := traces(s, nil, id); len(found) != 0 {
+		t.Errorf("left: %v", found)
+	}
+}
+
 // E03: what a person ends on one instance has ended on the other, and the list is the same
 // on both.
 func TestAccountOnEveryInstance(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 
@@ -111,12 +112,27 @@ func (k *Keys) pending(f page.KeyForm, account string, w *page.KeyWords) (pendin
 	return p, nil
 }
 
+// maxMarks is how many marks, such as accents, may be on one character. More of them would
+// reach into the lines above and below.
+const maxMarks = 4
+
 // isPlainText reports whether a text is one line that shows as what it is.
 func isPlainText(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\uFFFD' ||
-			r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0xfeff
-	})
+	marks := maxMarks // none at the beginning, where there is no character to be on
+	for _, r := range s {
+		switch {
+		case r == '\uFFFD', r == '\u2800', unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp,
+			unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
+			return false // it has no shape, or changes how the rest shows
+		case unicode.Is(unicode.M, r):
+			if marks++; marks > maxMarks {
+				return false
+			}
+		default:
+			marks = 0
+		}
+	}
+	return true
 }
 
 // keyLife is a time that a key may be given, by its name in the form.

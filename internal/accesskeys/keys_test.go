@@ -52,6 +52,26 @@ func newInstance(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock, na
 	return k
 }
 
+// E04: a name is seen as what it is: nothing in it is invisible, turns the text around or
+// covers the lines around it.
+func TestNamesShowAsWhatTheyAre(t *testing.T) {
+	for _, name := range []string{
+		"Küche", "客厅 1号", "מטבח", "مطبخ", "रसोई", "ห้องนั่งเล่น", "Phở bò", "❤\ufe0f mirror", "a\u00a0b", "<b>{{x}}</b>", "Cafe\u0301",
+	} {
+		if !ValidName(name) {
+			t.Errorf("%q is refused", name)
+		}
+	}
+	for _, name := range []string{
+		"", "a\nb", "a\x00b", "a\x85b", "a\xffb", "\u3164", "\u115f\u1160", "\u2800", "\ufe0f", "\u0301a", "a\u00adb", "a\u034fb", "a\u061cb", "a\u180eb",
+		"a\u200bb", "a\u2028b", "a\u202eb", "a\u2066b", "a\ufeffb", "a\ufff9b", "a\uffffb", "\ue000", "a\U000e0041b", "a" + strings.Repeat("\u0301", 5), strings.Repeat("x", 61),
+	} {
+		if ValidName(name) {
+			t.Errorf("%q is a name", name)
+		}
+	}
+}
+
 // S26: the list of an account's keys is nothing that opens.
 func TestIndexOpensNothing(t *testing.T) {
 	k, fake := newKeysRig(t)

@@ -64,6 +64,8 @@ func TestAccessKeyForm(t *testing.T) {
 		{proxytest.KeyForm(strings.Repeat("x", 61)), "name", "at most 60"},
 		{proxytest.KeyForm("a\nb"), "name", "Give the key a name"},
 		{proxytest.KeyForm("a\u202eb"), "name", "Give the key a name"},
+		{proxytest.KeyForm("a\u061cb"), "name", "Give the key a name"},
+		{proxytest.KeyForm("\u3164"), "name", "Give the key a name"},
 		{proxytest.KeyForm("a\xff"), "name", "Give the key a name"},
 		{proxytest.KeyForm("a", "life", "200d"), "life", "Choose one of the times"},
 		{proxytest.KeyForm("a", "life", ""), "life", "Choose one of the times"},

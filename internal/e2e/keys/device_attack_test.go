@@ -350,6 +350,8 @@ func TestDeviceRequests(t *testing.T) {
 		"no name":         {devicePath, "scope=user-read-private", "", 400, `"error":"invalid_request"`},
 		"long name":       {devicePath, "client_name=" + strings.Repeat("x", 61), "", 400, `"error":"invalid_request"`},
 		"bidi name":       {devicePath, "client_name=a%E2%80%AEb", "", 400, `"error":"invalid_request"`},
+		"blank name":      {devicePath, "client_name=%E3%85%A4", "", 400, `"error":"invalid_request"`},
+		"towering name":   {devicePath, "client_name=a" + strings.Repeat("%CC%81", 59), "", 400, `"error":"invalid_request"`},
 		"other scope":     {devicePath, "client_name=a&scope=user-library-modify", "", 400, `"error":"invalid_scope"`},
 		"twice":           {devicePath, "client_name=a&client_name=b", "", 400, `"error":"invalid_request"`},
 		"huge":            {devicePath, "client_name=a&x=" + strings.Repeat("x", 10000), "", 400, `"error":"invalid_request"`},

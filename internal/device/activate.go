@@ -116,7 +116,7 @@ func (d *Devices) lookUp(r *http.Request, code string) (*request, *problem.Probl
 		bounds = append(bounds, bound{"account " + sess.Account.ID, maxWrong})
 	} else {
 		// Who is logged in is not shut out by those who guess from many networks.
-		bounds = append(bounds, bound{"all", maxWrongOverall})
+		bounds = append(bounds, bound{everybody, maxWrongOverall})
 	}
 	if wait, ok := d.limits.attempt(bounds...); !ok {
 		d.site.Metrics.DeviceLogin(telemetry.DeviceRefused)

@@ -42,6 +42,7 @@ type limits struct {
 	mu      sync.Mutex
 	issued  []issue // in the order of time
 	windows *lru.Cache[string, window]
+	all     window // of everybody
 	polls   *lru.Cache[string, poll]
 }
 
@@ -100,6 +101,28 @@ type bound struct {
 	most int
 }
 
+// everybody is the name of the bound on all networks together. Its window is not among
+// those that make room for others, or many networks would undo it.
+const everybody = "all"
+
+func (l *limits) window(name string) (w window, found bool) {
+	if name == everybody {
+		return l.all, true
+	}
+	return l.windows.Get(name)
+}
+
+func (l *limits) setWindow(name string, w window) {
+	switch {
+	case name == everybody:
+		l.all = w
+	case w.n == 0:
+		l.windows.Remove(name)
+	default:
+		l.windows.Add(name, w)
+	}
+}
+
 // attempt counts against all bounds, if all have room. If not, it returns how long until
 // they have.
 func (l *limits) attempt(bounds ...bound) (wait time.Duration, ok bool) {
@@ -108,7 +131,7 @@ func (l *limits) attempt(bounds ...bound) (wait time.Duration, ok bool) {
 	now := l.clock.Now()
 	windows := make([]window, len(bounds))
 	for i, b := range bounds {
-		w, found := l.windows.Get(b.name)
+		w, found := l.window(b.name)
 		if !found || now.Sub(w.began) >= codeLifetime {
 			w = window{began: now}
 		}
@@ -121,7 +144,7 @@ func (l *limits) attempt(bounds ...bound) (wait time.Duration, ok bool) {
 		return wait, false
 	}
 	for i, b := range bounds {
-		l.windows.Add(b.name, windows[i])
+		l.setWindow(b.name, windows[i])
 	}
 	return 0, true
 }
@@ -131,8 +154,8 @@ func (l *limits) right(bounds ...bound) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, b := range bounds {
-		if w, ok := l.windows.Get(b.name); ok && w.n > 0 {
-			l.windows.Add(b.name, window{w.began, w.n - 1})
+		if w, ok := l.window(b.name); ok && w.n > 0 {
+			l.setWindow(b.name, window{w.began, w.n - 1})
 		}
 	}
 }

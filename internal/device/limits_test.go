@@ -2,6 +2,7 @@ package device
 
 import (
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -35,6 +36,33 @@ func TestAttempts(t *testing.T) {
 	clock.Advance(time.Second)
 	if _, ok := l.attempt(small, large); !ok {
 		t.Error("the window has no end")
+	}
+}
+
+// E04, O55: what many networks do leaves the bound on all of them together as it is, and an
+// attempt that was right leaves nothing.
+func TestBoundOfEverybodyStays(t *testing.T) {
+	l := newLimits(fakeclock.New(time.Unix(1e9, 0)))
+	all := bound{everybody, 1}
+	if _, ok := l.attempt(all); !ok {
+		t.Fatal("the first attempt is refused")
+	}
+	for i := range 10000 {
+		l.attempt(bound{"poll " + strconv.Itoa(i), maxUnknown})
+	}
+	if _, ok := l.attempt(all); ok {
+		t.Error("many networks have undone the bound on all together")
+	}
+	l = newLimits(l.clock)
+	own := bound{"account mira", 1}
+	l.attempt(own)
+	for i := range 10000 {
+		b := bound{"code " + strconv.Itoa(i), maxWrong}
+		l.attempt(b)
+		l.right(b)
+	}
+	if _, ok := l.attempt(own); ok {
+		t.Error("right codes have undone the bound on an account")
 	}
 }
 

@@ -340,6 +340,35 @@ func TestWebhookDown(t *testing.T) {
 	}
 }
 
+// E03: what is left of a key that its owner has revoked goes also while the webhook is down.
+func TestRevokedWhileWebhookIsDown(t *testing.T) {
+	w := newWorld(t)
+	revoked := w.addKey(60 * day)
+	for range 5 {
+		w.addKey(60 * day)
+	}
+	n := w.instance()
+	w.pass(31*day, n)
+	if got := w.marks(); got < 6 {
+		t.Fatalf("%d marks", got)
+	}
+	w.hook.status.Store(http.StatusBadGateway)
+	w.pass(22*day+12*time.Hour, n) // all others are due again
+	if err := w.store.Delete(t.Context(), revoked); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(6*time.Hour, n)
+	mark := n.markKey(revoked)
+	for entry, err := range w.store.Walk(t.Context()) {
+		if err != nil || entry.Key == mark {
+			t.Errorf("left: %+v, %v", entry, err)
+		}
+	}
+	if len(n.pending) != 5 {
+		t.Errorf("%d notices wait, want 5", len(n.pending))
+	}
+}
+
 // One notice that a webhook does not like does not hold up the others.
 func TestOneRefused(t *testing.T) {
 	w := newWorld(t)

@@ -47,18 +47,27 @@ func (n *notifier) scan(ctx context.Context) error {
 			found = append(found, item{n.markKey(entry.Key), entry, source, entry.AuthorizedAt, ends})
 		}
 	}
-	n.pending = n.pending[:0]
+	var due []item
 	for _, it := range found {
 		mark, marked := marks[it.mark]
 		delete(marks, it.mark)
 		if marked && about(mark, it.begins, it.ends) && stage(now, it.begins, it.ends) <= stage(mark.UsedAt, it.begins, it.ends) {
 			continue
 		}
-		n.pending = append(n.pending, it)
+		due = append(due, it)
 	}
+	n.pending = n.pending[:0]
 	for key, mark := range marks {
-		n.pending = append(n.pending, item{mark: key, begins: mark.AuthorizedAt, ends: mark.ExpiresAt.Add(-markLife)})
+		it := item{mark: key, begins: mark.AuthorizedAt, ends: mark.ExpiresAt.Add(-markLife)}
+		if now.Before(it.ends) {
+			// It has been ended, and its mark goes: first, since a webhook that is down must not
+			// keep what is left of a person who has deleted everything.
+			n.pending = append(n.pending, it)
+		} else {
+			due = append(due, it)
+		}
 	}
+	n.pending = append(n.pending, due...)
 	n.scanned = now
 	return nil
 }

@@ -64,6 +64,8 @@ func ParseRedirectURI(raw string) (Redirect, error) {
 	case name != strings.ToLower(p.Hostname):
 		// It is compared with what browsers say, and by Spotify to the letter.
 		return p, fmt.Errorf("redirect_uri %q has a host that browsers write as %s: write it so, here and in Spotify's dashboard", raw, name)
+	case !isIP(name) && (strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" || strings.HasPrefix(name, ".") || strings.Contains(name, "..")):
+		return p, fmt.Errorf("redirect_uri %q has a host that is no name: use letters, digits and '-' between dots, and no wildcard", raw)
 	}
 	p.Hostname, p.Host = name, host
 	p.Origin = u.Scheme + "://" + p.Host

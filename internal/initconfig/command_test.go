@@ -133,6 +133,8 @@ func TestDialog(t *testing.T) {
 		"list of scopes":     {input: id + "\n?\n\n\n", said: []string{"playlist-read-private", "ask for what your pages use", "Wrote Caddyfile"}},
 		"misspelt scope":     {input: id + "\nuser-top-raed\nbanana\nuser-top-read, user-top-read\nuser-top-read,user-read-private\n", said: []string{"did you mean user-top-read?", "type ? to list them", "is there twice", "Wrote Caddyfile"}},
 		"no folder":          {input: id + "\n\nnone\npage.html\na\"b\nsite\n", said: []string{"cannot be read", "is a file", "braces or quotes", "Wrote Caddyfile"}},
+		"a backslash":        {input: id + "\n\nsite\\\nsite\n", said: []string{"a backslash at its end", "Wrote Caddyfile"}},
+		"a list of hosts":    {input: id + "https://a.example,b.example\nhttps://*.example.com\n\n", said: []string{"a host that is no name", "no wildcard", "Wrote Caddyfile"}},
 		"all flags":          {args: []string{"--client-id", clientID, "--origin", "http://127.0.0.1:8080", "--scopes", "user-top-read", "--root", "site"}, said: []string{"Wrote Caddyfile"}, not: "[user-top-read]"},
 		"another name":       {input: id, args: []string{"-o", "my.caddyfile"}, said: []string{"Wrote my.caddyfile", "caddy run --config my.caddyfile"}},
 	} {

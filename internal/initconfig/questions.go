@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/caddyspotify/caddy-spotify/internal/browser"
 	"github.com/caddyspotify/caddy-spotify/internal/doctor"
@@ -128,8 +130,11 @@ func (a *answers) setRoot(text string) error {
 	if text == "" {
 		return nil
 	}
-	if strings.ContainsAny(text, "{}\"`\n\r") {
-		return fmt.Errorf("%q has braces or quotes, which mean something in a Caddyfile: rename the folder, or write the Caddyfile by hand", text)
+	// A backslash at the end would escape the quotation mark. Where it separates folders,
+	// Caddy takes a slash as well.
+	text = filepath.ToSlash(text)
+	if strings.ContainsAny(text, "{}\"`\n\r") || strings.HasSuffix(text, `\`) || !utf8.ValidString(text) {
+		return fmt.Errorf("%q has braces or quotes, or a backslash at its end, which mean something in a Caddyfile: rename the folder, or write the Caddyfile by hand", text)
 	}
 	info, err := os.Stat(text)
 	if err != nil {

@@ -106,7 +106,7 @@ func TestStickySession(t *testing.T) {
 	}
 }
 
-// TestRestart has every session in use read once on the instance that begins anew.
+// TestRestart has every session in use read once on the instance that starts again.
 func TestRestart(t *testing.T) {
 	h := quiet
 	h.life = 1000 * time.Hour

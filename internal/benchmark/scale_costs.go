@@ -79,7 +79,7 @@ func margins(life time.Duration) (margin, ahead time.Duration) {
 }
 
 // costStream is what following an account's player asks of Redis in a second, from the one
-// instance where somebody listens to it: it renews its lease thrice in a lease's life, and
+// instance that has listeners of it: it renews its lease thrice in a lease's life, and
 // looks whether there are other instances that read what it posts. It is a mean.
 func costStream() (requests, commands float64) {
 	renewals := 3 * float64(time.Second) / float64(defaultLease)

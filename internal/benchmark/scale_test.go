@@ -78,7 +78,7 @@ func TestOneSession(t *testing.T) {
 	}
 }
 
-// TestOneSessionOnTwoInstances counts by hand: whoever refreshes has the other one told,
+// TestOneSessionOnTwoInstances counts by hand: the instance that refreshes has the other one told,
 // which reads the session at its next request.
 func TestOneSessionOnTwoInstances(t *testing.T) {
 	s := newSim(1, 2, quiet, 1, 240*time.Hour)

@@ -251,7 +251,7 @@ func (k *Keys) finishKey(ctx context.Context, w http.ResponseWriter, r *http.Req
 	// Whoever has deleted everything meanwhile is not to find a key there afterwards.
 	if p := k.stillLoggedIn(r, key.Account); p != nil {
 		if err := k.Discard(ctx, sess); err != nil {
-			k.site.Logger.Warn("revoking access key of who has logged out failed; its owner can revoke it", zap.String("session", sess.Ref()), zap.Error(err))
+			k.site.Logger.Warn("revoking access key after logout failed; its owner can revoke it", zap.String("session", sess.Ref()), zap.Error(err))
 		}
 		return k.flow.LoginFailed(w, r, p)
 	}

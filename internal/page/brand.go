@@ -82,6 +82,9 @@ func parseLogo(logo, origin, prefix string) (*url.URL, error) {
 		if strings.ContainsFunc(u.Host, func(r rune) bool { return r >= utf8.RuneSelf || r == ';' || r == ',' }) {
 			return nil, fmt.Errorf("pages logo %q has a host that is not ASCII: write it as browsers send it, with xn--", logo)
 		}
+		if strings.Contains(u.Host, "*") {
+			return nil, fmt.Errorf("pages logo %q names more than one host, all of which the pages' policy would allow: %s", logo, remedy)
+		}
 	case u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/"):
 		return nil, fmt.Errorf("pages logo %q is neither of this site nor https: %s", logo, remedy)
 	case u.Path == prefix || strings.HasPrefix(u.Path, prefix+"/"):

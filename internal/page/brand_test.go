@@ -159,6 +159,7 @@ func TestWrongBrand(t *testing.T) {
 		{logo: "https://user@cdn.example.net/logo.svg", want: "user or fragment"},
 		{logo: "/logo.svg#dark", want: "user or fragment"},
 		{logo: "https://bücher.example/logo.svg", want: "xn--"},
+		{logo: "https://*.example.net/logo.svg", want: "more than one host"},
 		{logo: "https://cdn.example.net", want: "no plain path"},
 		{logo: "/../logo.svg", want: "no plain path"},
 		{logo: "/%2e%2e/logo.svg", want: "no plain path"},

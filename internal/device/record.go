@@ -26,7 +26,10 @@ const (
 // derives from the user code and the site's secret, so that every instance finds it by the
 // code, and nobody by the store alone.
 type request struct {
-	Code      string   `json:"code"`
+	Code string `json:"code"`
+	// Site is where the device asked, and where alone it is told. A record of an earlier
+	// version names none.
+	Site      string   `json:"site,omitempty"`
 	Name      string   `json:"name"`
 	Scopes    []string `json:"scopes"`
 	Network   string   `json:"network"` // where the device is, as network says
@@ -89,6 +92,9 @@ func (d *Devices) load(ctx context.Context, id tokenstore.SessionID) (*request, 
 	q := &request{id: id, version: rec.Version}
 	if err := json.Unmarshal(plain, q); err != nil {
 		return nil, fmt.Errorf("reading a device login: %w", err)
+	}
+	if q.Site != "" && q.Site != d.site.Base() {
+		return nil, errGone
 	}
 	if d.expired(q) {
 		return nil, errGone

@@ -69,7 +69,7 @@ func (d *Devices) serveRequest(w http.ResponseWriter, r *http.Request) error {
 		}
 		return d.refuse(w, r, http.StatusTooManyRequests, "temporarily_unavailable", "As many devices wait for a code to be entered as may. Try again later.", wait)
 	}
-	q := &request{Name: name, Scopes: slices.Compact(scopes), Network: nearby(addr), CreatedAt: d.site.Clock.Now().Unix()}
+	q := &request{Site: d.site.Base(), Name: name, Scopes: slices.Compact(scopes), Network: nearby(addr), CreatedAt: d.site.Clock.Now().Unix()}
 	code, err := d.begin(r, q)
 	if err != nil {
 		return d.site.Fail(w, r, storeProblem(err, ""))

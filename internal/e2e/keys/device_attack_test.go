@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddyspotify/caddy-spotify/internal/fakeclock"
+	"github.com/caddyspotify/caddy-spotify/internal/freeport"
 	"github.com/caddyspotify/caddy-spotify/internal/proxytest"
 	"github.com/caddyspotify/caddy-spotify/internal/spotifytest"
 )
@@ -248,6 +249,38 @@ func TestDeviceCodeFixation(t *testing.T) {
 	wantNoKey(mira, mira.ComeBack(second), http.StatusBadRequest, "login_expired", "The code is no longer valid")
 	if kinds := recordKinds(s); kinds["key"] != 1 || kinds["index"] != 1 {
 		t.Errorf("stored: %v", kinds)
+	}
+}
+
+// E04, O54: another site with the same app, store and secret knows nothing of a device's
+// codes, and gives it no key.
+func TestDeviceCodesOfAnotherSite(t *testing.T) {
+	second := "http://" + freeport.Address(t)
+	sim := spotifytest.Start(t, spotifytest.Options{})
+	const auth = "store caddy\ndevice_login\naccess_keys {\nkey 00000000000000000000000000000001\n}"
+	s := proxytest.Start(t, proxytest.Options{Auth: auth, Site: fmt.Sprintf(`
+}
+%s {
+	bind 127.0.0.1
+	spotify_proxy {
+		client_id     %s
+		redirect_uri  %[1]s/spotify/callback
+		authorize_url %[3]s
+		token_url     %s
+		api_url       %s
+		%s
+	}
+`, second, proxytest.ClientID, sim.AuthorizeURL, sim.TokenURL, sim.APIURL, auth)})
+	d, b := newDevice(s), s.NewBrowser()
+	c := ask(d)
+	b.WantStatus(b.SendForm(second+activatePath, url.Values{"code": {c.UserCode}}, proxytest.Header("Origin", second)), http.StatusBadRequest)
+	b.WantStatus(b.ComeBack(agree(b, "mira", c.UserCode)), 200)
+	a := postForm(d, second+tokenPath, url.Values{"grant_type": {deviceGrant}, "device_code": {c.DeviceCode}})
+	if a.StatusCode != http.StatusBadRequest || !strings.Contains(a.Text, `"error":"expired_token"`) {
+		t.Errorf("told %s", a.Text)
+	}
+	if got := poll(d, c.DeviceCode); got.AccessToken == "" {
+		t.Errorf("told %+v", got)
 	}
 }
 

@@ -23,6 +23,15 @@ var ofSession = []regression{
 		name: "a person's deletion leaves the lists", file: "internal/session/endall.go", packages: []string{"./internal/e2e/session"}, run: "Delete",
 		old: "for _, other := range others {", new: "for _, other := range others[:0] {",
 	}, {
+		name: "a key that is created as its owner goes stays", file: "internal/session/endall.go", packages: []string{"./internal/accesskeys"}, run: "OwnerGoes",
+		old: "late, err := m.endOwn(ctx, about, match)", new: "late, err := 0, error(nil)",
+	}, {
+		name: "a key is created for who has logged out meanwhile", file: "internal/accesskeys/create.go", packages: []string{"./internal/e2e/session"}, run: "Delete",
+		old: "if p := k.stillLoggedIn(r, key.Account); p != nil {\n\t\tif err := k.Discard", new: "if p := k.stillLoggedIn(r, key.Account); p != nil && false {\n\t\tif err := k.Discard",
+	}, {
+		name: "a name may be blank", file: "internal/accesskeys/create.go", packages: []string{"./internal/accesskeys"}, run: "Names",
+		old: "unicode.Other_Default_Ignorable_Code_Point, ", new: "",
+	}, {
 		name: "anybody's sessions end", file: "internal/session/endall.go", packages: []string{"./internal/e2e/session"}, run: "Account|Delete",
 		old: "return e.AccountID == a.ID ||", new: "return e.AccountID != \"\" ||",
 	}, {

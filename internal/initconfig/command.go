@@ -66,6 +66,15 @@ asked for), and with 1 if nothing was written.`,
 			if err != nil {
 				return err
 			}
+			// What Caddy would refuse is not written.
+			config, err := doctor.Adapt("Caddyfile", "caddyfile", text)
+			if err != nil {
+				return err
+			}
+			sites, err := subjects(config)
+			if err != nil {
+				return err
+			}
 			if output == "-" {
 				_, err = cmd.OutOrStdout().Write(text)
 			} else {
@@ -74,7 +83,7 @@ asked for), and with 1 if nothing was written.`,
 			if err != nil {
 				return err
 			}
-			return finish(cmd, out, &a, text, output, subjects, offline)
+			return finish(cmd, out, &a, output, sites, offline)
 		},
 	}
 	flags := cmd.Flags()
@@ -123,15 +132,7 @@ func write(output string, text []byte, force bool) error {
 }
 
 // finish checks what was written and says how to go on.
-func finish(cmd *cobra.Command, out io.Writer, a *answers, text []byte, output string, subjects func([]byte) ([]doctor.Subject, error), offline bool) error {
-	config, err := doctor.Adapt("Caddyfile", "caddyfile", text)
-	if err != nil {
-		return err
-	}
-	sites, err := subjects(config)
-	if err != nil {
-		return err
-	}
+func finish(cmd *cobra.Command, out io.Writer, a *answers, output string, sites []doctor.Subject, offline bool) error {
 	report := doctor.Check(cmd.Context(), sites, offline)
 	fmt.Fprintln(out)
 	report.Print(out)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,6 +108,28 @@ func TestCaddyfile(t *testing.T) {
 				t.Errorf("%v; the Caddyfile is\n%s\nand not\n%s", err, text, want)
 			}
 		})
+	}
+}
+
+// O57: what cannot be loaded is not written, as the exit code says.
+func TestNothingIsWrittenThatCannotBeLoaded(t *testing.T) {
+	t.Chdir(t.TempDir())
+	refused := errors.New("it cannot be loaded")
+	cmd := initconfig.Command(func([]byte) ([]doctor.Subject, error) { return nil, refused })
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetErr(io.Discard)
+	for _, output := range []string{"Caddyfile", "-"} {
+		cmd.SetArgs([]string{"--offline", "--client-id", clientID, "--origin", "https://app.example.com", "--scopes", "", "--root", "", "--output", output})
+		if err := cmd.ExecuteContext(t.Context()); !errors.Is(err, refused) {
+			t.Errorf("%s: %v", output, err)
+		}
+	}
+	if _, err := os.Stat("Caddyfile"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a Caddyfile was written: %v", err)
+	}
+	if strings.Contains(out.String(), "spotify_proxy") {
+		t.Errorf("a Caddyfile was printed: %s", out.String())
 	}
 }
 

@@ -113,7 +113,7 @@ func parseColour(text string) (c colour, err error) {
 	if err != nil || len(digits) != 6 {
 		return c, fmt.Errorf("pages accent %q is not a colour: give three or six hexadecimal digits, such as \"#0b7d3e\"", text)
 	}
-	return colour{uint8(n >> 16), uint8(n >> 8), uint8(n)}, nil
+	return colour{uint8(n >> 16), uint8(n >> 8), uint8(n)}, nil //nolint:gosec // n has 24 bits, and each takes its eight
 }
 
 func (c colour) String() string { return fmt.Sprintf("#%02x%02x%02x", c[0], c[1], c[2]) }

@@ -84,7 +84,7 @@ func AcquireConnections(o ConnectionsOptions) (*Connections, func() error, error
 func ConnectionsKey(h *reverseproxy.HTTPTransport, api *Origin) any {
 	fromElsewhere := len(h.NetworkProxyRaw) > 0
 	if c := h.TLS; c != nil {
-		fromElsewhere = fromElsewhere || len(c.CARaw) > 0 || len(c.RootCAPool)+len(c.RootCAPEMFiles) > 0 ||
+		fromElsewhere = fromElsewhere || len(c.CARaw) > 0 || len(c.RootCAPool)+len(c.RootCAPEMFiles) > 0 || //nolint:staticcheck // deprecated, and still read
 			c.ClientCertificateFile != "" || c.ClientCertificateAutomate != ""
 	}
 	options, err := json.Marshal(h)

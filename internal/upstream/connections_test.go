@@ -254,7 +254,7 @@ func TestConnectionsKey(t *testing.T) {
 	for name, edit := range map[string]func(*reverseproxy.HTTPTransport){
 		"a proxy of a module":   func(h *reverseproxy.HTTPTransport) { h.NetworkProxyRaw = []byte(`{"from":"none"}`) },
 		"a pool of a module":    func(h *reverseproxy.HTTPTransport) { h.TLS.CARaw = []byte(`{"provider":"file"}`) },
-		"a file of authorities": func(h *reverseproxy.HTTPTransport) { h.TLS.RootCAPEMFiles = []string{"ca.pem"} },
+		"a file of authorities": func(h *reverseproxy.HTTPTransport) { h.TLS.RootCAPEMFiles = []string{"ca.pem"} }, //nolint:staticcheck // deprecated, and still read
 		"a certificate file":    func(h *reverseproxy.HTTPTransport) { h.TLS.ClientCertificateFile = "cert.pem" },
 		"a managed certificate": func(h *reverseproxy.HTTPTransport) { h.TLS.ClientCertificateAutomate = "example.com" },
 	} {

@@ -125,17 +125,6 @@ func agree(b *proxytest.Browser, user, userCode string, more ...string) (callbac
 	return spotifytest.Approve(b.T, b.Client, a.Header.Get("Location"), user)
 }
 
-// connect connects a device and returns its key.
-func connect(b, d *proxytest.Browser, user string, c code, more ...string) string {
-	b.T.Helper()
-	b.WantStatus(b.ComeBack(agree(b, user, c.UserCode, more...)), 200)
-	t := poll(d, c.DeviceCode)
-	if t.AccessToken == "" {
-		b.T.Fatalf("told %+v", t)
-	}
-	return t.AccessToken
-}
-
 // E04: a person types a device's code, sees the device, agrees at Spotify, and the device
 // gets a key that reads.
 func TestDeviceLogin(t *testing.T) {

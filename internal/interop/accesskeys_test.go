@@ -186,11 +186,11 @@ func TestAccessKeysInBrowser(t *testing.T) {
 	b.arrive("there is no form", `!!document.getElementById("full")`)
 	a.inspect(b, "keys-full")
 
-	b.do("revoking the first", chromedp.Click(chromedp.CSS("ul.keys li:last-child summary")), chromedp.Click(chromedp.CSS("ul.keys li:last-child button")))
+	b.do("revoking the first", chromedp.Click(chromedp.CSS("ul.keys li:last-child summary")), chromedp.Click(chromedp.CSS("ul.keys li:last-child details button")))
 	b.arrive("one is left", `document.querySelectorAll("ul.keys li").length === 1 && !!document.getElementById("create")`)
 	if left := read(b, "reading the list", chromedp.TextContent(chromedp.CSS("ul.keys h3"))); left != "second" {
 		t.Logf("left is %q", left) // the two may be of the same second
-		b.do("revoking the other", chromedp.Click(chromedp.CSS("ul.keys summary")), chromedp.Click(chromedp.CSS("ul.keys button")))
+		b.do("revoking the other", chromedp.Click(chromedp.CSS("ul.keys summary")), chromedp.Click(chromedp.CSS("ul.keys details button")))
 		b.arrive("none is left", `!!document.getElementById("none")`)
 	}
 	if status := get("me"); status != http.StatusUnauthorized {

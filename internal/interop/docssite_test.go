@@ -50,8 +50,9 @@ func TestDocumentationSite(t *testing.T) {
 	a.inspect(b, "docs-options")
 
 	// The search works without a server.
-	b.do("opening the search", chromedp.Click(chromedp.CSS("#local-search button")), chromedp.WaitVisible(chromedp.CSS("#localsearch-input")),
-		chromedp.SendKeys(chromedp.CSS("#localsearch-input"), "require_login"))
+	b.do("opening the search", chromedp.Evaluate[chromedp.Void](`document.querySelector(".DocSearch-Button").click()`))
+	b.waitFor("the search is there", `document.activeElement?.id === "localsearch-input"`)
+	b.do("searching", chromedp.KeyEvent("require_login"))
 	b.waitFor("the option is found", `[...document.querySelectorAll(".VPLocalSearchBox .result")].some((r) => r.getAttribute("href").startsWith("/docs/options"))`)
 	expectOwn()
 

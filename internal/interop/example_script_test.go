@@ -48,7 +48,7 @@ func TestExampleScript(t *testing.T) {
 	}
 
 	b.do("revoking the key", chromedp.Evaluate[chromedp.Void](`document.querySelector("summary").click()`),
-		chromedp.Click(chromedp.CSS(`button[name="key"]`)))
+		chromedp.Click(chromedp.CSS(`button.bad[name="key"]`)))
 	b.arrive("the key is gone", `document.getElementById("none") !== null`)
 	if output, err := run(key); err == nil || !strings.Contains(output, "revoked") {
 		t.Errorf("the script with a key that was revoked: %v\n%s", err, output)

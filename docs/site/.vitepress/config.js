@@ -5,6 +5,8 @@ import { llms } from "./llms.js";
 import { excluded, repository, root, route, sections } from "./pages.js";
 import { sequence } from "./sequence.js";
 
+const installed = (module) => fileURLToPath(import.meta.resolve(module));
+
 // The site is made of the Markdown files that are read on GitHub as well, so that there
 // is one text.
 export default defineConfig({
@@ -17,9 +19,11 @@ export default defineConfig({
   outDir: "dist",
   rewrites: (file) => file.replace(/(^|\/)README\.md$/, "$1index.md"),
   cleanUrls: true,
+  appearance: "force-auto", // as the reader's system has it: the theme's switch has no name
   lastUpdated: false, // it would differ in a shallow clone
   markdown: {
     languageAlias: { caddyfile: "nginx" },
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     config: (md) => {
       md.use(sequence).use(links);
       // A Caddyfile's {{placeholders}} are not Vue's.
@@ -36,5 +40,12 @@ export default defineConfig({
   },
   buildEnd: llms,
   // The pages are above the folder that Vue is installed in.
-  vite: { resolve: { alias: ["vue/server-renderer", "vue"].map((find) => ({ find: new RegExp(`^${find}$`), replacement: fileURLToPath(import.meta.resolve(find)) })) } },
+  vite: {
+    resolve: {
+      alias: [
+        { find: /^vue$/, replacement: installed("vue/dist/vue.runtime.esm-bundler.js") },
+        { find: /^vue\/server-renderer$/, replacement: installed("vue/server-renderer") },
+      ],
+    },
+  },
 });

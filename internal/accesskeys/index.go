@@ -2,7 +2,6 @@ package accesskeys
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,105 +58,28 @@ type indexedKey struct {
 
 func (i indexedKey) ref() string { return tokenstore.Ref(i.Key) }
 
-const (
-	// unsavedKeyLifetime is how long a key that is listed may have no record, because it
-	// is only being created.
-	unsavedKeyLifetime = 5 * time.Minute
-	// maxIndexConflicts bounds how often a change of the index starts over.
-	maxIndexConflicts = 8
-)
+// unsavedKeyLifetime is how long a key that is listed may have no record, because it is
+// only being created.
+const unsavedKeyLifetime = 5 * time.Minute
 
-// indexNamespace is where the ids of indexes mean something.
-func (k *Keys) indexNamespace() string { return k.site.ClientID + "\x00key index" }
-
-// loadIndex returns an account's index, its record, which is nil if there is
-// none, and its id.
-func (k *Keys) loadIndex(ctx context.Context, account string) (*keyIndex, *tokenstore.Record, tokenstore.SessionID, error) {
-	id, err := k.indexID(ctx, account)
-	if err != nil {
-		return nil, nil, id, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
-	defer cancel()
-	rec, err := k.site.Store.Load(ctx, id.Key(k.indexNamespace()))
-	if errors.Is(err, tokenstore.ErrNotFound) {
-		return new(keyIndex), nil, id, nil
-	}
-	if err != nil {
-		return nil, nil, id, fmt.Errorf("loading the list of keys: %w", err)
-	}
-	plain, err := tokenstore.Open(id, k.indexNamespace(), rec.Sealed)
-	if err != nil {
-		return nil, nil, id, fmt.Errorf("opening the list of keys: %w", err)
-	}
-	index := new(keyIndex)
-	if err := json.Unmarshal(plain, index); err != nil {
-		return nil, nil, id, fmt.Errorf("reading the list of keys: %w", err)
-	}
-	return index, rec, id, nil
-}
-
-// changeIndex changes an account's index. change may be called many times, since
-// others change it as well, and may refuse with an error.
-func (k *Keys) changeIndex(ctx context.Context, account string, change func(*keyIndex) error) error {
-	for range maxIndexConflicts {
-		index, rec, id, err := k.loadIndex(ctx, account)
-		if err != nil {
-			return err
-		}
-		if err := change(index); err != nil {
-			return err
-		}
-		err = k.saveIndex(ctx, account, id, index, rec)
-		if !errors.Is(err, tokenstore.ErrConflict) && !errors.Is(err, tokenstore.ErrExists) && !errors.Is(err, tokenstore.ErrNotFound) {
-			return err
-		}
-	}
-	return fmt.Errorf("saving the list of keys: %w", tokenstore.ErrConflict)
-}
-
-// saveIndex stores an index that was loaded from a record, if there was one.
-func (k *Keys) saveIndex(ctx context.Context, account string, id tokenstore.SessionID, index *keyIndex, old *tokenstore.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
-	defer cancel()
-	name := id.Key(k.indexNamespace())
-	if len(index.Keys) == 0 {
-		if old == nil {
-			return nil
-		}
-		// Not deleted: somebody may add a key to it just now. It soon goes by itself.
-		index.Keys = []indexedKey{}
-	}
-	plain, err := json.Marshal(index)
-	if err != nil {
-		return fmt.Errorf("encoding the list of keys: %w", err)
-	}
-	sealed, err := tokenstore.Seal(id, k.indexNamespace(), plain)
-	if err != nil {
-		return fmt.Errorf("sealing the list of keys: %w", err)
-	}
-	now := k.site.Clock.Now().UTC().Truncate(time.Second)
-	rec := &tokenstore.Record{
-		Meta: tokenstore.Meta{
-			Kind: tokenstore.KindKeyIndex, AccountID: account, CreatedAt: now, AuthorizedAt: now, ExpiresAt: now.Add(unsavedKeyLifetime),
+// newLists returns the lists of the accounts' access keys.
+func (k *Keys) newLists() *session.OwnerList[keyIndex] {
+	return &session.OwnerList[keyIndex]{
+		Store: k.site.Store, Clock: k.site.Clock, Kind: tokenstore.KindKeyIndex, Namespace: k.site.ClientID + "\x00key index", Of: "keys",
+		ID:    k.indexID,
+		Empty: func(index *keyIndex) bool { return len(index.Keys) == 0 },
+		Until: func(index *keyIndex, now time.Time) time.Time {
+			// An empty one is not deleted: somebody may add a key to it just now. It soon goes
+			// by itself.
+			until := now.Add(unsavedKeyLifetime)
+			for _, key := range index.Keys {
+				if kept := key.keptUntil(); kept.After(until) {
+					until = kept
+				}
+			}
+			return until
 		},
-		Sealed: sealed,
 	}
-	for _, key := range index.Keys {
-		if kept := key.keptUntil(); kept.After(rec.ExpiresAt) {
-			rec.ExpiresAt = kept
-		}
-	}
-	if old == nil {
-		err = k.site.Store.Create(ctx, name, rec)
-	} else {
-		rec.CreatedAt, rec.Version = old.CreatedAt, old.Version
-		err = k.site.Store.Update(ctx, name, rec)
-	}
-	if err != nil {
-		return fmt.Errorf("saving the list of keys: %w", err)
-	}
-	return nil
 }
 
 // look returns those of an index's keys that have a record, and those that may
@@ -192,7 +114,7 @@ func (k *Keys) ours(i indexedKey) bool { return i.Site == "" || i.Site == k.site
 
 // list returns the keys of an account at this site, the newest first.
 func (k *Keys) list(ctx context.Context, account string) ([]indexedKey, error) {
-	index, _, _, err := k.loadIndex(ctx, account)
+	index, _, _, err := k.lists.Load(ctx, account)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +129,7 @@ var errTooManyKeys = errors.New("the account has as many access keys as it may")
 
 // enter lists a key that is about to be created.
 func (k *Keys) enter(ctx context.Context, account string, key indexedKey) error {
-	return k.changeIndex(ctx, account, func(index *keyIndex) error {
+	return k.lists.Change(ctx, account, func(index *keyIndex) error {
 		live, settling, err := k.look(ctx, index)
 		if err != nil {
 			return err
@@ -226,7 +148,7 @@ var errNotListed = errors.New("the access key is not in the list")
 
 // strike takes a key from its account's index, if it is there.
 func (k *Keys) strike(ctx context.Context, account, key string) error {
-	err := k.changeIndex(ctx, account, func(index *keyIndex) error {
+	err := k.lists.Change(ctx, account, func(index *keyIndex) error {
 		n := len(index.Keys)
 		index.Keys = slices.DeleteFunc(index.Keys, func(i indexedKey) bool { return i.Key == key })
 		if len(index.Keys) == n {
@@ -272,7 +194,7 @@ func (k *Keys) create(ctx context.Context, token *pkce.Token, acct session.Accou
 // revoke ends one of an account's keys, here and everywhere. It reports whether
 // there was one. When it fails the key may be in use still, and is listed.
 func (k *Keys) revoke(ctx context.Context, account, ref string, about ...zap.Field) (bool, error) {
-	index, _, _, err := k.loadIndex(ctx, account)
+	index, _, _, err := k.lists.Load(ctx, account)
 	if err != nil {
 		return false, err
 	}

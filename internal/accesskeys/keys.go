@@ -28,6 +28,7 @@ import (
 // Keys are the access keys of a site. It is safe for concurrent use.
 type Keys struct {
 	site     *site.Site
+	lists    *session.OwnerList[keyIndex]
 	flow     *login.Flow
 	purpose  *login.Purpose
 	renewing *login.Purpose
@@ -52,6 +53,7 @@ type Options struct {
 // renew one.
 func New(o Options) *Keys {
 	k := &Keys{site: o.Site, flow: o.Flow, lifetime: o.Lifetime, max: o.Max, allow: o.Allow, key: o.Secret}
+	k.lists = k.newLists()
 	k.purpose = &login.Purpose{
 		Name:      "key",
 		RetryURL:  k.path(),

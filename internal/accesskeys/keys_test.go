@@ -47,6 +47,7 @@ func newInstance(t *testing.T, store tokenstore.Store, fake *fakeclock.Clock, na
 		ClientID: "client", Sessions: acquired.Sessions, Store: acquired.Store, Clock: fake, Logger: zap.NewNop(),
 	}
 	k := &Keys{site: s, lifetime: 24 * time.Hour, max: 3, key: secret.New(strings.Repeat("k", 32), nil, "access_keys", "")}
+	k.lists = k.newLists()
 	leave := acquired.Store.JoinLists(k)
 	t.Cleanup(func() { _ = leave() })
 	return k
@@ -123,7 +124,7 @@ func TestKeyThatWasNeverCreated(t *testing.T) {
 		return indexedKey{Key: tokenstore.NewSessionID().Key(name), Name: name, CreatedAt: fake.Now(), ExpiresAt: fake.Now().Add(time.Hour)}
 	}
 	names := func() (names []string) {
-		index, _, _, err := k.loadIndex(ctx, "account")
+		index, _, _, err := k.lists.Load(ctx, "account")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +149,7 @@ func TestKeyThatWasNeverCreated(t *testing.T) {
 		t.Errorf("later: %v, %v", names(), err)
 	}
 	// One account's keys are no other's.
-	if keys, _, _, err := k.loadIndex(ctx, "another"); err != nil || len(keys.Keys) != 0 {
+	if keys, _, _, err := k.lists.Load(ctx, "another"); err != nil || len(keys.Keys) != 0 {
 		t.Errorf("another's: %v, %v", keys, err)
 	}
 }
@@ -167,7 +168,7 @@ func TestKeyIndexExpires(t *testing.T) {
 		t.Errorf("after two hours: %v, %v", keys, err)
 	}
 	fake.Advance(time.Hour)
-	if _, rec, _, err := k.loadIndex(ctx, "account"); err != nil || rec != nil {
+	if _, rec, _, err := k.lists.Load(ctx, "account"); err != nil || rec != nil {
 		t.Errorf("after three hours: %v, %v", rec, err)
 	}
 }

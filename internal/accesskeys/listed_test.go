@@ -57,7 +57,7 @@ func TestKeyIsUsableOnceItIsListed(t *testing.T) {
 			k := newKeysRigOver(t, store, fake)
 			m, ctx := k.site.Sessions, t.Context()
 			store.listed = func(key string) bool {
-				index, _, _, err := k.loadIndex(ctx, "account")
+				index, _, _, err := k.lists.Load(ctx, "account")
 				if err != nil {
 					t.Error(err)
 				}

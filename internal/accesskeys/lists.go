@@ -21,7 +21,7 @@ func (k *Keys) ListOf(ctx context.Context, account string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return id.Key(k.indexNamespace()), nil
+	return id.Key(k.lists.Namespace), nil
 }
 
 // Listed implements session.KeyLists.
@@ -34,7 +34,7 @@ func (k *Keys) Listed(ctx context.Context, key *session.Session) (bool, *session
 		k.warnOfSeal(key)
 		return false, nil, errOtherSeal
 	}
-	index, _, _, err := k.loadIndex(ctx, key.Account.ID)
+	index, _, _, err := k.lists.Load(ctx, key.Account.ID)
 	if err != nil && !errors.Is(err, tokenstore.ErrUnsealable) {
 		return false, nil, err
 	}

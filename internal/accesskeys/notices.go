@@ -35,7 +35,7 @@ func (n notices) Ends(meta tokenstore.Meta) time.Time { return n.site.Sessions.E
 // site or app is not in the list as one of this site's. Of a key that has been renewed and only has to take the
 // renewal, with its next request, there is nothing to tell: its owner has done what a notice asks for.
 func (n notices) Describe(ctx context.Context, entry tokenstore.Entry) (*notify.Subject, error) {
-	index, _, _, err := n.loadIndex(ctx, entry.AccountID)
+	index, _, _, err := n.lists.Load(ctx, entry.AccountID)
 	if errors.Is(err, tokenstore.ErrUnsealable) {
 		return nil, nil
 	}

@@ -60,7 +60,7 @@ func TestNoticesLeadToTheRenewal(t *testing.T) {
 		t.Errorf("after a renewal that failed: told %+v, want %+v", got, want)
 	}
 
-	if err := k.changeIndex(t.Context(), "account", func(index *keyIndex) error {
+	if err := k.lists.Change(t.Context(), "account", func(index *keyIndex) error {
 		index.Keys[0].Public, index.Keys[0].Life = nil, 0
 		return nil
 	}); err != nil {

@@ -89,7 +89,7 @@ func (k *Keys) renew(ctx context.Context, token *pkce.Token, account, ref string
 	if _, err := k.findRenewable(ctx, account, ref); err != nil {
 		return indexedKey{}, err // its record may be gone
 	}
-	err = k.changeIndex(ctx, account, func(index *keyIndex) error {
+	err = k.lists.Change(ctx, account, func(index *keyIndex) error {
 		at := slices.IndexFunc(index.Keys, func(i indexedKey) bool { return i.ref() == ref && k.ours(i) })
 		if at < 0 {
 			return errNoSuchKey
@@ -168,7 +168,7 @@ var errSettled = errors.New("nothing to note")
 // Settle implements session.KeyLists.
 func (k *Keys) Settle(ctx context.Context, key *session.Session, r *session.Renewal, taken bool) error {
 	record := key.Key()
-	err := k.changeIndex(ctx, key.Account.ID, func(index *keyIndex) error {
+	err := k.lists.Change(ctx, key.Account.ID, func(index *keyIndex) error {
 		at := slices.IndexFunc(index.Keys, func(i indexedKey) bool { return i.Key == record })
 		if at < 0 {
 			return errSettled // it was revoked

@@ -92,7 +92,7 @@ func (k *Keys) grantOf(t *testing.T, id tokenstore.SessionID) string {
 
 func (k *Keys) entry(t *testing.T) indexedKey {
 	t.Helper()
-	index, _, _, err := k.loadIndex(t.Context(), "account")
+	index, _, _, err := k.lists.Load(t.Context(), "account")
 	if err != nil || len(index.Keys) != 1 {
 		t.Fatalf("%+v, %v", index, err)
 	}

@@ -66,7 +66,7 @@ func TestPlantedRenewalIsRefused(t *testing.T) {
 	// plant puts a changed list where the account's is, sealed by the site.
 	plant := func(t *testing.T, r rig, change func(*indexedKey)) {
 		t.Helper()
-		if err := r.k.changeIndex(t.Context(), "account", func(index *keyIndex) error {
+		if err := r.k.lists.Change(t.Context(), "account", func(index *keyIndex) error {
 			change(&index.Keys[0])
 			return nil
 		}); err != nil {
@@ -93,7 +93,7 @@ func TestPlantedRenewalIsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			forged, err := tokenstore.Seal(tokenstore.NewSessionID(), r.k.indexNamespace(), plain)
+			forged, err := tokenstore.Seal(tokenstore.NewSessionID(), r.k.lists.Namespace, plain)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,12 +25,12 @@ const SpotifyURL = "https://www.spotify.com/account/apps/"
 // Accounts are the accounts of a site's visitors, as each sees their own. It is safe for
 // concurrent use.
 type Accounts struct {
-	site   *site.Site
-	flow   *login.Flow
-	keys   *accesskeys.Keys // nil if there are none
-	share  *share.Share     // nil if nothing is shared
-	secret *secret.Stored
-	walks  chan struct{} // a slot for each walk of the store
+	site  *site.Site
+	flow  *login.Flow
+	keys  *accesskeys.Keys // nil if there are none
+	share *share.Share     // nil if nothing is shared
+	lists *session.OwnerList[index]
+	walks chan struct{} // a slot for each walk of the store
 }
 
 // Options are what New makes accounts of.
@@ -49,7 +49,7 @@ const maxWalks = 2
 // there, until leave is called.
 func New(o Options) (a *Accounts, leave func() error) {
 	a = &Accounts{
-		site: o.Site, flow: o.Flow, keys: o.Keys, share: o.Share, secret: o.Secret, walks: make(chan struct{}, maxWalks),
+		site: o.Site, flow: o.Flow, keys: o.Keys, share: o.Share, lists: newLists(o.Site, o.Secret), walks: make(chan struct{}, maxWalks),
 	}
 	o.Flow.OnSession(a.begins)
 	return a, o.Site.Store.JoinSessionLists(a)

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/caddyspotify/caddy-spotify/internal/secret"
 	"github.com/caddyspotify/caddy-spotify/internal/session"
+	"github.com/caddyspotify/caddy-spotify/internal/site"
 	"github.com/caddyspotify/caddy-spotify/tokenstore"
 )
 
@@ -49,8 +49,6 @@ const (
 	// settling is how long a session that is listed may have no record, because its
 	// login is only being completed.
 	settling = time.Minute
-	// maxConflicts bounds how often a change of the index starts over.
-	maxConflicts = 8
 	// indexLabel keeps the ids of indexes apart from any other use of the secret.
 	indexLabel = "caddy-spotify session index v1\x00"
 )
@@ -58,106 +56,36 @@ const (
 // errNoChange says that an index is to stay as it is.
 var errNoChange = errors.New("there is nothing to change")
 
-// namespace is where the ids of indexes mean something.
-func (a *Accounts) namespace() string { return a.site.ClientID + "\x00session index" }
-
-// load returns an account's index, its record, which is nil if there is none, and its id.
-func (a *Accounts) load(ctx context.Context, account string) (*index, *tokenstore.Record, tokenstore.SessionID, error) {
-	sec, err := a.secret.Load(ctx)
-	if err != nil {
-		return nil, nil, tokenstore.SessionID{}, err
+// newLists returns the lists of the accounts' sessions. One that lists nothing is deleted,
+// so that nothing is left of who has logged out everywhere. A login of the account at that
+// very moment may then be missing from the list, until its browser opens the page.
+func newLists(s *site.Site, key *secret.Stored) *session.OwnerList[index] {
+	return &session.OwnerList[index]{
+		Store: s.Store, Clock: s.Clock, Kind: tokenstore.KindSessionIndex, Namespace: s.ClientID + "\x00session index", Of: "sessions",
+		ID: func(ctx context.Context, account string) (tokenstore.SessionID, error) {
+			sec, err := key.Load(ctx)
+			if err != nil {
+				return tokenstore.SessionID{}, err
+			}
+			return secret.DeriveID(sec, indexLabel, s.ClientID, account)
+		},
+		Empty: func(ix *index) bool { return len(ix.Sessions) == 0 },
+		Until: func(ix *index, _ time.Time) time.Time {
+			var until time.Time
+			for _, e := range ix.Sessions {
+				if e.EndsAt.After(until) {
+					until = e.EndsAt
+				}
+			}
+			return until
+		},
+		Replace: true, // a list that cannot be read lists nothing
 	}
-	id, err := secret.DeriveID(sec, indexLabel, a.site.ClientID, account)
-	if err != nil {
-		return nil, nil, id, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
-	defer cancel()
-	rec, err := a.site.Store.Load(ctx, id.Key(a.namespace()))
-	if errors.Is(err, tokenstore.ErrNotFound) {
-		return new(index), nil, id, nil
-	}
-	if err != nil {
-		return nil, nil, id, fmt.Errorf("loading the list of sessions: %w", err)
-	}
-	ix := new(index)
-	plain, err := tokenstore.Open(id, a.namespace(), rec.Sealed)
-	if err == nil {
-		err = json.Unmarshal(plain, ix)
-	}
-	if err != nil {
-		// It is damaged, and the next change replaces it.
-		return new(index), rec, id, nil //nolint:nilerr // a list that cannot be read lists nothing
-	}
-	return ix, rec, id, nil
-}
-
-// change changes an account's index. f may be called many times, since others change it
-// as well, and may refuse with an error.
-func (a *Accounts) change(ctx context.Context, account string, f func(*index) error) error {
-	for range maxConflicts {
-		ix, rec, id, err := a.load(ctx, account)
-		if err != nil {
-			return err
-		}
-		if err := f(ix); err != nil {
-			return err
-		}
-		err = a.save(ctx, account, id, ix, rec)
-		if !errors.Is(err, tokenstore.ErrConflict) && !errors.Is(err, tokenstore.ErrExists) && !errors.Is(err, tokenstore.ErrNotFound) {
-			return err
-		}
-	}
-	return fmt.Errorf("saving the list of sessions: %w", tokenstore.ErrConflict)
-}
-
-// save stores an index that was loaded from a record, if there was one. One that lists
-// nothing is deleted, so that nothing is left of who has logged out everywhere. A login of
-// the account at that very moment may then be missing from the list, until its browser
-// opens the page.
-func (a *Accounts) save(ctx context.Context, account string, id tokenstore.SessionID, ix *index, old *tokenstore.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, session.StoreTimeout)
-	defer cancel()
-	name := id.Key(a.namespace())
-	if len(ix.Sessions) == 0 {
-		if old == nil {
-			return nil
-		}
-		return a.site.Store.Delete(ctx, name)
-	}
-	plain, err := json.Marshal(ix)
-	if err != nil {
-		return fmt.Errorf("encoding the list of sessions: %w", err)
-	}
-	sealed, err := tokenstore.Seal(id, a.namespace(), plain)
-	if err != nil {
-		return fmt.Errorf("sealing the list of sessions: %w", err)
-	}
-	now := a.site.Clock.Now().UTC().Truncate(time.Second)
-	rec := &tokenstore.Record{
-		Meta:   tokenstore.Meta{Kind: tokenstore.KindSessionIndex, AccountID: account, CreatedAt: now, AuthorizedAt: now},
-		Sealed: sealed,
-	}
-	for _, e := range ix.Sessions {
-		if e.EndsAt.After(rec.ExpiresAt) {
-			rec.ExpiresAt = e.EndsAt
-		}
-	}
-	if old == nil {
-		err = a.site.Store.Create(ctx, name, rec)
-	} else {
-		rec.CreatedAt, rec.Version = old.CreatedAt, old.Version
-		err = a.site.Store.Update(ctx, name, rec)
-	}
-	if err != nil {
-		return fmt.Errorf("saving the list of sessions: %w", err)
-	}
-	return nil
 }
 
 // enter lists a session, in place of the oldest one if there are too many.
 func (a *Accounts) enter(ctx context.Context, account string, e entry) error {
-	return a.change(ctx, account, func(ix *index) error {
+	return a.lists.Change(ctx, account, func(ix *index) error {
 		if slices.ContainsFunc(ix.Sessions, func(other entry) bool { return other.Key == e.Key }) {
 			return errNoChange
 		}
@@ -177,7 +105,7 @@ func (a *Accounts) enter(ctx context.Context, account string, e entry) error {
 
 // strike takes a session from its account's index, if it is there.
 func (a *Accounts) strike(ctx context.Context, account, key string) error {
-	err := a.change(ctx, account, func(ix *index) error {
+	err := a.lists.Change(ctx, account, func(ix *index) error {
 		n := len(ix.Sessions)
 		ix.Sessions = slices.DeleteFunc(ix.Sessions, func(e entry) bool { return e.Key == key })
 		if len(ix.Sessions) == n {
@@ -194,7 +122,7 @@ func (a *Accounts) strike(ctx context.Context, account, key string) error {
 // list returns the sessions of an account at this site, the newest first. What is over is
 // taken from the index.
 func (a *Accounts) list(ctx context.Context, account string) ([]entry, error) {
-	ix, rec, id, err := a.load(ctx, account)
+	ix, rec, id, err := a.lists.Load(ctx, account)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +132,7 @@ func (a *Accounts) list(ctx context.Context, account string) ([]entry, error) {
 	}
 	if n := len(live) + len(settling); n < len(ix.Sessions) {
 		// If it fails, somebody else has changed it, and the next one to look does it.
-		_ = a.save(ctx, account, id, &index{append(slices.Clone(live), settling...)}, rec)
+		_ = a.lists.Save(ctx, account, id, &index{append(slices.Clone(live), settling...)}, rec)
 	}
 	live = slices.DeleteFunc(live, func(e entry) bool { return e.Site != a.site.Base() })
 	newestFirst(live)

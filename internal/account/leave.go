@@ -53,7 +53,7 @@ func (a *Accounts) endSession(w http.ResponseWriter, r *http.Request, sess *sess
 	if ref == sess.Ref() {
 		return a.flow.LogOut(w, r)
 	}
-	ix, _, _, err := a.load(r.Context(), sess.Account.ID)
+	ix, _, _, err := a.lists.Load(r.Context(), sess.Account.ID)
 	if err != nil {
 		return a.site.Fail(w, r, a.notEnded(err))
 	}

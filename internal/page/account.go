@@ -9,7 +9,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 )
 
-var accountTemplate = template.Must(template.ParseFS(pageFiles, "html/account.html", "html/brand.html"))
+var accountTemplate = template.Must(template.ParseFS(pageFiles, "html/account.html", "html/parts.html"))
 
 // AccountWords are the texts of the page about an account.
 type AccountWords struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/problem"
 )
 
-var deviceTemplate = template.Must(template.ParseFS(pageFiles, "html/device.html", "html/brand.html"))
+var deviceTemplate = template.Must(template.ParseFS(pageFiles, "html/device.html", "html/parts.html"))
 
 // What pages say of problems with the login of a device.
 const (

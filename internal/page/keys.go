@@ -18,7 +18,7 @@ type KeyForm struct {
 	ShowDialog                bool
 }
 
-var keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html", "html/brand.html"))
+var keysTemplate = template.Must(template.ParseFS(pageFiles, "html/keys.html", "html/parts.html"))
 
 // keysPolicy is pagePolicy, but the form may lead to Spotify: browsers apply
 // form-action to where a form's answer redirects, too. The page of a new key has a

@@ -14,11 +14,11 @@ import (
 	"github.com/caddyspotify/caddy-spotify/internal/reason"
 )
 
-//go:embed html/brand.html html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js
+//go:embed html/parts.html html/page.html html/page.css html/popup.js html/keys.html html/keys.css html/keys.js
 //go:embed html/account.html html/device.html html/device.css words/*.json
 var pageFiles embed.FS
 
-var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html", "html/brand.html"))
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/page.html", "html/parts.html"))
 
 // The policies of our pages. Styles and scripts are files of their own (Files), so
 // that pages also work under a policy of the site's that says 'self' and, applied

@@ -89,7 +89,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp
 	ex := &upstream.Exchange{Context: r.Context(), Auth: &sess.Auth, Site: s.Upstream, Session: sess, Policy: may, Header: r.Header, OwnToken: ownToken, Now: now}
 	returned := false
 	defer func() {
-		switch ex.Fault(returned) {
+		switch ex.End(returned) {
 		case upstream.NoFault:
 			s.Metrics.Request(w.Header(), err)
 		case upstream.ClientGone:

@@ -20,7 +20,7 @@ type Flight struct {
 	finished bool
 	done     chan struct{} // nil unless somebody else has joined; closed by Finish
 	cancel   context.CancelFunc
-	outcome  Outcome // once it is finished
+	outcome  *Outcome // for those who have joined, once it is finished
 }
 
 // Outcome is what came of a flight. Without response and error, those who joined it
@@ -97,7 +97,7 @@ func (f *Flight) Finish(o Outcome) (kept bool) {
 	if f.finished {
 		return false
 	}
-	f.finished, f.sealed, f.outcome = true, true, o
+	f.finished, f.sealed = true, true
 	current := f.epoch == f.acct.epoch
 	switch {
 	case current && !f.asks.NoStore && (o.Response != nil && o.Fresh > 0 || o.FailFor > 0):
@@ -108,6 +108,7 @@ func (f *Flight) Finish(o Outcome) (kept bool) {
 	f.acct.land(f)
 	a.release(f.acct)
 	if f.done != nil {
+		f.outcome = new(o)
 		close(f.done)
 	}
 	return kept
@@ -118,7 +119,7 @@ func (f *Flight) Finish(o Outcome) (kept bool) {
 func (f *Flight) Wait(ctx context.Context) (Outcome, error) {
 	select {
 	case <-f.done:
-		return f.outcome, nil
+		return *f.outcome, nil
 	case <-ctx.Done():
 		f.leave(false)
 		return Outcome{}, ctx.Err()

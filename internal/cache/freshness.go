@@ -27,14 +27,6 @@ func (c *Cache) Lifetime(path string, status int, header http.Header) (fresh, st
 	if said.noStore {
 		return 0, 0
 	}
-	for _, v := range header["Vary"] {
-		for name := range strings.SplitSeq(v, ",") {
-			switch strings.ToLower(strings.TrimSpace(name)) {
-			case "*", "user-agent", "cookie":
-				return 0, 0 // the key does not have them
-			}
-		}
-	}
 	if rule := c.ruleFor(path); rule != nil {
 		fresh = rule.For
 	} else if fresh = said.lifetime(header) - ageOf(header); said.noCache {
@@ -43,6 +35,14 @@ func (c *Cache) Lifetime(path string, status int, header http.Header) (fresh, st
 	fresh = min(fresh, MaxLifetime)
 	if fresh <= 0 {
 		return 0, 0
+	}
+	for _, v := range header["Vary"] {
+		for name := range strings.SplitSeq(v, ",") {
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case "*", "user-agent", "cookie":
+				return 0, 0 // the key does not have them
+			}
+		}
 	}
 	if !said.mustRevalidate {
 		stale = MaxStale

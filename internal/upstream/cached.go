@@ -41,16 +41,16 @@ func Waiting() int {
 // served is where the response to a call came from, if not simply from Spotify.
 type served struct {
 	how      telemetry.CacheOutcome // 0 if the cache has no part in it
-	response *cache.Response        // that is whole and in memory; nil if it streams
 	kept     bool                   // response is
 	outdated bool                   // what was kept
+	response *cache.Response        // that is whole and in memory; nil if it streams
 	age, ttl time.Duration          // of one that was kept
 	values   [2]string              // room for header values
 }
 
 // fetch sends a call to Spotify.
 func (t *Transport) fetch(c *call) (*http.Response, error) {
-	token, err := AccessToken(c.ctx.Context, c.ex)
+	token, err := AccessToken(&c.ctx, c.ex)
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +149,9 @@ func (t *Transport) orStale(c *call, key cache.Key, asks cache.Asks, res *http.R
 // call goes on for as long as one of them is waiting.
 func (t *Transport) lead(c *call, asks cache.Asks) (res *http.Response, err error) {
 	f := &c.flight
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.in.Context()))
-	f.OnAbandon(cancel)
-	// The context of a server's request always ends, and with it the flight's.
-	context.AfterFunc(c.in.Context(), f.Leave)
-	c.ctx.Context = ctx //nolint:fatcontext // the call has one context, which this replaces once
+	c.ctx.detach()
+	f.OnAbandon(c.ctx.end)
+	c.hungUp = context.AfterFunc(c.in.Context(), f.Leave)
 	handed := false
 	defer func() {
 		if !handed {
@@ -163,7 +161,7 @@ func (t *Transport) lead(c *call, asks cache.Asks) (res *http.Response, err erro
 	res, err = t.fetch(c)
 	switch p := problem.As(err); {
 	case err == nil:
-	case p != nil && p.Status != http.StatusTooManyRequests, ctx.Err() != nil:
+	case p != nil && p.Status != http.StatusTooManyRequests, c.ctx.Err() != nil:
 		// It is the matter of this session, or of this client.
 		return nil, err
 	default:

@@ -21,10 +21,13 @@ const (
 	ResponseBroken
 )
 
-// Fault returns whose fault it was. It is to be asked when the handlers after
-// spotify_auth are through, and told whether they returned: reverse_proxy panics
+// End ends the exchange and returns whose fault it was. It is called when the handlers
+// after spotify_auth are through, and told whether they returned: reverse_proxy panics
 // when a response that has begun cannot be sent to its end.
-func (ex *Exchange) Fault(returned bool) Fault {
+func (ex *Exchange) End(returned bool) Fault {
+	if c := &ex.call; c.hungUp != nil && c.hungUp() {
+		c.flight.Leave() // here, which spares a goroutine for each request
+	}
 	if f := Fault(ex.fault.Load()); f != NoFault || returned {
 		return f
 	}

@@ -48,15 +48,15 @@ func (t *Transport) sendWithRetry(c *call, token *pkce.Token) (*http.Response, e
 		if res != nil {
 			discard(res)
 		}
-		_, span := trace.Start(c.ctx.Context, trace.RetryWait)
+		_, span := trace.Start(&c.ctx, trace.RetryWait)
 		span.Set(trace.Reason, string(c.reason))
-		err = pkce.Sleep(c.ctx.Context, clock.Get(), wait)
+		err = pkce.Sleep(&c.ctx, clock.Get(), wait)
 		span.End(err)
 		heldBack.Add(-1)
 		if err != nil {
 			return nil, err
 		}
-		if token, err = AccessToken(c.ctx.Context, c.ex); err != nil {
+		if token, err = AccessToken(&c.ctx, c.ex); err != nil {
 			return nil, err
 		}
 		c.reason = ""

@@ -237,7 +237,7 @@ func (t *Transport) send(c *call, token *pkce.Token) (*http.Response, error) {
 // replay sends a call once more that got the response to a token that the API no longer
 // takes.
 func (t *Transport) replay(c *call, token *pkce.Token, res *http.Response) (_ *http.Response, err error) {
-	ctx, span := trace.Start(c.ctx.Context, trace.Replay)
+	ctx, span := trace.Start(&c.ctx, trace.Replay)
 	defer func() { span.End(err) }()
 	newer, err := AccessToken(ctx, c.ex)
 	switch p := problem.As(err); {
@@ -347,6 +347,7 @@ type call struct {
 	reason  reason.Reason // why the API refused, if it did
 
 	flight      cache.Flight // room for one
+	hungUp      func() bool  // has the flight not told that the client hung up
 	served      served
 	ifNoneMatch []string // the client's, of our own tags
 }
@@ -363,7 +364,7 @@ func newCall(t *Transport, ex *Exchange, req *http.Request) *call {
 		RawQuery:   req.URL.RawQuery,
 		ForceQuery: req.URL.ForceQuery,
 	}
-	c.ctx = callContext{req.Context(), withoutInformational(httptrace.ContextClientTrace(req.Context()))}
+	c.ctx.Context, c.ctx.trace = req.Context(), withoutInformational(httptrace.ContextClientTrace(req.Context()))
 	if t.api.basePath != "" {
 		c.url.Path = t.api.basePath + c.url.Path
 		if c.url.RawPath != "" {

@@ -161,7 +161,7 @@ func (t *Transport) inNewForm(c *call, token *pkce.Token) (*call, reason.Reason)
 	}
 	n := &call{ex: c.ex, in: in, memory: c.memory, url: c.url}
 	n.op = form.New
-	n.ctx = c.ctx
+	n.ctx = callContext{Context: &c.ctx, trace: c.ctx.trace}
 	n.url.Path, n.url.RawPath, n.url.RawQuery, n.url.ForceQuery = t.api.basePath+req.Path, "", req.Query, false
 	n.request = *c.out.WithContext(&n.ctx)
 	n.out = &n.request

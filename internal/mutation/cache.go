@@ -41,6 +41,18 @@ var ofCache = []regression{
 		name: "a poll takes what is kept where header_up drops its Cache-Control", file: "internal/upstream/cached.go", packages: []string{"./internal/e2e/push"}, run: "PollsAreFresh",
 		old: "asks.NoCache = asks.NoCache || c.ex.Fresh", new: "_ = c.ex.Fresh",
 	}, {
+		name: "a flight ends with its leader's client", file: "internal/upstream/cached.go", packages: []string{"./internal/e2e/upstream"}, run: "IdenticalGets",
+		old: "\tc.ctx.detach()\n", new: "",
+	}, {
+		name: "what is derived of a flight's context outlives it", file: "internal/upstream/callcontext.go", packages: []string{"./internal/upstream"}, run: "DetachedContext",
+		old: "\t\t\tgo f()\n\t\t}\n\t}\n}", new: "\t\t\t_ = f\n\t\t}\n\t}\n}",
+	}, {
+		name: "what was stopped is called at the end of a flight", file: "internal/upstream/callcontext.go", packages: []string{"./internal/upstream"}, run: "DetachedContext",
+		old: "\t\tc.after[n] = nil\n", new: "",
+	}, {
+		name: "a client that hung up keeps its request under way", file: "internal/upstream/cached.go", packages: []string{"./internal/upstream"}, run: "LoneCaller",
+		old: "context.AfterFunc(c.in.Context(), f.Leave)", new: "context.AfterFunc(c.in.Context(), func() {})",
+	}, {
 		name: "what breaks off is kept", file: "internal/upstream/collect.go", packages: []string{"./internal/e2e/upstream"}, run: "BrokenResponsesAre",
 		old: "\t\tcase err != nil:\n\t\t\tfinish(nil, false)", new: "\t\tcase err != nil:\n\t\t\tfinish(t.data, true)",
 	},

@@ -2,7 +2,17 @@ package upstream
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddyspotify/caddy-spotify/internal/cache"
+	"github.com/caddyspotify/caddy-spotify/internal/ratelimit"
+	"github.com/caddyspotify/caddy-spotify/pkce"
 )
 
 type contextKey struct{}
@@ -85,5 +95,41 @@ func TestCallContextOfClient(t *testing.T) {
 	<-c.Done()
 	if c.Err() != context.Canceled {
 		t.Errorf("error %v", c.Err())
+	}
+}
+
+// hanging is an API that does not respond.
+type hanging struct{ entered chan struct{} }
+
+func (h hanging) RoundTrip(req *http.Request) (*http.Response, error) {
+	h.entered <- struct{}{}
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
+// Q05: a request that nobody waits for any more is not waited for either.
+func TestLoneCallerHangsUp(t *testing.T) {
+	origin, err := ParseOrigin("https://api.spotify.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := pkce.SystemClock{}
+	api := hanging{make(chan struct{})}
+	transport := New(Options{Next: api, API: origin, Logger: zap.NewNop(), Clock: clock})
+	site := &Site{
+		Gate:     ratelimit.New(clock),
+		LoginFor: func([]string) string { return "" },
+		Cache:    cache.New(cache.NewAccounts(), cache.Options{Size: 1 << 20, Clock: clock}),
+	}
+	defer site.Cache.Close()
+	auth := new(pkce.Config).NewAuthenticator(pkce.NewToken(pkce.TokenFields{AccessToken: "token", RefreshToken: "r", Lifetime: time.Hour, Expiry: time.Now().Add(time.Hour)}), nil)
+	server := context.WithValue(t.Context(), caddyhttp.ServerCtxKey, new(caddyhttp.Server))
+	ctx, hangUp := context.WithCancel(server)
+	go func() {
+		<-api.entered
+		hangUp()
+	}()
+	if _, err := asAccount(ctx, transport, site, auth, http.MethodGet, "one"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of a client that hung up", err)
 	}
 }

@@ -208,12 +208,20 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
   };
 
   // What plays is followed by a module of its own, which pages that do not show it need not load.
-  let follow;
+  // A browser may remember that it could not load a module, so it is asked for at another address
+  // after that. In a bundle there is none.
+  let follow,
+    failures = 0;
+  const load = () =>
+    import("./player.js").catch((failure) => {
+      if (!failures++) throw failure;
+      return import(/* @vite-ignore */ /* webpackIgnore: true */ new URL("player.js?" + failures, import.meta.url));
+    });
   const player = (callback, { share } = {}) => {
     let over, stop;
     const start = async (wait = 1e3) => {
       try {
-        const { follower } = await import("./player.js");
+        const { follower } = await load();
         follow ??= follower({ root, send, checked, session, onSessionChange });
         if (!over) stop = follow(share ? "/share/events" : "/events", callback);
       } catch {

@@ -116,7 +116,7 @@ func TestClientModulePlayerIsLoadedLate(t *testing.T) {
 		`performance.getEntriesByType("resource").some((r) => r.name.endsWith("/spotify/player.js"))`)) {
 		t.Error("a page that does not ask for the player has loaded what follows it")
 	}
-	tab.do("losing the way to the module", block("*://*:*/*player.js"))
+	tab.do("losing the way to the module", block("*://*:*/*player.js", "*://*:*/*player.js?*"))
 	tab.do("listening", chromedp.Evaluate[chromedp.Void]("act.listen()"))
 	tab.last("it is told", `s.status === "limited" && s.reason === "unreachable" && s.until > Date.now()`)
 	tab.do("having it back", block())

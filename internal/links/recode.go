@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/caddyspotify/caddy-spotify/internal/deflate"
 )
@@ -35,7 +36,8 @@ type recoder struct {
 	memo [256]int32
 }
 
-const never = -1 << 62
+// never is so long ago that no match reaches it.
+const never = math.MinInt / 2
 
 func (r *recoder) reset(rw *Rewriter) {
 	r.rw = rw
@@ -96,7 +98,7 @@ func (r *recoder) move(n int) {
 	r.done -= n
 	r.seen -= n
 	for k := range r.cores {
-		r.cores[k] -= n
+		r.cores[k] = max(r.cores[k]-n, never)
 	}
 	for i, at := range r.memo {
 		r.memo[i] = max(0, at-int32(n)) //nolint:gosec // less than a batch

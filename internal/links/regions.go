@@ -1,5 +1,7 @@
 package links
 
+import "math"
+
 // region is a stretch of a text that is replaced.
 type region struct {
 	start, end int
@@ -12,7 +14,7 @@ type region struct {
 const bucketSize = 64
 
 // noRegion is where the region begins that is after all others.
-const noRegion = 1 << 62
+const noRegion = math.MaxInt / 2
 
 // regions are those of a piece of text, in order, and one more at the end that
 // is never reached.

@@ -59,6 +59,9 @@ func tellOf(n *ax.Node) string {
 	if n.Ignored || slices.Contains(passedOver, role) {
 		return ""
 	}
+	if role == "form" && name == "" {
+		return "" // no landmark (HTML-AAM); Chromium has it in the tree up to version 147
+	}
 	if role == "StaticText" {
 		if strings.TrimSpace(name) == "" {
 			return ""

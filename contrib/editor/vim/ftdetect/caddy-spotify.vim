@@ -1,0 +1,1 @@
+autocmd BufNewFile,BufRead Caddyfile,Caddyfile.*,*.Caddyfile,*.caddyfile setfiletype caddyfile

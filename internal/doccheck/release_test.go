@@ -62,7 +62,7 @@ func TestReleaseFiles(t *testing.T) {
 	}
 	for _, script := range []string{
 		"contrib/debian/postinst", "contrib/debian/prerm", "contrib/debian/postrm",
-		"contrib/docker/pin", "contrib/docker/rootfs", "contrib/release/notes", "contrib/release/prepare", "contrib/release/sbom",
+		"contrib/docker/pin", "contrib/docker/rootfs", "contrib/release/newcomer", "contrib/release/notes", "contrib/release/prepare", "contrib/release/sbom",
 	} {
 		if out, err := exec.CommandContext(t.Context(), "sh", "-n", script).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v %s", script, err, out)

@@ -209,19 +209,13 @@ export function createClient(prefix = import.meta.url.replace(/\/[^/]*$/, "")) {
 
   // What plays is followed by a module of its own, which pages that do not show it need not load.
   // A browser may remember that it could not load a module, so it is asked for at another address
-  // after that. In a bundle there is none.
-  let follow,
-    failures = 0;
-  const load = () =>
-    import("./player.js").catch((failure) => {
-      if (!failures++) throw failure;
-      return import(/* @vite-ignore */ /* webpackIgnore: true */ new URL("player.js?" + failures, import.meta.url));
-    });
+  // after that, which differs with the wait. In a bundle there is none.
+  let follow;
   const player = (callback, { share } = {}) => {
     let over, stop;
     const start = async (wait = 1e3) => {
       try {
-        const { follower } = await load();
+        const { follower } = await import("./player.js").catch(() => import(new URL("player.js?" + wait, import.meta.url)));
         follow ??= follower({ root, send, checked, session, onSessionChange });
         if (!over) stop = follow(share ? "/share/events" : "/events", callback);
       } catch {

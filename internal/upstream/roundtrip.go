@@ -364,7 +364,7 @@ func newCall(t *Transport, ex *Exchange, req *http.Request) *call {
 		RawQuery:   req.URL.RawQuery,
 		ForceQuery: req.URL.ForceQuery,
 	}
-	c.ctx.Context, c.ctx.trace = req.Context(), withoutInformational(httptrace.ContextClientTrace(req.Context()))
+	c.ctx = callContext{Context: req.Context(), trace: withoutInformational(httptrace.ContextClientTrace(req.Context()))}
 	if t.api.basePath != "" {
 		c.url.Path = t.api.basePath + c.url.Path
 		if c.url.RawPath != "" {
